@@ -1,0 +1,39 @@
+// Time is injected: pure classes take a TimeSource, tests a ManualTime.
+#pragma once
+
+#include <chrono>
+
+namespace sluice {
+
+using Duration = std::chrono::nanoseconds;
+using TimePoint = std::chrono::time_point<std::chrono::steady_clock, Duration>;
+
+class TimeSource {
+ public:
+  virtual ~TimeSource() = default;
+  [[nodiscard]] virtual TimePoint now() const = 0;
+};
+
+/// CLOCK_MONOTONIC: the same for every process of a host, so differences between processes mean something.
+class SteadyTime final : public TimeSource {
+ public:
+  [[nodiscard]] TimePoint now() const override { return std::chrono::steady_clock::now(); }
+};
+
+/// Stands still until told otherwise.
+class ManualTime final : public TimeSource {
+ public:
+  [[nodiscard]] TimePoint now() const override { return now_; }
+  void advance(Duration by) { now_ += by; }
+
+ private:
+  TimePoint now_{std::chrono::hours(1)};
+};
+
+/// Low 32 bits of the monotonic clock in microseconds: what the relay link carries as a time stamp.
+[[nodiscard]] inline unsigned int wire_micros(TimePoint t) {
+  return static_cast<unsigned int>(
+      std::chrono::duration_cast<std::chrono::microseconds>(t.time_since_epoch()).count());
+}
+
+}  // namespace sluice

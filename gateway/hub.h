@@ -1,0 +1,105 @@
+// Steps 3 and 12 of a message's path: who gets what. Pure: no libwebsockets, no sockets; the simulator runs it as it is.
+//
+// A channel lives from its first subscriber to its last. Its subscribers stand in one dense array, each knowing its
+// place, so that joining and leaving cost O(1) and a fan-out walks memory in order.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <string>
+#include <string_view>
+#include <unordered_map>
+#include <vector>
+
+#include "gateway/delivery.h"
+#include "gateway/protocols/client_protocol.h"
+#include "gateway/relay_link.h"
+#include "gateway/session_table.h"
+
+namespace sluice::gateway {
+
+struct HubOptions {
+  std::size_t channels_max = 0;
+};
+
+/// Counters, never reset.
+struct HubStats {
+  std::uint64_t messages_in = 0;      ///< channel messages from the relay
+  std::uint64_t deliveries = 0;       ///< put into outboxes
+  std::uint64_t gap_events = 0;       ///< one per channel and hole
+  std::uint64_t gap_messages = 0;     ///< missing messages, where the number is known
+  std::uint64_t gaps_unknown = 0;     ///< holes of unknown size
+  std::uint64_t received = 0;         ///< messages from clients
+  std::uint64_t received_bytes = 0;
+  std::uint64_t channels_refused = 0; ///< over channels_max
+};
+
+/// What the Hub tells beside deliveries.
+class HubObserver {
+ public:
+  virtual ~HubObserver() = default;
+  virtual void link_state(bool up) = 0;
+  virtual void broker_state(bool connected, std::string_view reason) = 0;
+  virtual void channel_gap(const ChannelGap& gap) = 0;
+  virtual void channel_subscribed(std::string_view channel) = 0;
+  /// A message has been put into its subscribers' outboxes; time stamp as on the wire.
+  virtual void message_queued(std::uint32_t received_micros) = 0;
+};
+
+class Hub final : public RelayLinkEvents, public ProtocolActions {
+ public:
+  Hub(HubOptions options, SessionTable& sessions, Delivery& delivery, HubObserver& observer);
+  /// Before anything else; `link` outlives the Hub's use.
+  void attach(RelayLink& link) { link_ = &link; }
+
+  // Client side.
+  void opened(ClientSession& session, std::string_view channel);
+  void received(ClientSession& session, proto::Bytes payload, bool text);
+  /// Leaves all channels. Idempotent.
+  void closed(ClientSession& session);
+
+  // ProtocolActions.
+  [[nodiscard]] bool subscribe(ClientSession& session, std::string_view channel) override;
+  [[nodiscard]] bool publish(ClientSession& session, std::string_view channel, proto::Bytes payload) override;
+  [[nodiscard]] std::string_view first_channel(const ClientSession& session) const override;
+  void deliver(ClientSession& session, FrameRef frame) override { delivery_.deliver(session, std::move(frame)); }
+  void close(ClientSession& session, CloseCode code, const char* reason) override {
+    delivery_.close(session, code, reason);
+  }
+
+  // RelayLinkEvents.
+  void link_state(bool up) override { observer_.link_state(up); }
+  void broker_state(bool connected, std::string_view reason) override { observer_.broker_state(connected, reason); }
+  void channel_message(std::uint32_t channel, const proto::Message& message) override;
+  void channel_gap(std::uint32_t channel, const ChannelGap& gap) override;
+  void channel_subscribed(std::uint32_t channel, proto::Position start) override;
+  void publish_failed(ClientRef origin, proto::ErrorReason reason) override;
+
+  [[nodiscard]] const HubStats& stats() const { return stats_; }
+  [[nodiscard]] std::size_t channels() const { return by_name_.size(); }
+  [[nodiscard]] std::size_t subscriptions() const { return subscriptions_; }
+
+ private:
+  struct Channel {
+    std::string name;
+    proto::Position position;
+    std::vector<ClientRef> subscribers;
+  };
+
+  [[nodiscard]] Channel* find_or_add(std::string_view name, std::uint32_t& slot);
+  void leave(const Subscription& subscription);
+
+  HubOptions options_;
+  SessionTable& sessions_;
+  Delivery& delivery_;
+  HubObserver& observer_;
+  RelayLink* link_ = nullptr;
+  std::vector<Channel> channels_;
+  std::vector<std::uint32_t> free_;
+  std::unordered_map<std::string, std::uint32_t> by_name_;
+  std::size_t subscriptions_ = 0;
+  std::vector<ClientRef> scratch_;  ///< subscribers of a gap: telling them may change the array
+  HubStats stats_;
+};
+
+}  // namespace sluice::gateway

@@ -1,0 +1,45 @@
+// Bounds of the gateway that no flag moves, and the ranges inside which flags may move the others.
+#pragma once
+
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+
+#include "common/clock.h"
+#include "proto/limits.h"
+
+namespace sluice::gateway {
+
+/// What one client may have waiting: --client-queue-bytes moves between these.
+inline constexpr std::size_t kClientQueueBytesMin = 4U << 10U;
+inline constexpr std::size_t kClientQueueBytesMax = 256U << 20U;
+/// Frames that one client may have waiting, whatever their size: bounds the references.
+inline constexpr std::size_t kClientQueueFramesMax = 65536;
+/// --max-message-size
+inline constexpr std::size_t kMessageBytesMin = 125;
+inline constexpr std::size_t kMessageBytesMax = proto::kPayloadBytesMax;
+/// Close reasons travel in a control frame: 125 bytes less the code.
+inline constexpr std::size_t kCloseReasonBytesMax = 123;
+/// Publishes written to the relay and not yet answered.
+inline constexpr std::size_t kPublishesInFlightMax = 65536;
+/// Bytes for the relay not yet taken by its socket; above it publishes are held instead.
+inline constexpr std::size_t kLinkOutputHighBytes = 256U << 10U;
+/// iovec entries of one sendmsg to a client.
+inline constexpr std::size_t kFramesPerSend = 64;
+/// Bytes read from the relay before the clients get their share of the loop.
+inline constexpr std::size_t kLinkReadBytesPerTurn = 1U << 20U;
+
+inline constexpr Duration kTimerTick = std::chrono::milliseconds(50);
+inline constexpr std::size_t kTimerSlots = 1024;
+/// A client that is to be closed and does not take its bytes is cut after this.
+inline constexpr Duration kCloseWait = std::chrono::seconds(5);
+/// The link: asked after this silence, given up after that.
+inline constexpr Duration kLinkPingAfter = std::chrono::seconds(2);
+inline constexpr Duration kLinkSilenceMax = std::chrono::seconds(6);
+inline constexpr Duration kLinkRetryMin = std::chrono::milliseconds(20);
+inline constexpr Duration kLinkRetryMax = std::chrono::milliseconds(400);
+
+static_assert(kLinkPingAfter * 2 < kLinkSilenceMax);
+static_assert(kMessageBytesMax <= proto::kPayloadBytesMax);
+
+}  // namespace sluice::gateway

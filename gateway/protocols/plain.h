@@ -1,0 +1,37 @@
+// The article's protocol: what a client sends is published to its channel, what the channel carries is what it gets.
+#pragma once
+
+#include <string>
+
+#include "gateway/protocols/client_protocol.h"
+
+namespace sluice::gateway {
+
+enum class OnGap { kIgnore, kClose };
+
+struct PlainOptions {
+  std::string tag;       ///< put before each channel message ("1111:"); empty: none
+  std::string greeting;  ///< sent once after greeting_delay; empty: none
+  Duration greeting_delay{};
+  OnGap on_gap = OnGap::kIgnore;
+};
+
+class PlainProtocol final : public ClientProtocol {
+ public:
+  PlainProtocol(PlainOptions options, const TimeSource& time);
+
+  [[nodiscard]] std::string_view name() const override { return "plain"; }
+  [[nodiscard]] FrameRef encode(const ChannelMessage& message) const override;
+  void opened(ClientSession& session, std::string_view channel, ProtocolActions& actions) const override;
+  void received(ClientSession& session, proto::Bytes payload, bool text, ProtocolActions& actions) const override;
+  void greeting_due(ClientSession& session, ProtocolActions& actions) const override;
+  void publish_failed(ClientSession& session, const PublishFailure& failure, ProtocolActions& actions) const override;
+  void gap(ClientSession& session, const ChannelGap& gap, ProtocolActions& actions) const override;
+
+ private:
+  PlainOptions options_;
+  FrameRef greeting_;
+  const TimeSource& time_;
+};
+
+}  // namespace sluice::gateway

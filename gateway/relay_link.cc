@@ -1,0 +1,372 @@
+#include "gateway/relay_link.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "common/check.h"
+#include "gateway/limits.h"
+#include "proto/encoder.h"
+
+namespace sluice::gateway {
+
+using proto::ErrorReason;
+using proto::FrameType;
+
+RelayLink::RelayLink(RelayLinkOptions options, RelayLinkEvents& events, const TimeSource& time)
+    : options_(std::move(options)),
+      events_(events),
+      time_(time),
+      decoder_(std::make_unique<proto::Decoder>()),
+      hold_(options_.publish_queue_bytes),
+      down_since_(time.now()) {}
+
+// ---- the Hub's side
+
+void RelayLink::subscribe(std::string_view name, std::uint32_t channel) {
+  auto entry = std::make_unique<Channel>();
+  entry->name = name;
+  entry->hub_channel = channel;
+  Channel& added = *entry;
+  const bool fresh = channels_.emplace(added.name, std::move(entry)).second;
+  CHECK(fresh);
+  if (phase_ == Phase::kReady) send_subscribe(added);
+}
+
+void RelayLink::unsubscribe(std::string_view name) {
+  const auto found = channels_.find(std::string(name));
+  CHECK(found != channels_.end());
+  Channel& channel = *found->second;
+  // An unanswered SUBSCRIBE is undone when its answer finds nobody.
+  if (channel.id != 0) {
+    by_id_.erase(channel.id);
+    leaving_.insert(channel.id);
+    if (phase_ == Phase::kReady) proto::encode_unsubscribe(output_, channel.id);
+  }
+  channels_.erase(found);
+}
+
+Enqueue RelayLink::publish(ClientRef origin, std::string_view channel, proto::Bytes payload, proto::Bytes meta) {
+  if (may_write_publish() && hold_.empty()) {
+    write_publish(origin, channel, payload, meta, options_.publish_wait);
+    return Enqueue::kOk;
+  }
+  HeldPublish held{origin, std::string(channel), std::string(proto::as_text(payload)), std::string(proto::as_text(meta)),
+                   time_.now() + options_.publish_wait};
+  const Enqueue verdict = hold_.push(std::move(held));
+  if (verdict == Enqueue::kFull) ++stats_.publish_queue_full;
+  return verdict;
+}
+
+bool RelayLink::may_write_publish() const {
+  return phase_ == Phase::kReady && output().size() < kLinkOutputHighBytes && in_flight_.size() < kPublishesInFlightMax;
+}
+
+void RelayLink::write_publish(ClientRef origin, std::string_view channel, proto::Bytes payload, proto::Bytes meta,
+                              Duration wait) {
+  if (payload.size() > payload_bytes_max_) {
+    fail_publish(origin, ErrorReason::kTooLarge);
+    return;
+  }
+  proto::Publish publish;
+  publish.request = next_request_++;
+  publish.acknowledge = true;
+  const auto found = channels_.find(std::string(channel));
+  if (found != channels_.end()) publish.channel_id = found->second->id;
+  publish.channel = channel;
+  publish.wait_ms = static_cast<std::uint32_t>(std::chrono::duration_cast<std::chrono::milliseconds>(wait).count());
+  publish.payload = payload;
+  publish.meta = meta;
+  proto::encode(output_, publish);
+  in_flight_.emplace(publish.request, InFlight{origin});
+  ++stats_.publishes_out;
+}
+
+void RelayLink::flush_hold() {
+  expire_hold();
+  const TimePoint now = time_.now();
+  while (!hold_.empty() && may_write_publish()) {
+    const HeldPublish p = hold_.pop();
+    write_publish(p.origin, p.channel, proto::as_bytes(p.payload), proto::as_bytes(p.meta), p.deadline - now);
+  }
+}
+
+void RelayLink::expire_hold() {
+  const TimePoint now = time_.now();
+  while (hold_.front_expired(now)) {
+    const HeldPublish p = hold_.pop();
+    fail_publish(p.origin, ErrorReason::kTimedOut);
+  }
+}
+
+void RelayLink::fail_publish(ClientRef origin, ErrorReason reason) {
+  switch (reason) {
+    case ErrorReason::kTimedOut: ++stats_.publish_timeouts; break;
+    case ErrorReason::kQueueFull: ++stats_.publish_queue_full; break;
+    case ErrorReason::kUnknownFate: ++stats_.publish_unknown; break;
+    default: ++stats_.publish_refused; break;
+  }
+  events_.publish_failed(origin, reason);
+}
+
+// ---- the connection's side
+
+void RelayLink::connected() {
+  CHECK(phase_ == Phase::kDown);
+  decoder_ = std::make_unique<proto::Decoder>();
+  output_.clear();
+  output_sent_ = 0;
+  phase_ = Phase::kAwaitWelcome;
+  last_heard_ = last_tick_ = time_.now();
+  pinged_ = false;
+  ++stats_.connects;
+  proto::encode(output_, proto::Hello{.resume = relay_instance_ != 0,
+                                      .last_sequence = sequence_,
+                                      .relay_instance = relay_instance_,
+                                      .gateway_id = options_.gateway_id,
+                                      .software = "sluice-gateway " SLUICE_VERSION});
+}
+
+void RelayLink::disconnected() {
+  if (phase_ == Phase::kDown) return;
+  const bool was_up = phase_ == Phase::kReady;
+  phase_ = Phase::kDown;
+  output_.clear();
+  output_sent_ = 0;
+  if (!was_up) return;
+  down_since_ = last_heard_;
+  ++stats_.losses;
+  // Their answers died with the connection.
+  auto lost = std::exchange(in_flight_, {});
+  for (const auto& [request, publish] : lost) fail_publish(publish.origin, ErrorReason::kUnknownFate);
+  events_.link_state(false);
+}
+
+void RelayLink::sent(std::size_t bytes) {
+  CHECK(bytes <= output().size());
+  output_sent_ += bytes;
+  stats_.bytes_out += bytes;
+  if (output_sent_ == output_.size()) {
+    output_.clear();
+    output_sent_ = 0;
+  } else if (output_sent_ >= kLinkOutputHighBytes) {
+    output_.erase(0, output_sent_);
+    output_sent_ = 0;
+  }
+  flush_hold();
+}
+
+Result<void> RelayLink::tick() {
+  expire_hold();
+  if (phase_ == Phase::kDown) return {};
+  const TimePoint now = time_.now();
+  // A process that was stopped must read before it judges: what it has not heard may lie in the socket.
+  if (now - std::exchange(last_tick_, now) > kLinkPingAfter) last_heard_ = now;
+  if (now - last_heard_ > kLinkSilenceMax) return fail(ErrorCode::kUnavailable, "the relay does not answer");
+  if (phase_ == Phase::kReady && !pinged_ && now - last_heard_ > kLinkPingAfter) {
+    pinged_ = true;
+    proto::encode_ping(output_, next_request_++);
+  }
+  return {};
+}
+
+void RelayLink::goodbye() {
+  if (phase_ == Phase::kReady) proto::encode(output_, proto::Goodbye{proto::GoodbyeReason::kShuttingDown, "drained"});
+}
+
+Result<void> RelayLink::commit(std::size_t bytes) {
+  decoder_->commit(bytes);
+  stats_.bytes_in += bytes;
+  last_heard_ = time_.now();
+  pinged_ = false;
+  for (;;) {
+    auto frame = decoder_->next();
+    if (frame && !*frame) return {};
+    Result<void> handled = frame ? handle(**frame) : tl::make_unexpected(frame.error());
+    if (!handled) {
+      // Two sides that disagree about the link's state must not resume it: start afresh, from positions.
+      if (handled.error().code == ErrorCode::kInvalid) relay_instance_ = 0;
+      return handled;
+    }
+  }
+}
+
+Result<void> RelayLink::handle(const proto::FrameView& frame) {
+  if (phase_ == Phase::kAwaitWelcome && frame.header.type != FrameType::kWelcome &&
+      frame.header.type != FrameType::kError && frame.header.type != FrameType::kGoodbye) {
+    return fail(ErrorCode::kInvalid, "the relay spoke before WELCOME");
+  }
+  switch (frame.header.type) {
+    case FrameType::kWelcome: return on_welcome(frame);
+    case FrameType::kSubscribed: return on_subscribed(frame);
+    case FrameType::kUnsubscribed: return on_unsubscribed(frame);
+    case FrameType::kMessage: return on_message(frame);
+    case FrameType::kGap: return on_gap(frame);
+    case FrameType::kPublished: return on_published(frame);
+    case FrameType::kError: return on_error(frame);
+    case FrameType::kBrokerState: return on_broker_state(frame);
+    case FrameType::kPing: proto::encode_pong(output_, frame.header.sequence); return {};
+    case FrameType::kPong: return {};
+    case FrameType::kGoodbye: {
+      const auto bye = proto::decode_goodbye(frame);
+      return fail(ErrorCode::kUnavailable, "the relay says goodbye" + (bye ? ": " + std::string(bye->text) : std::string()));
+    }
+    default: return fail(ErrorCode::kInvalid, "a frame that only a gateway sends");
+  }
+}
+
+Result<void> RelayLink::on_welcome(const proto::FrameView& frame) {
+  const auto welcome = proto::decode_welcome(frame);
+  if (!welcome) return tl::make_unexpected(welcome.error());
+  if (phase_ != Phase::kAwaitWelcome) return fail(ErrorCode::kInvalid, "a second WELCOME");
+  if (welcome->resumed && welcome->relay_instance != relay_instance_) {
+    return fail(ErrorCode::kInvalid, "WELCOME resumes another relay's link");
+  }
+  phase_ = Phase::kReady;
+  payload_bytes_max_ = welcome->payload_bytes_max;
+  if (welcome->resumed) {
+    ++stats_.resumes;
+    for (const std::uint32_t id : leaving_) proto::encode_unsubscribe(output_, id);
+  } else {
+    forget_link_state();
+    relay_instance_ = welcome->relay_instance;
+    sequence_ = welcome->last_sequence;
+  }
+  for (auto& [name, channel] : channels_) {
+    if (channel->id == 0) send_subscribe(*channel);
+  }
+  events_.link_state(true);
+  flush_hold();
+  return {};
+}
+
+void RelayLink::forget_link_state() {
+  by_id_.clear();
+  leaving_.clear();
+  for (auto& [name, channel] : channels_) {
+    channel->id = 0;
+    channel->request = 0;
+  }
+}
+
+void RelayLink::send_subscribe(Channel& channel) {
+  channel.request = next_request_++;
+  proto::encode(output_, proto::Subscribe{.request = channel.request,
+                                          .from_position = channel.position.epoch != 0,
+                                          .position = channel.position,
+                                          .channel = channel.name});
+}
+
+Result<void> RelayLink::on_subscribed(const proto::FrameView& frame) {
+  const auto answer = proto::decode_subscribed(frame);
+  if (!answer) return tl::make_unexpected(answer.error());
+  // By name, not by request: SUBSCRIBE is idempotent, so every answer for a name gives the same id, and after a resume
+  // the relay tells again what may have been lost on the way.
+  const auto found = channels_.find(std::string(answer->channel));
+  if (found == channels_.end()) {  // given up before the answer came
+    if (leaving_.insert(answer->channel_id).second) proto::encode_unsubscribe(output_, answer->channel_id);
+    return {};
+  }
+  Channel& channel = *found->second;
+  channel.request = 0;
+  if (channel.id == answer->channel_id) return {};
+  if (leaving_.contains(answer->channel_id)) return {};  // of an earlier subscription; ours is still to come
+  if (channel.id != 0) by_id_.erase(channel.id);
+  channel.id = answer->channel_id;
+  by_id_[channel.id] = &channel;
+  if (channel.position.epoch != 0 && !answer->continuous) report_break(channel, *answer);
+  channel.position = answer->start;
+  events_.channel_subscribed(channel.hub_channel, answer->start);
+  return {};
+}
+
+void RelayLink::report_break(const Channel& channel, const proto::Subscribed& answer) {
+  ChannelGap gap{.channel = channel.name, .cause = "relay restarted", .position = answer.start};
+  if (answer.start.epoch == channel.position.epoch && answer.start.offset >= channel.position.offset) {
+    gap.cause = "overrun";
+    gap.count = answer.start.offset - channel.position.offset;
+  }
+  gap.duration_ms = static_cast<std::uint64_t>(
+      std::chrono::duration_cast<std::chrono::milliseconds>(time_.now() - down_since_).count());
+  events_.channel_gap(channel.hub_channel, gap);
+}
+
+Result<void> RelayLink::on_unsubscribed(const proto::FrameView& frame) {
+  const auto id = proto::decode_channel_only(frame);
+  if (!id) return tl::make_unexpected(id.error());
+  leaving_.erase(*id);
+  return {};
+}
+
+Result<void> RelayLink::on_message(const proto::FrameView& frame) {
+  const auto message = proto::decode_message(frame);
+  if (!message) return tl::make_unexpected(message.error());
+  if (message->sequence != sequence_ + 1) {
+    return fail(ErrorCode::kInvalid, "link sequence " + std::to_string(message->sequence) + " after " + std::to_string(sequence_));
+  }
+  sequence_ = message->sequence;
+  ++stats_.messages_in;
+  const auto found = by_id_.find(message->channel_id);
+  if (found == by_id_.end()) {
+    // On its way when the channel was given up. Any other id was never given.
+    if (leaving_.contains(message->channel_id)) return {};
+    return fail(ErrorCode::kInvalid, "a message for channel id " + std::to_string(message->channel_id) + ", never given");
+  }
+  Channel& channel = *found->second;
+  channel.position.offset = message->offset;
+  events_.channel_message(channel.hub_channel, *message);
+  return {};
+}
+
+Result<void> RelayLink::on_gap(const proto::FrameView& frame) {
+  const auto gap = proto::decode_gap(frame);
+  if (!gap) return tl::make_unexpected(gap.error());
+  if (gap->sequence < sequence_) return fail(ErrorCode::kInvalid, "the link sequence of a GAP runs backwards");
+  sequence_ = gap->sequence;
+  const auto found = by_id_.find(gap->channel_id);
+  if (found == by_id_.end()) {
+    if (leaving_.contains(gap->channel_id)) return {};
+    return fail(ErrorCode::kInvalid, "a gap for channel id " + std::to_string(gap->channel_id) + ", never given");
+  }
+  Channel& channel = *found->second;
+  channel.position = gap->position;
+  events_.channel_gap(channel.hub_channel, ChannelGap{.channel = channel.name,
+                                                      .cause = proto::to_string(gap->cause).data(),
+                                                      .position = gap->position,
+                                                      .count = gap->count,
+                                                      .duration_ms = gap->duration_ms});
+  return {};
+}
+
+Result<void> RelayLink::on_published(const proto::FrameView& frame) {
+  const auto request = proto::decode_sequence_only(frame);
+  if (!request) return tl::make_unexpected(request.error());
+  if (in_flight_.erase(*request) == 0) return fail(ErrorCode::kInvalid, "PUBLISHED for a request never made");
+  ++stats_.published;
+  if (!hold_.empty()) flush_hold();
+  return {};
+}
+
+Result<void> RelayLink::on_error(const proto::FrameView& frame) {
+  const auto error = proto::decode_error(frame);
+  if (!error) return tl::make_unexpected(error.error());
+  if (error->request == 0) {
+    const ErrorCode code = error->reason == ErrorReason::kIdInUse ? ErrorCode::kInUse : ErrorCode::kPermission;
+    return fail(code, "the relay refuses: " + std::string(proto::to_string(error->reason)) + ", " + std::string(error->text));
+  }
+  const auto found = in_flight_.find(error->request);
+  if (found == in_flight_.end()) return fail(ErrorCode::kInvalid, "ERROR for a request never made");
+  const ClientRef origin = found->second.origin;
+  in_flight_.erase(found);
+  fail_publish(origin, error->reason);
+  if (!hold_.empty()) flush_hold();
+  return {};
+}
+
+Result<void> RelayLink::on_broker_state(const proto::FrameView& frame) {
+  const auto state = proto::decode_broker_state(frame);
+  if (!state) return tl::make_unexpected(state.error());
+  events_.broker_state(state->state == proto::BrokerLink::kConnected, state->reason);
+  return {};
+}
+
+}  // namespace sluice::gateway

@@ -1,0 +1,148 @@
+// Steps 4 and 11 of a message's path: the gateway's side of the relay link as a state machine. No I/O: bytes go in and
+// come out, time is handed in, so that the simulator runs the very same code. relay_connection moves the bytes.
+//
+// What survives the loss of a connection: wanted channels with their positions, the link sequence, held publishes.
+// What does not: publishes written and unanswered; nobody knows their fate and they are never sent again.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <unordered_map>
+#include <unordered_set>
+
+#include "common/clock.h"
+#include "gateway/protocols/client_protocol.h"
+#include "gateway/publish_hold.h"
+#include "proto/decoder.h"
+
+namespace sluice::gateway {
+
+struct RelayLinkOptions {
+  std::string gateway_id;
+  Duration publish_wait{};
+  std::size_t publish_queue_bytes = 0;
+};
+
+/// Counters, never reset.
+struct RelayLinkStats {
+  std::uint64_t connects = 0;
+  std::uint64_t resumes = 0;
+  std::uint64_t losses = 0;
+  std::uint64_t bytes_in = 0;
+  std::uint64_t bytes_out = 0;
+  std::uint64_t messages_in = 0;
+  std::uint64_t publishes_out = 0;
+  std::uint64_t published = 0;        ///< acknowledged
+  std::uint64_t publish_timeouts = 0; ///< waited out here or at the relay
+  std::uint64_t publish_queue_full = 0;
+  std::uint64_t publish_refused = 0;  ///< any other error
+  std::uint64_t publish_unknown = 0;  ///< unknown fate
+};
+
+/// What the link tells the Hub. `channel` is the Hub's own number, given with subscribe().
+class RelayLinkEvents {
+ public:
+  virtual ~RelayLinkEvents() = default;
+  virtual void link_state(bool up) = 0;
+  virtual void broker_state(bool connected, std::string_view reason) = 0;
+  virtual void channel_message(std::uint32_t channel, const proto::Message& message) = 0;
+  virtual void channel_gap(std::uint32_t channel, const ChannelGap& gap) = 0;
+  /// Confirmed; first time or again.
+  virtual void channel_subscribed(std::uint32_t channel, proto::Position start) = 0;
+  virtual void publish_failed(ClientRef origin, proto::ErrorReason reason) = 0;
+};
+
+class RelayLink {
+ public:
+  RelayLink(RelayLinkOptions options, RelayLinkEvents& events, const TimeSource& time);
+
+  // The Hub's side.
+  void subscribe(std::string_view name, std::uint32_t channel);
+  void unsubscribe(std::string_view name);
+  /// kFull: refused, at once and for good.
+  [[nodiscard]] Enqueue publish(ClientRef origin, std::string_view channel, proto::Bytes payload, proto::Bytes meta);
+  [[nodiscard]] bool up() const { return phase_ == Phase::kReady; }
+  /// Link sequence of the last message or gap received.
+  [[nodiscard]] std::uint64_t sequence() const { return sequence_; }
+  /// Publishes held here or written and unanswered.
+  [[nodiscard]] std::size_t publishes_pending() const { return hold_.count() + in_flight_.size(); }
+  [[nodiscard]] std::size_t hold_bytes() const { return hold_.bytes(); }
+  [[nodiscard]] const RelayLinkStats& stats() const { return stats_; }
+  /// Largest payload that the relay takes; what is larger is refused by it.
+  [[nodiscard]] std::size_t payload_bytes_max() const { return payload_bytes_max_; }
+
+  // The connection's side.
+  /// A new connection stands: says HELLO.
+  void connected();
+  /// It is gone, or shall be given up. Idempotent.
+  void disconnected();
+  [[nodiscard]] std::span<std::uint8_t> prepare() { return decoder_->prepare(); }
+  /// Handles what was read into prepare(). An error: give the connection up, the text says why.
+  [[nodiscard]] Result<void> commit(std::size_t bytes);
+  /// Bytes to be written; take from the front with sent().
+  [[nodiscard]] std::string_view output() const { return std::string_view(output_).substr(output_sent_); }
+  void sent(std::size_t bytes);
+  /// Call every 100 ms to 1 s: deadlines of held publishes, pings, silence. An error: give the connection up.
+  [[nodiscard]] Result<void> tick();
+  /// Tells the relay that this gateway ends for good.
+  void goodbye();
+
+ private:
+  enum class Phase { kDown, kAwaitWelcome, kReady };
+
+  struct Channel {
+    std::string name;
+    std::uint32_t hub_channel = 0;
+    std::uint32_t id = 0;       ///< 0: not confirmed on this link state
+    std::uint64_t request = 0;  ///< of the SUBSCRIBE not yet answered; 0: none
+    proto::Position position;   ///< last seen; epoch 0: nothing yet
+  };
+  struct InFlight {
+    ClientRef origin;
+  };
+
+  [[nodiscard]] Result<void> handle(const proto::FrameView& frame);
+  [[nodiscard]] Result<void> on_welcome(const proto::FrameView& frame);
+  [[nodiscard]] Result<void> on_subscribed(const proto::FrameView& frame);
+  [[nodiscard]] Result<void> on_unsubscribed(const proto::FrameView& frame);
+  [[nodiscard]] Result<void> on_message(const proto::FrameView& frame);
+  [[nodiscard]] Result<void> on_gap(const proto::FrameView& frame);
+  [[nodiscard]] Result<void> on_published(const proto::FrameView& frame);
+  [[nodiscard]] Result<void> on_error(const proto::FrameView& frame);
+  [[nodiscard]] Result<void> on_broker_state(const proto::FrameView& frame);
+  void forget_link_state();
+  void send_subscribe(Channel& channel);
+  void report_break(const Channel& channel, const proto::Subscribed& answer);
+  [[nodiscard]] bool may_write_publish() const;
+  void write_publish(ClientRef origin, std::string_view channel, proto::Bytes payload, proto::Bytes meta, Duration wait);
+  void flush_hold();
+  void expire_hold();
+  void fail_publish(ClientRef origin, proto::ErrorReason reason);
+
+  RelayLinkOptions options_;
+  RelayLinkEvents& events_;
+  const TimeSource& time_;
+  Phase phase_ = Phase::kDown;
+  std::unique_ptr<proto::Decoder> decoder_;
+  std::string output_;
+  std::size_t output_sent_ = 0;
+  std::uint64_t relay_instance_ = 0;
+  std::uint64_t sequence_ = 0;
+  std::uint64_t next_request_ = 1;
+  std::size_t payload_bytes_max_ = proto::kPayloadBytesMax;
+  std::unordered_map<std::string, std::unique_ptr<Channel>> channels_;
+  std::unordered_map<std::uint32_t, Channel*> by_id_;
+  std::unordered_set<std::uint32_t> leaving_;  ///< unsubscribed, not yet confirmed
+  std::unordered_map<std::uint64_t, InFlight> in_flight_;
+  PublishHold hold_;
+  TimePoint last_heard_{};
+  TimePoint last_tick_{};
+  TimePoint down_since_{};
+  bool pinged_ = false;
+  RelayLinkStats stats_;
+};
+
+}  // namespace sluice::gateway

@@ -1,0 +1,164 @@
+#include "gateway/ws_endpoint.h"
+
+#include <libwebsockets.h>
+
+#include <algorithm>
+#include <cstring>
+
+#include "common/check.h"
+#include "common/log.h"
+#include "gateway/limits.h"
+
+namespace sluice::gateway {
+namespace {
+
+/// What libwebsockets keeps per connection for received bytes: decides idle memory. Larger messages come in pieces.
+constexpr std::size_t kReceiveBufferBytes = 512;
+/// Otherwise a tail given to libwebsockets trickles out kReceiveBufferBytes at a time.
+constexpr std::size_t kTransmitPacketBytes = 65536;
+constexpr unsigned int kLwsTimeoutSeconds = 5;
+
+int trampoline(struct lws* wsi, enum lws_callback_reasons reason, void* user, void* in, size_t length) noexcept {
+  auto* endpoint = static_cast<WsEndpoint*>(lws_context_user(lws_get_context(wsi)));
+  return endpoint->callback(wsi, reason, user, in, length);
+}
+
+void emit_log(int level, const char* line) {
+  const std::size_t n = std::strcspn(line, "\n");
+  const std::string_view text(line, n);
+  if (level == LLL_ERR) {
+    log_error("libwebsockets: {}", text);
+  } else {
+    log_warn("libwebsockets: {}", text);
+  }
+}
+
+const lws_protocols kProtocols[] = {
+    {"sluice", trampoline, sizeof(ClientSession*), kReceiveBufferBytes, 0, nullptr, kTransmitPacketBytes},
+    {nullptr, nullptr, 0, 0, 0, nullptr, 0}};
+
+/// All zero: no validity pings of libwebsockets' own, which cost a sorted insert per connection and get in the way of PONGs.
+const lws_retry_bo_t kNoRetry{};
+
+/// libwebsockets gets a request of our own making: the client's was judged by the acceptor, and what it must not see
+/// (extensions, subprotocols, odd headers) does not reach it.
+std::string upgrade_head(const UpgradeRequest& request, std::string_view rest) {
+  std::string head =
+      "GET / HTTP/1.1\r\nHost: gateway\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\n"
+      "Sec-WebSocket-Key: ";
+  head.append(request.sec_websocket_key);
+  head.append("\r\n\r\n");
+  head.append(rest);
+  return head;
+}
+
+}  // namespace
+
+WsEndpoint::WsEndpoint(struct ev_loop* loop, SessionTable& sessions, Sender& sender, EndpointEvents& events,
+                       const TimeSource& time, Random& random)
+    : loop_(loop), sessions_(sessions), sender_(sender), events_(events), time_(time), random_(random) {}
+
+WsEndpoint::~WsEndpoint() {
+  if (context_ != nullptr) lws_context_destroy(context_);
+}
+
+Result<void> WsEndpoint::start() {
+  lws_set_log_level(LLL_ERR | LLL_WARN, emit_log);
+  void* loops[] = {loop_};
+  lws_context_creation_info info{};
+  info.port = CONTEXT_PORT_NO_LISTEN;
+  info.protocols = kProtocols;
+  info.options = LWS_SERVER_OPTION_LIBEV;
+  info.foreign_loops = loops;
+  info.user = this;
+  info.gid = static_cast<decltype(info.gid)>(-1);
+  info.uid = static_cast<decltype(info.uid)>(-1);
+  info.retry_and_idle_policy = &kNoRetry;
+  info.timeout_secs = kLwsTimeoutSeconds;
+  info.vhost_name = "clients";
+  context_ = lws_create_context(&info);
+  if (context_ == nullptr) {
+    return fail(ErrorCode::kSystem, "libwebsockets can't start on libev: is its plugin libwebsockets-evlib-ev installed?");
+  }
+  vhost_ = lws_get_vhost_by_name(context_, "clients");
+  if (vhost_ == nullptr) return fail(ErrorCode::kSystem, "libwebsockets made no vhost");
+  return {};
+}
+
+void WsEndpoint::adopt(UniqueFd fd, const UpgradeRequest& request, const ClientAddress& address, std::string_view rest) {
+  Pending pending{&request, address, false};
+  const std::string head = upgrade_head(request, rest);
+  adopting_ = &pending;
+  // The whole handshake happens inside this call, because the head is whole. libwebsockets closes the socket when it fails.
+  struct lws* wsi = lws_adopt_socket_vhost_readbuf(vhost_, fd.release(), head.data(), head.size());
+  adopting_ = nullptr;
+  if (pending.opened) return;
+  if (wsi != nullptr) lws_set_timeout(wsi, PENDING_TIMEOUT_USER_REASON_BASE, LWS_TO_KILL_ASYNC);
+  events_.never_opened(address);
+}
+
+int WsEndpoint::callback(struct lws* wsi, int reason, void* user, void* in, std::size_t length) {
+  auto** slot = static_cast<ClientSession**>(user);
+  switch (reason) {
+    case LWS_CALLBACK_ESTABLISHED: return on_established(wsi, slot);
+    case LWS_CALLBACK_RECEIVE:
+      if (*slot != nullptr && (*slot)->phase == SessionPhase::kOpen) {
+        events_.fragment(**slot, Fragment{.bytes = {static_cast<const std::uint8_t*>(in), length},
+                                          .first = lws_is_first_fragment(wsi) != 0,
+                                          .final = lws_is_final_fragment(wsi) != 0,
+                                          .text = lws_frame_is_binary(wsi) == 0});
+      }
+      return 0;
+    case LWS_CALLBACK_RECEIVE_PONG:
+      if (*slot != nullptr) events_.pong(**slot);
+      return 0;
+    case LWS_CALLBACK_SERVER_WRITEABLE: return *slot != nullptr ? on_writeable(**slot) : -1;
+    case LWS_CALLBACK_WS_PEER_INITIATED_CLOSE:
+      if (*slot != nullptr) {
+        (*slot)->peer_closed = true;
+        (*slot)->close_started = true;  // libwebsockets answers it; nothing may go out behind the answer
+      }
+      return 0;
+    case LWS_CALLBACK_CLOSED: on_closed(slot); return 0;
+    case LWS_CALLBACK_HTTP: return -1;
+    default: return 0;
+  }
+}
+
+int WsEndpoint::on_established(struct lws* wsi, ClientSession** slot) {
+  *slot = nullptr;
+  if (adopting_ == nullptr) return -1;
+  ClientSession& session = sessions_.add();
+  *slot = &session;
+  session.wsi = wsi;
+  session.fd = lws_get_socket_fd(wsi);
+  session.state.id = {random_.next(), random_.next()};
+  session.state.address = adopting_->address;
+  session.state.connected_at = time_.now();
+  adopting_->opened = true;
+  events_.opened(session, *adopting_->request);
+  return 0;
+}
+
+int WsEndpoint::on_writeable(ClientSession& session) {
+  if (session.phase == SessionPhase::kClosed) return -1;
+  sender_.writeable(session);
+  if (session.phase != SessionPhase::kClosing || session.close_started || !session.outbox.empty()) return 0;
+  session.close_started = true;
+  const std::string_view reason(session.close_reason);
+  CHECK(reason.size() <= kCloseReasonBytesMax);
+  lws_close_reason(session.wsi, static_cast<lws_close_status>(session.close_code),
+                   reinterpret_cast<unsigned char*>(const_cast<char*>(reason.data())), reason.size());
+  return -1;
+}
+
+void WsEndpoint::on_closed(ClientSession** slot) {
+  if (slot == nullptr || *slot == nullptr) return;
+  ClientSession& session = **slot;
+  *slot = nullptr;
+  events_.closed(session);
+  sender_.forget(session);
+  sessions_.remove(session.ref);
+}
+
+}  // namespace sluice::gateway

@@ -1,0 +1,286 @@
+#include "proto/decoder.h"
+
+#include <algorithm>
+#include <cstring>
+#include <string>
+
+#include "common/check.h"
+
+namespace sluice::proto {
+namespace {
+
+constexpr std::size_t kReadChunkBytes = 64U << 10U;
+/// A buffer that one large frame has grown is given back when it is empty again.
+constexpr std::size_t kKeepBytesMax = 4 * kReadChunkBytes;
+
+bool carries_payload(FrameType type) { return type == FrameType::kPublish || type == FrameType::kMessage; }
+
+/// Reads a body field by field; the first fault sticks.
+class BodyReader {
+ public:
+  BodyReader(Bytes body, const char* frame) : rest_(body), frame_(frame) {}
+
+  template <typename T>
+  T integer(const char* field) {
+    T value{};
+    if (rest_.size() < sizeof value) {
+      fault(field, "is cut short");
+      return value;
+    }
+    std::memcpy(&value, rest_.data(), sizeof value);
+    rest_ = rest_.subspan(sizeof value);
+    return value;
+  }
+
+  std::string_view string(const char* field, std::size_t bytes_max) {
+    const auto length = integer<std::uint16_t>(field);
+    if (length > bytes_max) fault(field, "is longer than allowed");
+    if (length > rest_.size()) fault(field, "is cut short");
+    if (!error_.empty()) return {};
+    const std::string_view text = as_text(rest_.first(length));
+    rest_ = rest_.subspan(length);
+    return text;
+  }
+
+  Bytes take_rest() { return std::exchange(rest_, {}); }
+
+  void fault(const char* field, const char* what) {
+    if (error_.empty()) error_ = std::string(frame_) + ": " + field + " " + what;
+  }
+  void must_end() {
+    if (!rest_.empty()) fault("body", "has bytes behind its last field");
+  }
+
+  template <typename T>
+  [[nodiscard]] Result<T> done(T value) const {
+    if (!error_.empty()) return fail(ErrorCode::kInvalid, error_);
+    return value;
+  }
+
+ private:
+  Bytes rest_;
+  const char* frame_;
+  std::string error_;
+};
+
+}  // namespace
+
+Decoder::Decoder(std::size_t payload_bytes_max)
+    : body_bytes_max_(payload_bytes_max + kMetaBytesMax + 2 + kChannelNameBytesMax) {
+  CHECK(payload_bytes_max <= kPayloadBytesMax);
+}
+
+std::span<std::uint8_t> Decoder::prepare() {
+  if (begin_ == end_) {
+    begin_ = end_ = 0;
+    if (buffer_.size() > kKeepBytesMax) std::vector<std::uint8_t>(kReadChunkBytes).swap(buffer_);
+  }
+  std::size_t wanted = kReadChunkBytes;
+  if (const std::size_t have = end_ - begin_; have >= kHeaderBytes && !error_) {
+    std::uint32_t length = 0;
+    std::memcpy(&length, buffer_.data() + begin_, sizeof length);
+    if (length <= body_bytes_max_) wanted = std::max(wanted, kHeaderBytes + length - std::min(have, kHeaderBytes + length));
+  }
+  if (buffer_.size() - end_ < wanted && begin_ > 0) {
+    std::memmove(buffer_.data(), buffer_.data() + begin_, end_ - begin_);
+    end_ -= begin_;
+    begin_ = 0;
+  }
+  if (buffer_.size() - end_ < wanted) buffer_.resize(end_ + wanted);
+  return std::span(buffer_).subspan(end_);
+}
+
+void Decoder::commit(std::size_t bytes) {
+  CHECK(bytes <= buffer_.size() - end_);
+  end_ += bytes;
+}
+
+void Decoder::feed(Bytes input) {
+  while (!input.empty()) {
+    const std::span<std::uint8_t> room = prepare();
+    const std::size_t n = std::min(room.size(), input.size());
+    std::memcpy(room.data(), input.data(), n);
+    commit(n);
+    input = input.subspan(n);
+  }
+}
+
+Result<Header> Decoder::read_header() const {
+  Header h;
+  const std::uint8_t* p = buffer_.data() + begin_;
+  std::memcpy(&h.length, p, 4);
+  h.type = static_cast<FrameType>(p[4]);
+  h.flags = p[5];
+  std::memcpy(&h.meta_length, p + 6, 2);
+  std::memcpy(&h.channel, p + 8, 4);
+  std::memcpy(&h.aux, p + 12, 4);
+  std::memcpy(&h.sequence, p + 16, 8);
+  std::memcpy(&h.offset, p + 24, 8);
+  const bool known = p[4] >= static_cast<std::uint8_t>(FrameType::kHello) &&
+                     p[4] <= static_cast<std::uint8_t>(FrameType::kGoodbye);
+  if (!known && (h.flags & kFlagSkippable) == 0) {
+    return fail(ErrorCode::kInvalid, "unknown frame type " + std::to_string(p[4]) + " that may not be skipped");
+  }
+  const bool payload = carries_payload(h.type);
+  if (h.length > (payload ? body_bytes_max_ : kControlBodyBytesMax)) {
+    return fail(ErrorCode::kTooLarge, "frame type " + std::to_string(p[4]) + " with a body of " +
+                                          std::to_string(h.length) + " bytes, over the bound");
+  }
+  if (h.meta_length > kMetaBytesMax || h.meta_length > h.length || (!payload && known && h.meta_length != 0)) {
+    return fail(ErrorCode::kInvalid, "frame type " + std::to_string(p[4]) + " with a bad meta length");
+  }
+  return h;
+}
+
+Result<std::optional<FrameView>> Decoder::next() {
+  for (;;) {
+    if (error_) return tl::make_unexpected(*error_);
+    if (end_ - begin_ < kHeaderBytes) return std::nullopt;
+    Result<Header> header = read_header();
+    if (!header) {
+      error_ = header.error();
+      continue;
+    }
+    const std::size_t whole = kHeaderBytes + header->length;
+    if (end_ - begin_ < whole) return std::nullopt;
+    const FrameView frame{*header, Bytes(buffer_).subspan(begin_ + kHeaderBytes, header->length)};
+    begin_ += whole;
+    if (header->type < FrameType::kHello || header->type > FrameType::kGoodbye) continue;  // skippable, unknown
+    return frame;
+  }
+}
+
+Result<Hello> decode_hello(const FrameView& f) {
+  BodyReader in(f.body, "HELLO");
+  Hello h;
+  if (in.integer<std::uint32_t>("magic") != kMagic) in.fault("magic", "is not that of a Sluice gateway");
+  h.resume = (f.header.flags & kFlagResume) != 0;
+  h.last_sequence = f.header.sequence;
+  h.version_min = in.integer<std::uint16_t>("lowest version");
+  h.version_max = in.integer<std::uint16_t>("highest version");
+  h.relay_instance = in.integer<std::uint64_t>("relay instance");
+  h.gateway_id = in.string("gateway id", kGatewayIdBytesMax);
+  h.software = in.string("software", kSoftwareBytesMax);
+  if (h.version_min > h.version_max) in.fault("versions", "are the wrong way round");
+  return in.done(h);
+}
+
+Result<Welcome> decode_welcome(const FrameView& f) {
+  BodyReader in(f.body, "WELCOME");
+  Welcome w;
+  w.resumed = (f.header.flags & kFlagResumed) != 0;
+  w.version = f.header.aux;
+  w.last_sequence = f.header.sequence;
+  w.relay_instance = in.integer<std::uint64_t>("relay instance");
+  w.payload_bytes_max = in.integer<std::uint32_t>("largest payload");
+  w.software = in.string("software", kSoftwareBytesMax);
+  if (w.relay_instance == 0) in.fault("relay instance", "is 0");
+  if (w.version < kVersionMin || w.version > kVersionMax) in.fault("version", "was not offered");
+  return in.done(w);
+}
+
+Result<Subscribe> decode_subscribe(const FrameView& f) {
+  BodyReader in(f.body, "SUBSCRIBE");
+  Subscribe s;
+  s.request = f.header.sequence;
+  s.from_position = (f.header.flags & kFlagFromPosition) != 0;
+  s.position = {in.integer<std::uint64_t>("epoch"), f.header.offset};
+  s.channel = in.string("channel name", kChannelNameBytesMax);
+  if (s.channel.empty()) in.fault("channel name", "is empty");
+  in.must_end();
+  return in.done(s);
+}
+
+Result<Subscribed> decode_subscribed(const FrameView& f) {
+  BodyReader in(f.body, "SUBSCRIBED");
+  Subscribed s;
+  s.request = f.header.sequence;
+  s.channel_id = f.header.channel;
+  s.continuous = (f.header.flags & kFlagContinuous) != 0;
+  s.start = {in.integer<std::uint64_t>("epoch"), f.header.offset};
+  s.channel = in.string("channel name", kChannelNameBytesMax);
+  if (s.channel_id == 0) in.fault("channel id", "is 0");
+  if (s.start.epoch == 0) in.fault("epoch", "is 0");
+  in.must_end();
+  return in.done(s);
+}
+
+Result<Publish> decode_publish(const FrameView& f) {
+  BodyReader in(f.body.first(f.body.size() - f.header.meta_length), "PUBLISH");
+  Publish p;
+  p.request = f.header.sequence;
+  p.acknowledge = (f.header.flags & kFlagAcknowledge) != 0;
+  p.channel_id = f.header.channel;
+  p.wait_ms = f.header.aux;
+  p.meta = f.body.last(f.header.meta_length);
+  if ((f.header.flags & kFlagNamed) != 0) {
+    p.channel = in.string("channel name", kChannelNameBytesMax);
+    if (p.channel.empty()) in.fault("channel name", "is empty");
+    if (p.channel_id != 0) in.fault("channel id", "stands beside a name");
+  } else if (p.channel_id == 0) {
+    in.fault("channel id", "is 0");
+  }
+  p.payload = in.take_rest();
+  return in.done(p);
+}
+
+Result<ErrorFrame> decode_error(const FrameView& f) {
+  BodyReader in(f.body, "ERROR");
+  ErrorFrame e{f.header.sequence, static_cast<ErrorReason>(f.header.aux), in.string("text", kReasonBytesMax)};
+  in.must_end();
+  return in.done(e);
+}
+
+Result<Message> decode_message(const FrameView& f) {
+  BodyReader in({}, "MESSAGE");
+  const std::size_t payload_bytes = f.body.size() - f.header.meta_length;
+  if (f.header.channel == 0) in.fault("channel id", "is 0");
+  return in.done(Message{f.header.channel, f.header.sequence, f.header.offset, f.header.aux,
+                         f.body.first(payload_bytes), f.body.subspan(payload_bytes)});
+}
+
+Result<Gap> decode_gap(const FrameView& f) {
+  BodyReader in(f.body, "GAP");
+  Gap g;
+  g.channel_id = f.header.channel;
+  g.sequence = f.header.sequence;
+  g.cause = static_cast<GapCause>(f.header.aux);
+  g.position = {in.integer<std::uint64_t>("epoch"), f.header.offset};
+  g.first_missing = in.integer<std::uint64_t>("first missing offset");
+  g.count = in.integer<std::uint64_t>("count");
+  g.duration_ms = in.integer<std::uint64_t>("duration");
+  if (g.channel_id == 0) in.fault("channel id", "is 0");
+  if (f.header.aux < 1 || f.header.aux > 3) in.fault("cause", "is unknown");
+  in.must_end();
+  return in.done(g);
+}
+
+Result<BrokerState> decode_broker_state(const FrameView& f) {
+  BodyReader in(f.body, "BROKER_STATE");
+  BrokerState s{static_cast<BrokerLink>(f.header.aux), in.string("reason", kReasonBytesMax)};
+  if (f.header.aux > 1) in.fault("state", "is unknown");
+  in.must_end();
+  return in.done(s);
+}
+
+Result<Goodbye> decode_goodbye(const FrameView& f) {
+  BodyReader in(f.body, "GOODBYE");
+  Goodbye g{static_cast<GoodbyeReason>(f.header.aux), in.string("text", kReasonBytesMax)};
+  in.must_end();
+  return in.done(g);
+}
+
+Result<std::uint32_t> decode_channel_only(const FrameView& f) {
+  BodyReader in(f.body, "UNSUBSCRIBE");
+  if (f.header.channel == 0) in.fault("channel id", "is 0");
+  in.must_end();
+  return in.done(f.header.channel);
+}
+
+Result<std::uint64_t> decode_sequence_only(const FrameView& f) {
+  BodyReader in(f.body, "frame without a body");
+  in.must_end();
+  return in.done(f.header.sequence);
+}
+
+}  // namespace sluice::proto

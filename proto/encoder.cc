@@ -1,0 +1,196 @@
+#include "proto/encoder.h"
+
+#include <algorithm>
+#include <bit>
+#include <cstring>
+
+#include "common/check.h"
+
+namespace sluice::proto {
+namespace {
+
+static_assert(std::endian::native == std::endian::little, "the format is little-endian; add byte swaps");
+
+template <typename T>
+void put(std::string& out, T value) {
+  char raw[sizeof value];
+  std::memcpy(raw, &value, sizeof value);
+  out.append(raw, sizeof value);
+}
+
+void put_string(std::string& out, std::string_view text) {
+  put(out, static_cast<std::uint16_t>(text.size()));
+  out.append(text);
+}
+
+void put_header(std::string& out, const Header& header) {
+  const HeaderBytes raw = encode_header(header);
+  out.append(reinterpret_cast<const char*>(raw.data()), raw.size());
+}
+
+/// Reason texts are for people: too long ones are cut, not refused.
+std::string_view cut(std::string_view text) { return text.substr(0, kReasonBytesMax); }
+
+std::uint32_t string_bytes(std::string_view text) { return static_cast<std::uint32_t>(2 + text.size()); }
+
+}  // namespace
+
+HeaderBytes encode_header(const Header& header) {
+  HeaderBytes raw{};
+  std::memcpy(raw.data(), &header.length, 4);
+  raw[4] = static_cast<std::uint8_t>(header.type);
+  raw[5] = header.flags;
+  std::memcpy(raw.data() + 6, &header.meta_length, 2);
+  std::memcpy(raw.data() + 8, &header.channel, 4);
+  std::memcpy(raw.data() + 12, &header.aux, 4);
+  std::memcpy(raw.data() + 16, &header.sequence, 8);
+  std::memcpy(raw.data() + 24, &header.offset, 8);
+  return raw;
+}
+
+HeaderBytes encode_message_header(const Message& m) {
+  CHECK(m.payload.size() <= kPayloadBytesMax && m.meta.size() <= kMetaBytesMax);
+  return encode_header({.length = static_cast<std::uint32_t>(m.payload.size() + m.meta.size()),
+                        .type = FrameType::kMessage,
+                        .meta_length = static_cast<std::uint16_t>(m.meta.size()),
+                        .channel = m.channel_id,
+                        .aux = m.received_micros,
+                        .sequence = m.sequence,
+                        .offset = m.offset});
+}
+
+void encode(std::string& out, const Message& m) {
+  const HeaderBytes raw = encode_message_header(m);
+  out.append(reinterpret_cast<const char*>(raw.data()), raw.size());
+  out.append(as_text(m.payload));
+  out.append(as_text(m.meta));
+}
+
+void encode(std::string& out, const Hello& h) {
+  CHECK(h.gateway_id.size() <= kGatewayIdBytesMax && h.software.size() <= kSoftwareBytesMax);
+  put_header(out, {.length = 16 + string_bytes(h.gateway_id) + string_bytes(h.software),
+                   .type = FrameType::kHello,
+                   .flags = h.resume ? kFlagResume : std::uint8_t{0},
+                   .sequence = h.last_sequence});
+  put(out, kMagic);
+  put(out, h.version_min);
+  put(out, h.version_max);
+  put(out, h.relay_instance);
+  put_string(out, h.gateway_id);
+  put_string(out, h.software);
+}
+
+void encode(std::string& out, const Welcome& w) {
+  CHECK(w.software.size() <= kSoftwareBytesMax);
+  put_header(out, {.length = 12 + string_bytes(w.software),
+                   .type = FrameType::kWelcome,
+                   .flags = w.resumed ? kFlagResumed : std::uint8_t{0},
+                   .aux = w.version,
+                   .sequence = w.last_sequence});
+  put(out, w.relay_instance);
+  put(out, w.payload_bytes_max);
+  put_string(out, w.software);
+}
+
+void encode(std::string& out, const Subscribe& s) {
+  CHECK(!s.channel.empty() && s.channel.size() <= kChannelNameBytesMax);
+  put_header(out, {.length = 8 + string_bytes(s.channel),
+                   .type = FrameType::kSubscribe,
+                   .flags = s.from_position ? kFlagFromPosition : std::uint8_t{0},
+                   .sequence = s.request,
+                   .offset = s.position.offset});
+  put(out, s.position.epoch);
+  put_string(out, s.channel);
+}
+
+void encode(std::string& out, const Subscribed& s) {
+  CHECK(!s.channel.empty() && s.channel.size() <= kChannelNameBytesMax && s.channel_id != 0);
+  put_header(out, {.length = 8 + string_bytes(s.channel),
+                   .type = FrameType::kSubscribed,
+                   .flags = s.continuous ? kFlagContinuous : std::uint8_t{0},
+                   .channel = s.channel_id,
+                   .sequence = s.request,
+                   .offset = s.start.offset});
+  put(out, s.start.epoch);
+  put_string(out, s.channel);
+}
+
+void encode(std::string& out, const Publish& p) {
+  CHECK(p.payload.size() <= kPayloadBytesMax && p.meta.size() <= kMetaBytesMax);
+  const bool named = p.channel_id == 0;
+  CHECK(!named || (!p.channel.empty() && p.channel.size() <= kChannelNameBytesMax));
+  const std::size_t name_bytes = named ? string_bytes(p.channel) : 0;
+  std::uint8_t flags = 0;
+  if (p.acknowledge) flags |= kFlagAcknowledge;
+  if (named) flags |= kFlagNamed;
+  put_header(out, {.length = static_cast<std::uint32_t>(name_bytes + p.payload.size() + p.meta.size()),
+                   .type = FrameType::kPublish,
+                   .flags = flags,
+                   .meta_length = static_cast<std::uint16_t>(p.meta.size()),
+                   .channel = p.channel_id,
+                   .aux = p.wait_ms,
+                   .sequence = p.request});
+  if (named) put_string(out, p.channel);
+  out.append(as_text(p.payload));
+  out.append(as_text(p.meta));
+}
+
+void encode(std::string& out, const ErrorFrame& e) {
+  const std::string_view text = cut(e.text);
+  put_header(out, {.length = string_bytes(text),
+                   .type = FrameType::kError,
+                   .aux = static_cast<std::uint32_t>(e.reason),
+                   .sequence = e.request});
+  put_string(out, text);
+}
+
+void encode(std::string& out, const Gap& g) {
+  put_header(out, {.length = 32,
+                   .type = FrameType::kGap,
+                   .channel = g.channel_id,
+                   .aux = static_cast<std::uint32_t>(g.cause),
+                   .sequence = g.sequence,
+                   .offset = g.position.offset});
+  put(out, g.position.epoch);
+  put(out, g.first_missing);
+  put(out, g.count);
+  put(out, g.duration_ms);
+}
+
+void encode(std::string& out, const BrokerState& s) {
+  const std::string_view reason = cut(s.reason);
+  put_header(out, {.length = string_bytes(reason),
+                   .type = FrameType::kBrokerState,
+                   .aux = static_cast<std::uint32_t>(s.state)});
+  put_string(out, reason);
+}
+
+void encode(std::string& out, const Goodbye& g) {
+  const std::string_view text = cut(g.text);
+  put_header(out, {.length = string_bytes(text),
+                   .type = FrameType::kGoodbye,
+                   .aux = static_cast<std::uint32_t>(g.reason)});
+  put_string(out, text);
+}
+
+void encode_unsubscribe(std::string& out, std::uint32_t channel_id) {
+  put_header(out, {.type = FrameType::kUnsubscribe, .channel = channel_id});
+}
+
+void encode_unsubscribed(std::string& out, std::uint32_t channel_id) {
+  put_header(out, {.type = FrameType::kUnsubscribed, .channel = channel_id});
+}
+
+void encode_published(std::string& out, std::uint64_t request) {
+  put_header(out, {.type = FrameType::kPublished, .sequence = request});
+}
+
+void encode_ping(std::string& out, std::uint64_t token) {
+  put_header(out, {.type = FrameType::kPing, .sequence = token});
+}
+
+void encode_pong(std::string& out, std::uint64_t token) {
+  put_header(out, {.type = FrameType::kPong, .sequence = token});
+}
+
+}  // namespace sluice::proto

@@ -1,0 +1,36 @@
+// Builds frames of the relay link. Appends to the caller's buffer; never fails: bounds are the caller's to keep (CHECKed).
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <string>
+
+#include "proto/frame.h"
+
+namespace sluice::proto {
+
+using HeaderBytes = std::array<std::uint8_t, kHeaderBytes>;
+
+[[nodiscard]] HeaderBytes encode_header(const Header& header);
+
+/// The header alone, for senders that keep the payload where it is and use scatter-gather I/O:
+/// header, payload, meta are then one frame.
+[[nodiscard]] HeaderBytes encode_message_header(const Message& message);
+
+void encode(std::string& out, const Hello& hello);
+void encode(std::string& out, const Welcome& welcome);
+void encode(std::string& out, const Subscribe& subscribe);
+void encode(std::string& out, const Subscribed& subscribed);
+void encode(std::string& out, const Publish& publish);
+void encode(std::string& out, const ErrorFrame& error);
+void encode(std::string& out, const Message& message);
+void encode(std::string& out, const Gap& gap);
+void encode(std::string& out, const BrokerState& state);
+void encode(std::string& out, const Goodbye& goodbye);
+void encode_unsubscribe(std::string& out, std::uint32_t channel_id);
+void encode_unsubscribed(std::string& out, std::uint32_t channel_id);
+void encode_published(std::string& out, std::uint64_t request);
+void encode_ping(std::string& out, std::uint64_t token);
+void encode_pong(std::string& out, std::uint64_t token);
+
+}  // namespace sluice::proto

@@ -1,0 +1,186 @@
+// Shapes of the relay link, PROTOCOL.md is the text. Step 4/5 and 10/11 of a message's path.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <span>
+#include <string>
+#include <string_view>
+
+#include "proto/limits.h"
+
+namespace sluice::proto {
+
+/// Numeric values are part of the format.
+enum class FrameType : std::uint8_t {
+  kHello = 1,
+  kWelcome = 2,
+  kSubscribe = 3,
+  kSubscribed = 4,
+  kUnsubscribe = 5,
+  kUnsubscribed = 6,
+  kPublish = 7,
+  kPublished = 8,
+  kError = 9,
+  kMessage = 10,
+  kGap = 11,
+  kBrokerState = 12,
+  kPing = 13,
+  kPong = 14,
+  kGoodbye = 15,
+};
+
+inline constexpr std::uint8_t kFlagResume = 0x01;        // HELLO
+inline constexpr std::uint8_t kFlagResumed = 0x01;       // WELCOME
+inline constexpr std::uint8_t kFlagFromPosition = 0x01;  // SUBSCRIBE
+inline constexpr std::uint8_t kFlagContinuous = 0x01;    // SUBSCRIBED
+inline constexpr std::uint8_t kFlagAcknowledge = 0x01;   // PUBLISH
+inline constexpr std::uint8_t kFlagNamed = 0x02;         // PUBLISH
+inline constexpr std::uint8_t kFlagSkippable = 0x80;     // any
+
+inline constexpr std::uint32_t kMagic = 0x43554C53;
+inline constexpr std::uint64_t kCountUnknown = ~std::uint64_t{0};
+
+/// Codes below 16 end the link, the others answer one request.
+enum class ErrorReason : std::uint32_t {
+  kMalformed = 1,
+  kUnsupportedVersion = 2,
+  kIdInUse = 3,
+  kBadId = 4,
+  kNotPermitted = 5,
+  kOverrun = 6,
+  kTimedOut = 16,
+  kQueueFull = 17,
+  kTooLarge = 18,
+  kUnknownChannel = 19,
+  kUnknownFate = 20,
+  kRefusedByBroker = 21,
+  kShuttingDown = 22,
+};
+[[nodiscard]] std::string_view to_string(ErrorReason reason);
+
+enum class GapCause : std::uint32_t { kOverrun = 1, kBroker = 2, kBoth = 3 };
+[[nodiscard]] std::string_view to_string(GapCause cause);
+
+enum class BrokerLink : std::uint32_t { kConnected = 0, kAway = 1 };
+
+enum class GoodbyeReason : std::uint32_t { kShuttingDown = 0, kReplaced = 1, kProtocolError = 2 };
+
+/// A place in a channel. epoch 0 means "none".
+struct Position {
+  std::uint64_t epoch = 0;
+  std::uint64_t offset = 0;
+  friend bool operator==(const Position&, const Position&) = default;
+};
+
+using Bytes = std::span<const std::uint8_t>;
+
+[[nodiscard]] inline Bytes as_bytes(std::string_view text) {
+  return {reinterpret_cast<const std::uint8_t*>(text.data()), text.size()};
+}
+[[nodiscard]] inline std::string_view as_text(Bytes bytes) {
+  return {reinterpret_cast<const char*>(bytes.data()), bytes.size()};
+}
+
+struct Header {
+  std::uint32_t length = 0;  ///< body bytes
+  FrameType type{};
+  std::uint8_t flags = 0;
+  std::uint16_t meta_length = 0;
+  std::uint32_t channel = 0;
+  std::uint32_t aux = 0;
+  std::uint64_t sequence = 0;
+  std::uint64_t offset = 0;
+};
+
+/// A whole frame as the decoder hands it out; body points into the decoder's buffer.
+struct FrameView {
+  Header header;
+  Bytes body;
+};
+
+// Decoded bodies. Views live as long as the FrameView they came from.
+
+struct Hello {
+  bool resume = false;
+  std::uint64_t last_sequence = 0;  ///< with resume
+  std::uint16_t version_min = kVersionMin;
+  std::uint16_t version_max = kVersionMax;
+  std::uint64_t relay_instance = 0;  ///< with resume
+  std::string_view gateway_id;
+  std::string_view software;
+};
+
+struct Welcome {
+  bool resumed = false;
+  std::uint32_t version = kVersionMax;
+  std::uint64_t last_sequence = 0;
+  std::uint64_t relay_instance = 0;
+  std::uint32_t payload_bytes_max = kPayloadBytesMax;
+  std::string_view software;
+};
+
+struct Subscribe {
+  std::uint64_t request = 0;
+  bool from_position = false;
+  Position position;
+  std::string_view channel;
+};
+
+struct Subscribed {
+  std::uint64_t request = 0;
+  std::uint32_t channel_id = 0;
+  bool continuous = false;
+  Position start;
+  std::string_view channel;
+};
+
+struct Publish {
+  std::uint64_t request = 0;
+  bool acknowledge = false;
+  std::uint32_t channel_id = 0;  ///< 0: channel names it
+  std::string_view channel;
+  std::uint32_t wait_ms = 0;
+  Bytes payload;
+  Bytes meta;
+};
+
+struct ErrorFrame {
+  std::uint64_t request = 0;  ///< 0: the link ends
+  ErrorReason reason{};
+  std::string_view text;
+};
+
+struct Message {
+  std::uint32_t channel_id = 0;
+  std::uint64_t sequence = 0;
+  std::uint64_t offset = 0;
+  std::uint32_t received_micros = 0;
+  Bytes payload;
+  Bytes meta;
+};
+
+struct Gap {
+  std::uint32_t channel_id = 0;
+  std::uint64_t sequence = 0;
+  GapCause cause{};
+  Position position;                    ///< the channel goes on behind it
+  std::uint64_t first_missing = 0;      ///< 0: unknown
+  std::uint64_t count = kCountUnknown;  ///< messages missing
+  std::uint64_t duration_ms = 0;
+};
+
+struct BrokerState {
+  BrokerLink state{};
+  std::string_view reason;
+};
+
+struct Goodbye {
+  GoodbyeReason reason{};
+  std::string_view text;
+};
+
+/// 1 to 64 bytes of A-Z a-z 0-9 . _ -
+[[nodiscard]] bool valid_gateway_id(std::string_view id);
+
+}  // namespace sluice::proto

@@ -1,0 +1,31 @@
+// Bounds of the relay link. Each has a unit in its name; relations between them are asserted below.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+namespace sluice::proto {
+
+inline constexpr std::size_t kHeaderBytes = 32;
+/// Largest client message that any flag can allow, and so the largest payload of a PUBLISH or MESSAGE.
+inline constexpr std::size_t kPayloadBytesMax = 16U << 20U;
+/// Opaque bytes beside a payload (publisher information of richer protocols).
+inline constexpr std::size_t kMetaBytesMax = 4096;
+/// A frame's body: payload plus meta plus a channel name, or the small body of a control frame.
+inline constexpr std::size_t kChannelNameBytesMax = 255;
+inline constexpr std::size_t kBodyBytesMax = kPayloadBytesMax + kMetaBytesMax + kChannelNameBytesMax;
+inline constexpr std::size_t kGatewayIdBytesMax = 64;
+inline constexpr std::size_t kSoftwareBytesMax = 64;
+inline constexpr std::size_t kReasonBytesMax = 512;
+/// Bodies of frames other than PUBLISH and MESSAGE.
+inline constexpr std::size_t kControlBodyBytesMax = 2048;
+
+inline constexpr std::uint16_t kVersionMin = 1;
+inline constexpr std::uint16_t kVersionMax = 1;
+
+static_assert(kControlBodyBytesMax > kReasonBytesMax + 64);
+static_assert(kControlBodyBytesMax > kChannelNameBytesMax + 64);
+static_assert(kControlBodyBytesMax > kGatewayIdBytesMax + kSoftwareBytesMax + 64);
+static_assert(kBodyBytesMax < UINT32_MAX);
+
+}  // namespace sluice::proto
