@@ -14,6 +14,7 @@ enum class CloseCode : std::uint16_t {
   kTooBig = 1009,
   kServiceRestart = 1012, ///< a gap with --on-gap close: reload and come back
   kTryAgainLater = 1013,  ///< a publish could not be done in time
+  kNoPong = 1,            ///< never on the wire: cut, because pings went unanswered
 };
 
 }  // namespace sluice::gateway

@@ -31,6 +31,8 @@ inline constexpr std::size_t kLinkReadBytesPerTurn = 1U << 20U;
 
 inline constexpr Duration kTimerTick = std::chrono::milliseconds(50);
 inline constexpr std::size_t kTimerSlots = 1024;
+/// A tick later than this means that the process was stopped or starved.
+inline constexpr Duration kTimerStall = std::chrono::seconds(1);
 /// A client that is to be closed and does not take its bytes is cut after this.
 inline constexpr Duration kCloseWait = std::chrono::seconds(5);
 /// The link: asked after this silence, given up after that.

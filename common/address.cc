@@ -1,0 +1,217 @@
+#include "common/address.h"
+
+#include <fcntl.h>
+#include <netinet/in.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+
+#include <cerrno>
+#include <charconv>
+#include <cstring>
+
+#include "common/ip.h"
+
+namespace sluice {
+namespace {
+
+std::string errno_text() { return std::strerror(errno); }
+
+bool parse_number(std::string_view text, unsigned& value) {
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
+  return error == std::errc{} && end == text.data() + text.size();
+}
+
+Result<Address> bad(std::string_view text) {
+  return fail(ErrorCode::kInvalid,
+              "'" + std::string(text) + "' is not an address: ADDR:PORT, [ADDR6]:PORT, *:PORT, unix:PATH or fd:N");
+}
+
+bool unix_address(const std::string& path, sockaddr_un& out) {
+  if (path.empty() || path.size() >= sizeof out.sun_path) return false;
+  out.sun_family = AF_UNIX;
+  std::memcpy(out.sun_path, path.c_str(), path.size() + 1);
+  return true;
+}
+
+Result<UniqueFd> new_socket(int family) {
+  UniqueFd fd(::socket(family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
+  if (!fd.valid()) return fail(ErrorCode::kSystem, "no socket: " + errno_text());
+  return fd;
+}
+
+Result<UniqueFd> listen_tcp(const Address& address, const ListenOptions& options) {
+  sockaddr_storage storage{};
+  socklen_t length = 0;
+  const std::string host = address.host == "*" ? "0.0.0.0" : address.host;
+  const auto ip = IpAddress::parse(host);
+  if (!ip) return tl::make_unexpected(ip.error());
+  if (ip->is_v4()) {
+    auto& v4 = reinterpret_cast<sockaddr_in&>(storage);
+    v4.sin_family = AF_INET;
+    v4.sin_port = htons(address.port);
+    std::memcpy(&v4.sin_addr, ip->bytes.data() + 12, 4);
+    length = sizeof v4;
+  } else {
+    auto& v6 = reinterpret_cast<sockaddr_in6&>(storage);
+    v6.sin6_family = AF_INET6;
+    v6.sin6_port = htons(address.port);
+    std::memcpy(&v6.sin6_addr, ip->bytes.data(), 16);
+    length = sizeof v6;
+  }
+  auto fd = new_socket(storage.ss_family);
+  if (!fd) return fd;
+  const int one = 1;
+  ::setsockopt(fd->get(), SOL_SOCKET, SO_REUSEADDR, &one, sizeof one);
+  if (::bind(fd->get(), reinterpret_cast<sockaddr*>(&storage), length) != 0 ||
+      ::listen(fd->get(), options.backlog) != 0) {
+    const std::string where = to_string(address);
+    switch (errno) {
+      case EADDRINUSE: return fail(ErrorCode::kInUse, where + " is in use: stop what listens there or choose another port");
+      case EACCES: return fail(ErrorCode::kPermission, where + ": no permission; ports below 1024 need CAP_NET_BIND_SERVICE");
+      case EADDRNOTAVAIL: return fail(ErrorCode::kInvalid, where + ": this host has no such address");
+      default: return fail(ErrorCode::kSystem, where + ": " + errno_text());
+    }
+  }
+  return fd;
+}
+
+/// Makes way for a new socket at `path`: a stale one goes, a live one or another kind of file does not.
+Result<void> clear_path(const std::string& path, const sockaddr_un& name) {
+  struct stat info{};
+  if (::lstat(path.c_str(), &info) != 0) return {};
+  if (!S_ISSOCK(info.st_mode)) return fail(ErrorCode::kInUse, "unix:" + path + " exists and is not a socket: choose another path");
+  auto probe = new_socket(AF_UNIX);
+  if (!probe) return tl::make_unexpected(probe.error());
+  const bool live = ::connect(probe->get(), reinterpret_cast<const sockaddr*>(&name), sizeof name) == 0 || errno == EAGAIN;
+  if (live) return fail(ErrorCode::kInUse, "unix:" + path + " is live: another process listens there");
+  if (errno == EACCES) return fail(ErrorCode::kPermission, "unix:" + path + ": no permission to see whether it is live");
+  if (::unlink(path.c_str()) != 0 && errno != ENOENT) {
+    return fail(ErrorCode::kPermission, "unix:" + path + " is stale and can't be removed: " + errno_text());
+  }
+  return {};
+}
+
+Result<UniqueFd> listen_unix(const Address& address, const ListenOptions& options) {
+  sockaddr_un name{};
+  if (!unix_address(address.path, name)) {
+    return fail(ErrorCode::kInvalid, "unix:" + address.path + ": a socket path has 1 to 107 bytes");
+  }
+  if (auto cleared = clear_path(address.path, name); !cleared) return tl::make_unexpected(cleared.error());
+  auto fd = new_socket(AF_UNIX);
+  if (!fd) return fd;
+  // Nobody can connect before listen(), so the mode is right from the first connection on.
+  const mode_t before = ::umask(0177);
+  const int bound = ::bind(fd->get(), reinterpret_cast<const sockaddr*>(&name), sizeof name);
+  const int bind_errno = errno;
+  ::umask(before);
+  if (bound != 0) {
+    errno = bind_errno;
+    return fail(errno == EADDRINUSE ? ErrorCode::kInUse : ErrorCode::kPermission,
+                "unix:" + address.path + ": " + errno_text() + "; does the directory exist, and may we write there?");
+  }
+  if (::chmod(address.path.c_str(), options.unix_mode) != 0 || ::listen(fd->get(), options.backlog) != 0) {
+    return fail(ErrorCode::kSystem, "unix:" + address.path + ": " + errno_text());
+  }
+  return fd;
+}
+
+Result<UniqueFd> take_inherited(const Address& address) {
+  int listening = 0;
+  socklen_t length = sizeof listening;
+  const std::string where = to_string(address);
+  if (::getsockopt(address.fd, SOL_SOCKET, SO_ACCEPTCONN, &listening, &length) != 0 || listening == 0) {
+    return fail(ErrorCode::kInvalid, where + " is not an inherited listening socket");
+  }
+  if (::fcntl(address.fd, F_SETFL, ::fcntl(address.fd, F_GETFL) | O_NONBLOCK) != 0 ||
+      ::fcntl(address.fd, F_SETFD, FD_CLOEXEC) != 0) {
+    return fail(ErrorCode::kSystem, where + ": " + errno_text());
+  }
+  return UniqueFd(address.fd);
+}
+
+}  // namespace
+
+Result<Address> parse_address(std::string_view text) {
+  Address address;
+  if (text.starts_with("unix:")) {
+    address.kind = Address::Kind::kUnix;
+    address.path = text.substr(5);
+    if (address.path.empty() || address.path.size() > 107) {
+      return fail(ErrorCode::kInvalid, "'" + std::string(text) + "': a socket path has 1 to 107 bytes");
+    }
+    return address;
+  }
+  unsigned number = 0;
+  if (text.starts_with("fd:")) {
+    address.kind = Address::Kind::kFd;
+    if (!parse_number(text.substr(3), number) || number > 1U << 20U) return bad(text);
+    address.fd = static_cast<int>(number);
+    return address;
+  }
+  const std::size_t colon = text.rfind(':');
+  if (colon == std::string_view::npos || !parse_number(text.substr(colon + 1), number) || number > 65535) return bad(text);
+  address.port = static_cast<std::uint16_t>(number);
+  std::string_view host = text.substr(0, colon);
+  const bool bracketed = host.size() > 2 && host.front() == '[' && host.back() == ']';
+  if (bracketed) host = host.substr(1, host.size() - 2);
+  if (host != "*") {
+    const auto ip = IpAddress::parse(host);
+    if (!ip || bracketed != (host.find(':') != std::string_view::npos)) return bad(text);
+  }
+  address.host = host;
+  return address;
+}
+
+std::string to_string(const Address& address) {
+  switch (address.kind) {
+    case Address::Kind::kUnix: return "unix:" + address.path;
+    case Address::Kind::kFd: return "fd:" + std::to_string(address.fd);
+    case Address::Kind::kTcp: break;
+  }
+  const bool v6 = address.host.find(':') != std::string::npos;
+  return (v6 ? "[" + address.host + "]" : address.host) + ":" + std::to_string(address.port);
+}
+
+Result<UniqueFd> listen_on(const Address& address, const ListenOptions& options) {
+  switch (address.kind) {
+    case Address::Kind::kTcp: return listen_tcp(address, options);
+    case Address::Kind::kUnix: return listen_unix(address, options);
+    case Address::Kind::kFd: return take_inherited(address);
+  }
+  return fail(ErrorCode::kInvalid, "unknown kind of address");
+}
+
+Result<UniqueFd> connect_unix(const std::string& path) {
+  sockaddr_un name{};
+  if (!unix_address(path, name)) return fail(ErrorCode::kInvalid, "unix:" + path + ": a socket path has 1 to 107 bytes");
+  auto fd = new_socket(AF_UNIX);
+  if (!fd) return fd;
+  if (::connect(fd->get(), reinterpret_cast<const sockaddr*>(&name), sizeof name) == 0) return fd;
+  switch (errno) {
+    case ENOENT: return fail(ErrorCode::kUnavailable, "nothing there yet");
+    case ECONNREFUSED: return fail(ErrorCode::kUnavailable, "nobody listens");
+    case EAGAIN: return fail(ErrorCode::kUnavailable, "its queue of connections is full");
+    case EACCES: return fail(ErrorCode::kPermission, "no permission to connect: check --socket-mode of the relay and our group");
+    default: return fail(ErrorCode::kUnavailable, errno_text());
+  }
+}
+
+std::string local_name(int fd) {
+  sockaddr_storage storage{};
+  socklen_t length = sizeof storage;
+  if (::getsockname(fd, reinterpret_cast<sockaddr*>(&storage), &length) != 0) return "?";
+  Address address;
+  address.host = to_string(IpAddress::from_sockaddr(reinterpret_cast<const sockaddr&>(storage)));
+  if (storage.ss_family == AF_INET) {
+    address.port = ntohs(reinterpret_cast<const sockaddr_in&>(storage).sin_port);
+  } else if (storage.ss_family == AF_INET6) {
+    address.port = ntohs(reinterpret_cast<const sockaddr_in6&>(storage).sin6_port);
+  } else {
+    address.kind = Address::Kind::kUnix;
+    address.path = reinterpret_cast<const sockaddr_un&>(storage).sun_path;
+  }
+  return to_string(address);
+}
+
+}  // namespace sluice

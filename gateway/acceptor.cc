@@ -1,0 +1,278 @@
+#include "gateway/acceptor.h"
+
+#include <sys/socket.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <utility>
+
+#include "common/check.h"
+#include "common/log.h"
+
+namespace sluice::gateway {
+namespace {
+
+constexpr Duration kFaultLogInterval = std::chrono::seconds(1);
+
+}  // namespace
+
+/// A handshake under way.
+struct Acceptor::Pending {
+  Pending(EventLoop& loop, Acceptor& acceptor, UniqueFd socket, const ClientAddress& peer)
+      : fd(std::move(socket)),
+        address(peer),
+        owner(acceptor),
+        io(loop, fd.get(), [this](IoEvents) { owner.on_readable(*this); }) {}
+
+  UniqueFd fd;
+  ClientAddress address;    ///< the peer's until a PROXY header tells the client's
+  bool may_proxy = false;   ///< a PROXY header from this peer is believed
+  bool proxy_done = false;  ///< what follows is HTTP
+  bool bound = false;       ///< counted for its address
+  HeadScanner scanner;      ///< over `bytes`
+  std::string bytes;        ///< received and not yet used: empty for heads that come whole
+  TimePoint deadline{};
+  std::list<Pending>::iterator place{};
+  Acceptor& owner;
+  IoWatcher io;
+};
+
+Acceptor::Acceptor(EventLoop& loop, AcceptorOptions options, const TimeSource& time,
+                   UpgradeSink& sink)
+    : loop_(loop),
+      options_(std::move(options)),
+      time_(time),
+      sink_(sink),
+      limits_(options_.limits),
+      lingering_(loop, options_.lingering, time),
+      expiry_(loop, [this] { expire(); }) {
+  const std::size_t proxy_bytes_max = options_.proxy_mode == ProxyMode::kOff ? 0 : kProxyV2BytesMax;
+  scratch_.resize(std::max(options_.head_bytes_max, proxy_bytes_max) + kRestBytesMax);
+}
+
+Acceptor::~Acceptor() = default;
+
+void Acceptor::listen(UniqueFd fd) {
+  listeners_.push_back(std::make_unique<Listener>(
+      loop_, std::move(fd), time_, stats_.listener,
+      [this](UniqueFd socket, const ClientAddress& peer) { take(std::move(socket), peer); }));
+}
+
+void Acceptor::stop_listening() {
+  for (const auto& listener : listeners_) listener->close();
+}
+
+bool Acceptor::listening() const {
+  return std::any_of(listeners_.begin(), listeners_.end(), [](const auto& l) { return l->open(); });
+}
+
+void Acceptor::client_left(const ClientAddress& address) {
+  if (!address.is_unix) limits_.unbind(address.ip);
+  limits_.leave();
+}
+
+void Acceptor::take(UniqueFd fd, const ClientAddress& peer) {
+  if (limits_.enter() != Admission::kOk) {
+    count(RefusalReason::kProcessFull);
+    lingering_.close(std::move(fd), build_refusal({RefusalReason::kProcessFull, 503,
+                                                   "this gateway is full: try again"}));
+    return;
+  }
+  pending_.emplace_back(loop_, *this, std::move(fd), peer);
+  Pending& pending = pending_.back();
+  pending.place = std::prev(pending_.end());
+  pending.deadline = time_.now() + options_.handshake_timeout;
+  if (!expiry_.active()) expiry_.start_once(options_.handshake_timeout);
+
+  pending.may_proxy = options_.proxy_mode != ProxyMode::kOff && trusted(peer);
+  if (options_.proxy_mode == ProxyMode::kRequired && !pending.may_proxy) {
+    drop(pending, RefusalReason::kProxyUntrusted, "peer is not in --trusted-proxy");
+    return;
+  }
+  pending.proxy_done = !pending.may_proxy;
+  if (pending.proxy_done && !bind_address(pending)) return;
+  // Most requests are here already: no turn of the loop, no watcher.
+  on_readable(pending);
+}
+
+void Acceptor::on_readable(Pending& pending) {
+  // While something is missing less than the larger bound is stored, so there is room for
+  // kRestBytesMax at least.
+  const std::size_t room = scratch_.size() - pending.bytes.size();
+  const ssize_t n = ::recv(pending.fd.get(), scratch_.data(), room, MSG_DONTWAIT);
+  if (n < 0 && (errno == EAGAIN || errno == EINTR)) {
+    pending.io.watch(kIoRead);
+    return;
+  }
+  if (n <= 0) return abandon(pending);
+  std::string_view bytes(scratch_.data(), static_cast<std::size_t>(n));
+  if (!pending.bytes.empty()) {
+    pending.bytes.append(bytes);
+    bytes = pending.bytes;
+  }
+  if (consume(pending, bytes) == Step::kMore) pending.io.watch(kIoRead);
+}
+
+Acceptor::Step Acceptor::consume(Pending& pending, std::string_view bytes) {
+  if (!pending.proxy_done && read_proxy_header(pending, bytes) == Step::kGone) return Step::kGone;
+  if (pending.proxy_done && read_head(pending, bytes) == Step::kGone) return Step::kGone;
+  // Nothing was taken off the front of what is stored: it can stay, however slowly the rest
+  // dribbles in.
+  const bool stored = bytes.data() == pending.bytes.data() && bytes.size() == pending.bytes.size();
+  if (!stored) pending.bytes = std::string(bytes);
+  return Step::kMore;
+}
+
+Acceptor::Step Acceptor::read_proxy_header(Pending& pending, std::string_view& bytes) {
+  const ProxyParse parse = parse_proxy_header(bytes);
+  switch (parse.verdict) {
+    case ProxyVerdict::kMore:
+      return Step::kMore;
+    case ProxyVerdict::kMalformed:
+      return drop(pending, RefusalReason::kProxyMalformed, parse.problem);
+    case ProxyVerdict::kAbsent:
+      if (options_.proxy_mode == ProxyMode::kRequired) {
+        return drop(pending, RefusalReason::kProxyMissing, "no PROXY header, and one is required");
+      }
+      break;
+    case ProxyVerdict::kHeader:
+      apply_proxy_header(pending, parse.header);
+      bytes.remove_prefix(parse.bytes);
+      break;
+  }
+  pending.proxy_done = true;
+  return bind_address(pending) ? Step::kMore : Step::kGone;
+}
+
+void Acceptor::apply_proxy_header(Pending& pending, const ProxyHeader& header) {
+  if (header.local) ++stats_.proxy_local;
+  if (header.has_addresses) {
+    pending.address = ClientAddress{header.source, header.source_port, false};
+  }
+}
+
+bool Acceptor::bind_address(Pending& pending) {
+  if (pending.address.is_unix) return true;
+  if (limits_.bind(pending.address.ip) == Admission::kOk) {
+    pending.bound = true;
+    return true;
+  }
+  refuse(pending, {RefusalReason::kAddressFull, 429, "too many connections from this address"});
+  return false;
+}
+
+Acceptor::Step Acceptor::read_head(Pending& pending, std::string_view bytes) {
+  switch (pending.scanner.scan(bytes, options_.head_bytes_max)) {
+    case HeadScanner::Verdict::kMore:
+      return Step::kMore;
+    case HeadScanner::Verdict::kMalformed:
+      return head_is_malformed(pending, bytes, "a line end or a control character out of place");
+    case HeadScanner::Verdict::kTooLarge:
+      return refuse(pending, {RefusalReason::kHeadTooLarge, 431, "the request head is too large"});
+    case HeadScanner::Verdict::kWhole:
+      break;
+  }
+  const std::size_t end = pending.scanner.end();
+  HttpHead head;
+  const char* problem = "";
+  switch (parse_head(bytes.substr(0, end), head, problem)) {
+    case HeadStatus::kOk:
+      return judge(pending, head, bytes.substr(end));
+    case HeadStatus::kMalformed:
+      return head_is_malformed(pending, bytes, problem);
+    case HeadStatus::kTooManyHeaders:
+      return refuse(pending, {RefusalReason::kHeadTooLarge, 431, problem});
+    case HeadStatus::kUnsupportedVersion:
+      return refuse(pending, {RefusalReason::kHttpVersion, 505, problem});
+  }
+  CHECK(false);
+}
+
+Acceptor::Step Acceptor::head_is_malformed(Pending& pending, std::string_view bytes,
+                                           const char* problem) {
+  // Four bytes: a blank line alone is no sign of a PROXY header.
+  const bool is_proxy_header = !pending.may_proxy && bytes.size() > 4 &&
+                               parse_proxy_header(bytes).verdict != ProxyVerdict::kAbsent;
+  if (!is_proxy_header) {
+    return refuse(pending, {RefusalReason::kHeadMalformed, 400,
+                            std::string("malformed request: ") + problem});
+  }
+  if (options_.proxy_mode == ProxyMode::kOff) {
+    return drop(pending, RefusalReason::kProxyUnexpected,
+                "PROXY header, and --proxy-protocol is off");
+  }
+  return drop(pending, RefusalReason::kProxyUntrusted,
+              "PROXY header from a peer that is not in --trusted-proxy");
+}
+
+Acceptor::Step Acceptor::judge(Pending& pending, const HttpHead& head, std::string_view rest) {
+  tl::expected<UpgradeRequest, Refusal> request = judge_upgrade(head, options_.upgrade);
+  if (!request) return refuse(pending, request.error(), head.method == "HEAD");
+  ++stats_.upgraded;
+  const ClientAddress address = pending.address;
+  const std::string kept(rest);  // its place is reused, or goes with the record
+  UniqueFd fd = release(pending, true);
+  sink_.accept(std::move(fd), *request, address, kept);
+  return Step::kGone;
+}
+
+Acceptor::Step Acceptor::refuse(Pending& pending, const Refusal& refusal, bool omit_body) {
+  count(refusal.reason);
+  if (log_enabled(LogLevel::kDebug)) {
+    log_debug("refused {}: {} ({})", to_string(pending.address), refusal.status, refusal.text);
+  }
+  lingering_.close(release(pending, false), build_refusal(refusal, omit_body));
+  return Step::kGone;
+}
+
+Acceptor::Step Acceptor::drop(Pending& pending, RefusalReason reason, const char* why) {
+  count(reason);
+  log_proxy_fault(pending.address, why);
+  static_cast<void>(release(pending, false));
+  return Step::kGone;
+}
+
+void Acceptor::abandon(Pending& pending) {
+  ++stats_.abandoned;
+  static_cast<void>(release(pending, false));
+}
+
+void Acceptor::log_proxy_fault(const ClientAddress& peer, const char* why) {
+  const TimePoint now = time_.now();
+  if (proxy_fault_logged_at_ && now - *proxy_fault_logged_at_ < kFaultLogInterval) return;
+  proxy_fault_logged_at_ = now;
+  log_warn("closed a connection from {}: {}", to_string(peer), why);
+}
+
+UniqueFd Acceptor::release(Pending& pending, bool goes_on) {
+  if (!goes_on) {
+    if (pending.bound) limits_.unbind(pending.address.ip);
+    limits_.leave();
+  }
+  pending.io.watch(kIoNone);
+  UniqueFd fd = std::move(pending.fd);
+  pending_.erase(pending.place);
+  return fd;
+}
+
+bool Acceptor::trusted(const ClientAddress& peer) const {
+  return peer.is_unix ||
+         std::any_of(options_.trusted_proxies.begin(), options_.trusted_proxies.end(),
+                     [&](const Cidr& cidr) { return cidr.contains(peer.ip); });
+}
+
+void Acceptor::expire() {
+  const TimePoint now = time_.now();
+  while (!pending_.empty() && pending_.front().deadline <= now) {
+    Pending& pending = pending_.front();
+    if (pending.proxy_done) {
+      refuse(pending, {RefusalReason::kHeadTimeout, 408, "the request head took too long"});
+    } else {
+      drop(pending, RefusalReason::kHeadTimeout,
+           "no whole PROXY header within --handshake-timeout");
+    }
+  }
+  if (!pending_.empty()) expiry_.start_once(pending_.front().deadline - now);
+}
+
+}  // namespace sluice::gateway

@@ -1,0 +1,12 @@
+#include "gateway/client_address.h"
+
+namespace sluice::gateway {
+
+std::string to_string(const ClientAddress& address) {
+  if (address.is_unix) return "unix";
+  std::string ip = to_string(address.ip);
+  if (ip.find(':') != std::string::npos) ip = "[" + ip + "]";
+  return ip + ":" + std::to_string(address.port);
+}
+
+}  // namespace sluice::gateway

@@ -1,0 +1,23 @@
+// Where a client comes from.
+#pragma once
+
+#include <cstdint>
+#include <string>
+
+#include "common/ip.h"
+
+namespace sluice::gateway {
+
+/// Of the client itself when a trusted proxy told it, else of the socket's peer.
+struct ClientAddress {
+  IpAddress ip;
+  std::uint16_t port = 0;
+  bool is_unix =
+      false;  ///< came over a Unix socket and no proxy said from where: ip and port mean nothing
+  friend bool operator==(const ClientAddress&, const ClientAddress&) = default;
+};
+
+/// "192.0.2.7:51234", "[2001:db8::1]:443", "unix".
+[[nodiscard]] std::string to_string(const ClientAddress& address);
+
+}  // namespace sluice::gateway

@@ -1,0 +1,68 @@
+#include "gateway/client_timers.h"
+
+#include <algorithm>
+
+#include "gateway/limits.h"
+
+namespace sluice::gateway {
+
+ClientTimers::ClientTimers(ClientTimerOptions options, SessionTable& sessions, Sender& sender, Hub& hub,
+                           GatewayStats& stats, Random& random, TimePoint now)
+    : options_(options),
+      sessions_(sessions),
+      sender_(sender),
+      hub_(hub),
+      stats_(stats),
+      random_(random),
+      ping_(Frame::make(Opcode::kPing, {}, {})),
+      wheel_(kTimerTick, kTimerSlots, now),
+      last_advance_(now) {}
+
+void ClientTimers::opened(ClientSession& session, TimePoint now) {
+  const auto interval = static_cast<std::uint64_t>(options_.ping_interval.count());
+  session.state.ping_at = now + Duration(random_.below(interval) + 1);
+  schedule(session);
+}
+
+void ClientTimers::schedule(const ClientSession& session) {
+  TimePoint next = session.state.ping_at;
+  if (session.state.greeting_at != TimePoint{}) next = std::min(next, session.state.greeting_at);
+  if (session.state.pong_deadline != TimePoint{}) next = std::min(next, session.state.pong_deadline);
+  wheel_.schedule(session.ref, next);
+}
+
+void ClientTimers::advance(TimePoint now) {
+  // A process that was stopped or starved must read before it judges: the pongs may lie in the sockets.
+  if (now - last_advance_ > kTimerStall) judge_from_ = now + options_.pong_timeout;
+  last_advance_ = now;
+  wheel_.advance(now, [this, now](ClientRef ref) {
+    ClientSession* session = sessions_.find(ref);
+    if (session == nullptr || session->phase != SessionPhase::kOpen) return;
+    due(*session, now);
+    if (session->phase == SessionPhase::kOpen) schedule(*session);
+  });
+}
+
+void ClientTimers::due(ClientSession& session, TimePoint now) {
+  SessionState& state = session.state;
+  if (state.pong_deadline != TimePoint{} && state.pong_deadline < judge_from_) state.pong_deadline = judge_from_;
+  if (state.pong_deadline != TimePoint{} && state.pong_deadline <= now) {
+    // It would not take a close frame either.
+    session.close_code = CloseCode::kNoPong;
+    sender_.cut_off(session);
+    return;
+  }
+  if (state.greeting_at != TimePoint{} && state.greeting_at <= now) {
+    state.greeting_at = TimePoint{};
+    ++stats_.greetings;
+    session.protocol->greeting_due(session, hub_);
+  }
+  if (state.ping_at <= now) {
+    state.ping_at = now + options_.ping_interval;
+    if (state.pong_deadline == TimePoint{}) state.pong_deadline = now + options_.pong_timeout;
+    ++stats_.pings;
+    sender_.deliver(session, ping_);
+  }
+}
+
+}  // namespace sluice::gateway

@@ -1,0 +1,46 @@
+// Pings, pong deadlines and greetings of all clients on one timer wheel: one entry per client, spread in time, none
+// cancelled (a stale entry finds no session).
+#pragma once
+
+#include "common/random.h"
+#include "common/timer_wheel.h"
+#include "gateway/gateway_stats.h"
+#include "gateway/hub.h"
+#include "gateway/sender.h"
+
+namespace sluice::gateway {
+
+struct ClientTimerOptions {
+  Duration ping_interval{};
+  Duration pong_timeout{};
+};
+
+class ClientTimers {
+ public:
+  ClientTimers(ClientTimerOptions options, SessionTable& sessions, Sender& sender, Hub& hub, GatewayStats& stats,
+               Random& random, TimePoint now);
+
+  /// After the protocol has seen the session (it may have set greeting_at). The first ping comes after a random part of
+  /// the interval, so that clients which came together are not pinged together.
+  void opened(ClientSession& session, TimePoint now);
+  /// Anything came from the client: it lives.
+  void heard(ClientSession& session) { session.state.pong_deadline = TimePoint{}; }
+  void advance(TimePoint now);
+
+ private:
+  void due(ClientSession& session, TimePoint now);
+  void schedule(const ClientSession& session);
+
+  ClientTimerOptions options_;
+  SessionTable& sessions_;
+  Sender& sender_;
+  Hub& hub_;
+  GatewayStats& stats_;
+  Random& random_;
+  FrameRef ping_;
+  TimerWheel<ClientRef> wheel_;
+  TimePoint last_advance_;
+  TimePoint judge_from_{};  ///< no client is given up before this
+};
+
+}  // namespace sluice::gateway

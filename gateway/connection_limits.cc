@@ -1,0 +1,62 @@
+#include "gateway/connection_limits.h"
+
+#include <cstring>
+
+#include "common/check.h"
+
+namespace sluice::gateway {
+namespace {
+
+/// What is counted as one address: all of an IPv4 address, the first 64 bits of an IPv6 one.
+[[nodiscard]] IpAddress counted(IpAddress ip) {
+  if (!ip.is_v4()) std::fill(ip.bytes.begin() + 8, ip.bytes.end(), std::uint8_t{0});
+  return ip;
+}
+
+}  // namespace
+
+Admission ConnectionLimits::enter() {
+  if (connections_ >= options_.connections_max) return Admission::kProcessFull;
+  ++connections_;
+  return Admission::kOk;
+}
+
+Admission ConnectionLimits::bind(const IpAddress& ip) {
+  if (options_.connections_per_ip_max == 0) return Admission::kOk;
+  const auto [entry, added] = per_address_.try_emplace(counted(ip), 0);
+  if (entry->second >= options_.connections_per_ip_max) return Admission::kAddressFull;
+  ++entry->second;
+  return Admission::kOk;
+}
+
+void ConnectionLimits::unbind(const IpAddress& ip) {
+  if (options_.connections_per_ip_max == 0) return;
+  const auto entry = per_address_.find(counted(ip));
+  CHECK(entry != per_address_.end());
+  if (--entry->second == 0) per_address_.erase(entry);
+}
+
+void ConnectionLimits::leave() {
+  CHECK(connections_ > 0);
+  --connections_;
+}
+
+std::size_t ConnectionLimits::connections_of(const IpAddress& ip) const {
+  const auto entry = per_address_.find(counted(ip));
+  return entry == per_address_.end() ? 0 : entry->second;
+}
+
+/// Clients choose their addresses, but a table that a few thousand of them crowd into one bucket of
+/// is bounded by the process limit; a good mix of both halves is enough.
+std::size_t ConnectionLimits::Hash::operator()(const IpAddress& ip) const {
+  std::uint64_t halves[2];
+  static_assert(sizeof halves == sizeof ip.bytes);
+  std::memcpy(halves, ip.bytes.data(), sizeof halves);
+  std::uint64_t x = halves[0] ^ (halves[1] * 0x9E3779B97F4A7C15U);
+  x ^= x >> 32U;
+  x *= 0xD6E8FEB86659FD93U;
+  x ^= x >> 32U;
+  return static_cast<std::size_t>(x);
+}
+
+}  // namespace sluice::gateway

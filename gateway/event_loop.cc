@@ -1,0 +1,163 @@
+#include "gateway/event_loop.h"
+
+#include "common/check.h"
+
+namespace sluice::gateway {
+namespace {
+
+[[nodiscard]] double seconds(Duration duration) {
+  return std::chrono::duration<double>(duration).count();
+}
+
+[[nodiscard]] int to_libev(IoEvents events) {
+  return ((events & kIoRead) != 0 ? EV_READ : 0) | ((events & kIoWrite) != 0 ? EV_WRITE : 0);
+}
+
+[[nodiscard]] IoEvents from_libev(int events) {
+  return ((events & EV_READ) != 0 ? kIoRead : kIoNone) |
+         ((events & EV_WRITE) != 0 ? kIoWrite : kIoNone);
+}
+
+}  // namespace
+
+// The environment (LIBEV_FLAGS) has no say in how the daemon works.
+EventLoop::EventLoop() : loop_(ev_loop_new(EVFLAG_AUTO | EVFLAG_NOENV)) {
+  CHECK(loop_ != nullptr);
+  ev_prepare_init(&prepare_, on_prepare);
+  prepare_.data = this;
+  ev_prepare_start(loop_, &prepare_);
+  ev_idle_init(&idle_, on_idle);
+}
+
+EventLoop::~EventLoop() {
+  ev_idle_stop(loop_, &idle_);
+  ev_prepare_stop(loop_, &prepare_);
+  // Tasks may own watchers of this loop.
+  deferred_.clear();
+  ev_loop_destroy(loop_);
+}
+
+void EventLoop::run() {
+  ev_run(loop_, 0);
+}
+
+void EventLoop::run_once(bool wait) {
+  ev_run(loop_, wait ? EVRUN_ONCE : EVRUN_NOWAIT);
+}
+
+void EventLoop::stop() {
+  ev_break(loop_, EVBREAK_ALL);
+}
+
+void EventLoop::defer(std::function<void()> task) {
+  deferred_.push_back(std::move(task));
+}
+
+void EventLoop::on_prepare(struct ev_loop* /*loop*/, ev_prepare* watcher, int /*events*/) noexcept {
+  static_cast<EventLoop*>(watcher->data)->run_deferred();
+}
+
+void EventLoop::on_idle(struct ev_loop* /*loop*/, ev_idle* /*watcher*/, int /*events*/) noexcept {
+}
+
+void EventLoop::run_deferred() {
+  running_.swap(deferred_);
+  for (auto& task : running_) task();
+  running_.clear();
+  if (deferred_.empty()) {
+    ev_idle_stop(loop_, &idle_);
+  } else {
+    ev_idle_start(loop_, &idle_);
+  }
+}
+
+IoWatcher::IoWatcher(EventLoop& loop, int fd, std::function<void(IoEvents ready)> callback)
+    : loop_(loop.raw()), callback_(std::move(callback)) {
+  ev_io_init(&io_, on_event, fd, 0);
+  io_.data = this;
+}
+
+IoWatcher::~IoWatcher() {
+  ev_io_stop(loop_, &io_);
+}
+
+void IoWatcher::watch(IoEvents events) {
+  const int wanted = to_libev(events);
+  if (ev_is_active(&io_) && (io_.events & (EV_READ | EV_WRITE)) == wanted) return;
+  ev_io_stop(loop_, &io_);
+  if (wanted == 0) return;
+  ev_io_set(&io_, io_.fd, wanted);
+  ev_io_start(loop_, &io_);
+}
+
+void IoWatcher::on_event(struct ev_loop* /*loop*/, ev_io* watcher, int events) noexcept {
+  static_cast<IoWatcher*>(watcher->data)->callback_(from_libev(events));
+}
+
+Timer::Timer(EventLoop& loop, std::function<void()> callback)
+    : loop_(loop.raw()), callback_(std::move(callback)) {
+  ev_timer_init(&timer_, on_event, 0., 0.);
+  timer_.data = this;
+}
+
+Timer::~Timer() {
+  stop();
+}
+
+void Timer::start_once(Duration after) {
+  start(after, Duration::zero());
+}
+
+void Timer::start_every(Duration interval) {
+  CHECK(interval > Duration::zero());
+  start(interval, interval);
+}
+
+void Timer::start(Duration after, Duration repeat) {
+  ev_timer_stop(loop_, &timer_);
+  // libev counts from the time at which the turn began.
+  ev_now_update(loop_);
+  ev_timer_set(&timer_, seconds(after), seconds(repeat));
+  ev_timer_start(loop_, &timer_);
+}
+
+void Timer::stop() {
+  ev_timer_stop(loop_, &timer_);
+}
+
+void Timer::on_event(struct ev_loop* /*loop*/, ev_timer* watcher, int /*events*/) noexcept {
+  static_cast<Timer*>(watcher->data)->callback_();
+}
+
+SignalWatcher::SignalWatcher(EventLoop& loop, int signal_number, std::function<void()> callback)
+    : loop_(loop.raw()), callback_(std::move(callback)) {
+  ev_signal_init(&signal_, on_event, signal_number);
+  signal_.data = this;
+  ev_signal_start(loop_, &signal_);
+}
+
+SignalWatcher::~SignalWatcher() {
+  ev_signal_stop(loop_, &signal_);
+}
+
+void SignalWatcher::on_event(struct ev_loop* /*loop*/, ev_signal* watcher,
+                             int /*events*/) noexcept {
+  static_cast<SignalWatcher*>(watcher->data)->callback_();
+}
+
+EndOfTurn::EndOfTurn(EventLoop& loop, std::function<void()> callback)
+    : loop_(loop.raw()), callback_(std::move(callback)) {
+  ev_prepare_init(&prepare_, on_event);
+  prepare_.data = this;
+  ev_prepare_start(loop_, &prepare_);
+}
+
+EndOfTurn::~EndOfTurn() {
+  ev_prepare_stop(loop_, &prepare_);
+}
+
+void EndOfTurn::on_event(struct ev_loop* /*loop*/, ev_prepare* watcher, int /*events*/) noexcept {
+  static_cast<EndOfTurn*>(watcher->data)->callback_();
+}
+
+}  // namespace sluice::gateway

@@ -1,0 +1,319 @@
+#include "gateway/gateway.h"
+
+#include <sys/resource.h>
+
+#include <csignal>
+#include <utility>
+
+#include "common/log.h"
+#include "gateway/gateway_metrics.h"
+#include "gateway/limits.h"
+
+namespace sluice::gateway {
+namespace {
+
+/// Descriptors beside the clients': listeners, link, loop, log, libwebsockets' own, admin connections, lingering replies.
+constexpr std::size_t kReservedDescriptors = 200;
+
+PlainOptions plain_options(const GatewayConfig& config) {
+  PlainOptions options;
+  if (config.tag_messages) options.tag = config.id + ":";
+  options.greeting = config.greeting;
+  if (const auto at = options.greeting.find("{id}"); at != std::string::npos) options.greeting.replace(at, 4, config.id);
+  options.greeting_delay = config.greeting_delay;
+  options.on_gap = config.on_gap;
+  return options;
+}
+
+AcceptorOptions acceptor_options(const GatewayConfig& config) {
+  AcceptorOptions options;
+  options.proxy_mode = config.proxy_mode;
+  options.trusted_proxies = config.trusted_proxies;
+  options.handshake_timeout = config.handshake_timeout;
+  options.head_bytes_max = config.head_bytes_max;
+  options.limits = {.connections_max = config.connections_max, .connections_per_ip_max = config.connections_per_ip_max};
+  options.upgrade.default_channel = config.default_channel;
+  options.upgrade.allowed_origins = config.allowed_origins;
+  return options;
+}
+
+}  // namespace
+
+Gateway::Gateway(GatewayConfig config)
+    : config_(std::move(config)),
+      sender_({.client_queue_bytes = config_.client_queue_bytes}, sessions_, time_),
+      plain_(plain_options(config_), time_),
+      hub_({.channels_max = config_.channels_max}, sessions_, sender_, *this),
+      link_({.gateway_id = config_.id,
+             .publish_wait = config_.publish_wait,
+             .publish_queue_bytes = config_.publish_queue_bytes},
+            hub_, time_),
+      relay_(loop_, config_.relay.path, link_, random_),
+      timers_({.ping_interval = config_.ping_interval, .pong_timeout = config_.pong_timeout}, sessions_, sender_, hub_,
+              stats_, random_, time_.now()),
+      endpoint_(loop_.raw(), sessions_, sender_, *this, time_, random_),
+      readiness_({.requires_what = config_.ready_requires, .grace = config_.ready_grace}),
+      end_of_turn_(loop_, [this] { end_of_turn(); }),
+      tick_(loop_, [this] { tick(); }) {
+  hub_.attach(link_);
+}
+
+Gateway::~Gateway() = default;
+
+// ---- start
+
+Result<void> Gateway::start() {
+  if (auto enough = check_descriptors(); !enough) return enough;
+  if (auto started = endpoint_.start(); !started) return started;
+  acceptor_ = std::make_unique<Acceptor>(loop_, acceptor_options(config_), time_, *this);
+  if (auto opened = open_admin_listener(); !opened) return opened;
+  if (auto opened = open_client_listeners(); !opened) return opened;
+  watch_signals();
+  tick_.start_every(kTimerTick);
+  relay_.start();
+  return {};
+}
+
+Result<void> Gateway::check_descriptors() const {
+  rlimit limit{};
+  if (::getrlimit(RLIMIT_NOFILE, &limit) != 0) return {};
+  const std::size_t room = limit.rlim_cur > kReservedDescriptors ? limit.rlim_cur - kReservedDescriptors : 0;
+  if (config_.connections_max > room) {
+    return fail(ErrorCode::kSystem, "--max-connections " + std::to_string(config_.connections_max) + " needs " +
+                                        std::to_string(config_.connections_max + kReservedDescriptors) +
+                                        " descriptors, the limit is " + std::to_string(limit.rlim_cur) +
+                                        ": raise it (ulimit -n, LimitNOFILE=) or set --max-connections to " +
+                                        std::to_string(room) + " at most");
+  }
+  log_info("up to {} connections ({} descriptors allow {})", config_.connections_max, limit.rlim_cur, room);
+  return {};
+}
+
+Result<void> Gateway::open_client_listeners() {
+  for (const Address& address : config_.listen) {
+    auto fd = listen_on(address, {.unix_mode = config_.socket_mode});
+    if (!fd) return fail(fd.error().code, "--listen: " + fd.error().message);
+    const std::string name = address.kind == Address::Kind::kUnix ? to_string(address) : local_name(fd->get());
+    acceptor_->listen(std::move(*fd));
+    log_info("listening on {}", name);
+  }
+  return {};
+}
+
+Result<void> Gateway::open_admin_listener() {
+  if (!config_.admin_listen) return {};
+  pages_.add("/healthz", [] { return HttpReply{200, "text/plain; charset=utf-8", "ok\n"}; });
+  pages_.add("/readyz", [this] {
+    const ReadyAnswer answer = readiness_.answer(time_.now());
+    return HttpReply{Readiness::http_status(answer.state), "text/plain; charset=utf-8", answer.text + "\n"};
+  });
+  pages_.add("/metrics", [this] { return HttpReply{200, "text/plain; version=0.0.4", metrics_text(*this)}; });
+  auto fd = listen_on(*config_.admin_listen, {.unix_mode = config_.socket_mode});
+  if (!fd) return fail(fd.error().code, "--admin-listen: " + fd.error().message);
+  const bool is_unix = config_.admin_listen->kind == Address::Kind::kUnix;
+  log_info("admin on {}", is_unix ? to_string(*config_.admin_listen) : local_name(fd->get()));
+  admin_ = std::make_unique<AdminListener>(loop_, std::move(*fd), pages_, time_);
+  return {};
+}
+
+void Gateway::watch_signals() {
+  const auto on = [this](int number, std::function<void()> handler) {
+    signals_.push_back(std::make_unique<SignalWatcher>(loop_, number, std::move(handler)));
+  };
+  on(SIGTERM, [this] { on_terminate("SIGTERM"); });
+  on(SIGINT, [this] { on_terminate("SIGINT"); });
+  on(SIGUSR2, [] { log_warn("SIGUSR2 ignored: this version can't hand its clients over; SIGTERM drains"); });
+  on(SIGHUP, [] { log_info("SIGHUP: nothing that this process reads again"); });
+}
+
+int Gateway::run() {
+  loop_.run();
+  link_.goodbye();
+  relay_.flush();
+  log_info("ended");
+  return 0;
+}
+
+// ---- the loop
+
+void Gateway::end_of_turn() {
+  sender_.flush_dirty();
+  relay_.flush();
+}
+
+void Gateway::tick() {
+  const TimePoint now = time_.now();
+  timers_.advance(now);
+  sender_.expire_closing(now);
+  if (drain_) drain_tick();
+  log_readiness();
+}
+
+void Gateway::log_readiness() {
+  const ReadyAnswer answer = readiness_.answer(time_.now());
+  if (answer.state == logged_state_) return;
+  logged_state_ = answer.state;
+  if (answer.state == ReadyState::kNotReady) {
+    log_warn("{}", answer.text);
+  } else {
+    log_info("{}", answer.text);
+  }
+}
+
+// ---- clients
+
+void Gateway::accept(UniqueFd fd, const UpgradeRequest& request, const ClientAddress& address, std::string_view rest) {
+  endpoint_.adopt(std::move(fd), request, address, rest);
+}
+
+void Gateway::opened(ClientSession& session, const UpgradeRequest& request) {
+  ++stats_.opened;
+  session.protocol = &plain_;
+  log_info("client connected id={} address={} channel={}", to_string(session.state.id), to_string(session.state.address),
+           request.channel);
+  hub_.opened(session, request.channel);
+  timers_.opened(session, time_.now());
+}
+
+void Gateway::never_opened(const ClientAddress& address) {
+  ++stats_.never_opened;
+  acceptor_->client_left(address);
+}
+
+void Gateway::fragment(ClientSession& session, const Fragment& fragment) {
+  timers_.heard(session);
+  const Input input = add_fragment(session.state.inbound, fragment, config_.message_bytes_max);
+  switch (input.verdict) {
+    case InputVerdict::kMore: return;
+    case InputVerdict::kMessage:
+      log_debug("received {} bytes from id={}", input.message.size(), to_string(session.state.id));
+      hub_.received(session, input.message, session.state.inbound.text);
+      release_message(session.state.inbound);
+      return;
+    case InputVerdict::kNotUtf8: sender_.close(session, CloseCode::kInvalidPayload, "text is not UTF-8"); return;
+    case InputVerdict::kTooBig: sender_.close(session, CloseCode::kTooBig, "message too big"); return;
+  }
+}
+
+CloseReason Gateway::reason_of(const ClientSession& session) const {
+  if (session.phase == SessionPhase::kOpen) {
+    return session.peer_closed ? CloseReason::kClientClosed : CloseReason::kClientGone;
+  }
+  switch (session.close_code) {
+    case CloseCode::kGoingAway: return CloseReason::kDrained;
+    case CloseCode::kInvalidPayload: return CloseReason::kInvalidPayload;
+    case CloseCode::kPolicy: return CloseReason::kTooSlow;
+    case CloseCode::kTooBig: return CloseReason::kTooBig;
+    case CloseCode::kServiceRestart: return CloseReason::kGap;
+    case CloseCode::kTryAgainLater: return CloseReason::kPublishFailed;
+    case CloseCode::kNoPong: return CloseReason::kNoPong;
+    default: return CloseReason::kClientGone;
+  }
+}
+
+void Gateway::closed(ClientSession& session) {
+  const CloseReason reason = reason_of(session);
+  stats_.count_close(reason);
+  log_info("client closed id={} address={} reason={}", to_string(session.state.id), to_string(session.state.address),
+           kCloseReasonNames[static_cast<std::size_t>(reason)]);
+  hub_.closed(session);
+  acceptor_->client_left(session.state.address);
+}
+
+// ---- relay
+
+void Gateway::link_state(bool up) {
+  readiness_.relay_up(up, time_.now());
+  if (up) {
+    log_info("relay link up");
+  } else {
+    log_warn("relay link lost; clients stay");
+  }
+  log_readiness();
+}
+
+void Gateway::broker_state(bool connected, std::string_view reason) {
+  broker_connected_ = connected;
+  readiness_.broker_up(connected, std::string(reason), time_.now());
+  log_readiness();
+}
+
+void Gateway::channel_gap(const ChannelGap& gap) {
+  const std::string count = gap.count == proto::kCountUnknown ? "unknown" : std::to_string(gap.count);
+  log_warn("gap channel={} cause=\"{}\" messages={} duration_ms={}", gap.channel, gap.cause, count, gap.duration_ms);
+}
+
+void Gateway::channel_subscribed(std::string_view channel) { log_info("subscribed to {}", channel); }
+
+// ---- drain
+
+void Gateway::on_terminate(const char* signal_name) {
+  if (drain_) {
+    log_warn("{} again: ending at once with {} clients", signal_name, sessions_.size());
+    loop_.stop();
+    return;
+  }
+  readiness_.drain();
+  drain_.emplace(DrainOptions{.delay = config_.drain_delay,
+                              .timeout = config_.drain_timeout,
+                              .rate_per_second = config_.drain_rate_per_second},
+                 time_.now());
+  log_info("{}: draining {} clients; new ones are served for {} more", signal_name, sessions_.size(),
+           format_duration(config_.drain_delay));
+  if (const double needed = drain_->rate_needed(sessions_.size()); needed > config_.drain_rate_per_second) {
+    log_warn("--drain-rate {:.0f}/s would not empty {} clients within --drain-timeout {}: closing {:.0f}/s",
+             config_.drain_rate_per_second, sessions_.size(), format_duration(config_.drain_timeout), needed);
+  }
+}
+
+std::size_t Gateway::open_sessions() const {
+  std::size_t open = 0;
+  for (std::size_t i = 0; i < sessions_.slots(); ++i) {
+    const ClientSession* session = sessions_.at(i);
+    if (session != nullptr && session->phase == SessionPhase::kOpen) ++open;
+  }
+  return open;
+}
+
+void Gateway::drain_tick() {
+  const Drain::Step step =
+      drain_->tick(time_.now(), open_sessions(), sessions_.size() + acceptor_->pending(), link_.publishes_pending());
+  if (step.entered) enter_drain_phase(step.phase);
+  close_some(step.close_now);
+  if (step.phase == DrainPhase::kClosing && sessions_.size() + 1000 <= drain_reported_) {
+    drain_reported_ = sessions_.size();
+    log_info("draining: {} clients left", drain_reported_);
+  }
+}
+
+void Gateway::enter_drain_phase(DrainPhase phase) {
+  switch (phase) {
+    case DrainPhase::kAnnounced: return;
+    case DrainPhase::kClosing:
+      acceptor_->stop_listening();
+      drain_reported_ = sessions_.size();
+      log_info("draining: listeners closed, closing {} clients", drain_reported_);
+      return;
+    case DrainPhase::kFlushing:
+      log_info("draining: {} clients left, {} publishes on their way", sessions_.size(), link_.publishes_pending());
+      return;
+    case DrainPhase::kDone:
+      if (link_.publishes_pending() > 0) log_warn("{} publishes of unknown fate", link_.publishes_pending());
+      log_info("drained");
+      loop_.stop();
+      return;
+  }
+}
+
+void Gateway::close_some(std::size_t count) {
+  for (; count > 0 && drain_slot_ < sessions_.slots(); ++drain_slot_) {
+    ClientSession* session = sessions_.at(drain_slot_);
+    if (session == nullptr || session->phase != SessionPhase::kOpen) continue;
+    sender_.close(*session, CloseCode::kGoingAway, "draining");
+    --count;
+  }
+  // A slot behind us may have been taken again by a client that came in the last moment.
+  if (count > 0) drain_slot_ = 0;
+}
+
+}  // namespace sluice::gateway

@@ -1,0 +1,106 @@
+// The gateway as a whole: owns every part and wires them. One thread, one loop.
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <vector>
+
+#include "common/admin_pages.h"
+#include "common/random.h"
+#include "gateway/acceptor.h"
+#include "gateway/admin_listener.h"
+#include "gateway/client_timers.h"
+#include "gateway/config.h"
+#include "gateway/drain.h"
+#include "gateway/event_loop.h"
+#include "gateway/gateway_stats.h"
+#include "gateway/hub.h"
+#include "gateway/protocols/plain.h"
+#include "gateway/readiness.h"
+#include "gateway/relay_connection.h"
+#include "gateway/sender.h"
+#include "gateway/ws_endpoint.h"
+
+namespace sluice::gateway {
+
+class Gateway final : public EndpointEvents, public HubObserver, public UpgradeSink {
+ public:
+  explicit Gateway(GatewayConfig config);
+  ~Gateway() override;
+
+  /// Opens listeners and the link. A fault here ends the program: the message names flag and remedy.
+  [[nodiscard]] Result<void> start();
+  /// Until drained or told to stop. The exit code.
+  int run();
+
+  // EndpointEvents.
+  void opened(ClientSession& session, const UpgradeRequest& request) override;
+  void fragment(ClientSession& session, const Fragment& fragment) override;
+  void pong(ClientSession& session) override { timers_.heard(session); }
+  void closed(ClientSession& session) override;
+  void never_opened(const ClientAddress& address) override;
+
+  // HubObserver.
+  void link_state(bool up) override;
+  void broker_state(bool connected, std::string_view reason) override;
+  void channel_gap(const ChannelGap& gap) override;
+  void channel_subscribed(std::string_view channel) override;
+  void message_queued(std::uint32_t received_micros) override { sender_.note_message(received_micros); }
+
+  // UpgradeSink.
+  void accept(UniqueFd fd, const UpgradeRequest& request, const ClientAddress& address, std::string_view rest) override;
+
+  // For the metrics page.
+  [[nodiscard]] const GatewayConfig& config() const { return config_; }
+  [[nodiscard]] const GatewayStats& stats() const { return stats_; }
+  [[nodiscard]] const Hub& hub() const { return hub_; }
+  [[nodiscard]] const RelayLink& link() const { return link_; }
+  [[nodiscard]] const Sender& sender() const { return sender_; }
+  [[nodiscard]] const Acceptor& acceptor() const { return *acceptor_; }
+  [[nodiscard]] std::size_t connections() const { return sessions_.size(); }
+  [[nodiscard]] bool broker_connected() const { return broker_connected_; }
+  [[nodiscard]] ReadyState ready_state() const { return readiness_.answer(time_.now()).state; }
+
+ private:
+  [[nodiscard]] Result<void> check_descriptors() const;
+  [[nodiscard]] Result<void> open_client_listeners();
+  [[nodiscard]] Result<void> open_admin_listener();
+  void watch_signals();
+  void end_of_turn();
+  void tick();
+  void log_readiness();
+  void on_terminate(const char* signal_name);
+  void drain_tick();
+  void enter_drain_phase(DrainPhase phase);
+  void close_some(std::size_t count);
+  [[nodiscard]] std::size_t open_sessions() const;
+  [[nodiscard]] CloseReason reason_of(const ClientSession& session) const;
+
+  const GatewayConfig config_;
+  SteadyTime time_;
+  SystemRandom random_;
+  GatewayStats stats_;
+  EventLoop loop_;
+  SessionTable sessions_;
+  Sender sender_;
+  PlainProtocol plain_;
+  Hub hub_;
+  RelayLink link_;
+  RelayConnection relay_;
+  ClientTimers timers_;
+  WsEndpoint endpoint_;
+  Readiness readiness_;
+  ReadyState logged_state_ = ReadyState::kStarting;
+  bool broker_connected_ = false;
+  AdminPages pages_;
+  std::unique_ptr<Acceptor> acceptor_;
+  std::unique_ptr<AdminListener> admin_;
+  std::vector<std::unique_ptr<SignalWatcher>> signals_;
+  EndOfTurn end_of_turn_;
+  Timer tick_;
+  std::optional<Drain> drain_;
+  std::size_t drain_slot_ = 0;
+  std::size_t drain_reported_ = 0;
+};
+
+}  // namespace sluice::gateway

@@ -1,0 +1,38 @@
+// Counters of the gateway that belong to no single part. Never reset; labels come from closed sets.
+#pragma once
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+
+namespace sluice::gateway {
+
+/// How a client's connection ended.
+enum class CloseReason : std::uint8_t {
+  kClientClosed,    ///< the client sent a close frame
+  kClientGone,      ///< connection ended without one, or broke the protocol
+  kDrained,         ///< 1001
+  kInvalidPayload,  ///< 1007
+  kTooSlow,         ///< 1008, queue bound
+  kTooBig,          ///< 1009
+  kGap,             ///< 1012, --on-gap close
+  kPublishFailed,   ///< 1013
+  kNoPong,          ///< ping unanswered
+  kCount,
+};
+
+inline constexpr std::array<const char*, static_cast<std::size_t>(CloseReason::kCount)> kCloseReasonNames = {
+    "client_closed", "client_gone", "drained",        "invalid_payload", "too_slow",
+    "too_big",       "gap",         "publish_failed", "no_pong"};
+
+struct GatewayStats {
+  std::uint64_t opened = 0;
+  std::uint64_t never_opened = 0;
+  std::uint64_t pings = 0;
+  std::uint64_t greetings = 0;
+  std::array<std::uint64_t, static_cast<std::size_t>(CloseReason::kCount)> closed{};
+
+  void count_close(CloseReason reason) { ++closed[static_cast<std::size_t>(reason)]; }
+};
+
+}  // namespace sluice::gateway

@@ -1,0 +1,57 @@
+// Judges a request head: a WebSocket upgrade for a channel that this gateway serves, or a refusal
+// with its reason. Pure.
+//
+// Paths: `/` is the default channel, `/channel/NAME` the named one; a query string is allowed and
+// ignored. NAME is percent-decoded, then 1 to 128 bytes of A-Z a-z 0-9 . _ ~ : -
+#pragma once
+
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "common/result.h"
+#include "gateway/http_head.h"
+#include "gateway/refusal.h"
+
+namespace sluice::gateway {
+
+inline constexpr std::size_t kChannelBytesMax = 128;
+
+/// Which ClientProtocol serves the client.
+enum class ProtocolKind : std::uint8_t { kPlain };
+
+/// A Sec-WebSocket-Protocol value that this gateway speaks.
+struct Subprotocol {
+  std::string name;
+  ProtocolKind kind = ProtocolKind::kPlain;
+};
+
+struct UpgradeOptions {
+  std::string default_channel = "livechat";
+  /// scheme://host[:port] each, or "null"; empty: any. Requests without Origin pass: only browsers
+  /// send it, and always do.
+  std::vector<std::string> allowed_origins;
+  /// The client's first choice that stands here is taken; none in common: plain, with no
+  /// subprotocol in the answer.
+  std::vector<Subprotocol> subprotocols;
+};
+
+struct UpgradeRequest {
+  std::string channel;
+  ProtocolKind protocol = ProtocolKind::kPlain;
+  std::string subprotocol;  ///< to be named in the 101; empty: none
+  std::string sec_websocket_key;
+  std::string host;
+  std::string origin;
+  std::string user_agent;
+};
+
+[[nodiscard]] tl::expected<UpgradeRequest, Refusal> judge_upgrade(const HttpHead& head,
+                                                                  const UpgradeOptions& options);
+
+[[nodiscard]] bool valid_channel_name(std::string_view name);
+/// In the form in which origins are compared: lower case, without the scheme's default port,
+/// nothing behind the port.
+[[nodiscard]] Result<std::string> parse_origin(std::string_view origin);
+
+}  // namespace sluice::gateway
