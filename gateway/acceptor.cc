@@ -13,6 +13,9 @@ namespace sluice::gateway {
 namespace {
 
 constexpr Duration kFaultLogInterval = std::chrono::seconds(1);
+/// Handshakes that came together end together: answering all of them at once would hold the clients
+/// up.
+constexpr std::size_t kExpiriesPerTurn = 128;
 
 }  // namespace
 
@@ -263,7 +266,8 @@ bool Acceptor::trusted(const ClientAddress& peer) const {
 
 void Acceptor::expire() {
   const TimePoint now = time_.now();
-  while (!pending_.empty() && pending_.front().deadline <= now) {
+  for (std::size_t i = 0; i < kExpiriesPerTurn; ++i) {
+    if (pending_.empty() || pending_.front().deadline > now) break;
     Pending& pending = pending_.front();
     if (pending.proxy_done) {
       refuse(pending, {RefusalReason::kHeadTimeout, 408, "the request head took too long"});
@@ -272,7 +276,8 @@ void Acceptor::expire() {
            "no whole PROXY header within --handshake-timeout");
     }
   }
-  if (!pending_.empty()) expiry_.start_once(pending_.front().deadline - now);
+  if (!pending_.empty())
+    expiry_.start_once(std::max(pending_.front().deadline - now, Duration::zero()));
 }
 
 }  // namespace sluice::gateway

@@ -2,12 +2,10 @@
 // header and the whole request head itself, so that half-open handshakes cost a small record each
 // and no libwebsockets state.
 //
-//   accept ─▶ process bound ─▶ [PROXY header] ─▶ address bound ─▶ head whole ─▶ judge_upgrade ─▶
-//   UpgradeSink
-//               └────────────────┴──────────────────┴───────────────┴───────────────┴──▶ reply and
-//               lingering close, or close
+//   accept ─▶ process bound ─▶ [PROXY header] ─▶ address bound ─▶ head whole ─▶ judged ─▶ sink
 //
-// One time-out, --handshake-timeout from accept on, covers all of it.
+// Whatever fails on the way ends in a reply and a lingering close, or, where no HTTP is spoken yet,
+// in a close. One time-out, --handshake-timeout from accept on, covers all of it.
 #pragma once
 
 #include <array>
@@ -88,6 +86,8 @@ class Acceptor {
   [[nodiscard]] const AcceptStats& stats() const { return stats_; }
   [[nodiscard]] std::size_t pending() const { return pending_.size(); }
   [[nodiscard]] std::size_t lingering() const { return lingering_.size(); }
+  /// Replies that did not get to linger because too many did.
+  [[nodiscard]] std::uint64_t hasty_closes() const { return lingering_.hasty(); }
   [[nodiscard]] bool listening() const;
   /// Pending handshakes and clients.
   [[nodiscard]] std::size_t connections() const { return limits_.connections(); }

@@ -1,5 +1,7 @@
 #include "gateway/event_loop.h"
 
+#include <algorithm>
+
 #include "common/check.h"
 
 namespace sluice::gateway {
@@ -54,16 +56,23 @@ void EventLoop::defer(std::function<void()> task) {
 }
 
 void EventLoop::on_prepare(struct ev_loop* /*loop*/, ev_prepare* watcher, int /*events*/) noexcept {
-  static_cast<EventLoop*>(watcher->data)->run_deferred();
+  static_cast<EventLoop*>(watcher->data)->end_turn();
 }
 
 void EventLoop::on_idle(struct ev_loop* /*loop*/, ev_idle* /*watcher*/, int /*events*/) noexcept {
 }
 
-void EventLoop::run_deferred() {
+// One prepare watcher for all: libev promises no order among several, and what a task brings about
+// must not miss the hooks that flush it.
+void EventLoop::end_turn() {
   running_.swap(deferred_);
   for (auto& task : running_) task();
   running_.clear();
+  // Hooks may make and destroy hooks.
+  for (std::size_t i = 0; i < hooks_.size(); ++i) {
+    if (hooks_[i] != nullptr) hooks_[i]->callback_();
+  }
+  std::erase(hooks_, nullptr);
   if (deferred_.empty()) {
     ev_idle_stop(loop_, &idle_);
   } else {
@@ -146,18 +155,12 @@ void SignalWatcher::on_event(struct ev_loop* /*loop*/, ev_signal* watcher,
 }
 
 EndOfTurn::EndOfTurn(EventLoop& loop, std::function<void()> callback)
-    : loop_(loop.raw()), callback_(std::move(callback)) {
-  ev_prepare_init(&prepare_, on_event);
-  prepare_.data = this;
-  ev_prepare_start(loop_, &prepare_);
+    : loop_(loop), callback_(std::move(callback)) {
+  loop_.hooks_.push_back(this);
 }
 
 EndOfTurn::~EndOfTurn() {
-  ev_prepare_stop(loop_, &prepare_);
-}
-
-void EndOfTurn::on_event(struct ev_loop* /*loop*/, ev_prepare* watcher, int /*events*/) noexcept {
-  static_cast<EndOfTurn*>(watcher->data)->callback_();
+  std::replace(loop_.hooks_.begin(), loop_.hooks_.end(), this, static_cast<EndOfTurn*>(nullptr));
 }
 
 }  // namespace sluice::gateway

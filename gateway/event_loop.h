@@ -14,6 +14,8 @@
 
 namespace sluice::gateway {
 
+class EndOfTurn;
+
 class EventLoop {
  public:
   EventLoop();
@@ -34,15 +36,18 @@ class EventLoop {
   [[nodiscard]] struct ev_loop* raw() const { return loop_; }
 
  private:
+  friend class EndOfTurn;
+
   static void on_prepare(struct ev_loop* loop, ev_prepare* watcher, int events) noexcept;
   static void on_idle(struct ev_loop* loop, ev_idle* watcher, int events) noexcept;
-  void run_deferred();
+  void end_turn();
 
   struct ev_loop* loop_;
   ev_prepare prepare_{};
   ev_idle idle_{};  ///< active while tasks wait: keeps the loop from sleeping
   std::vector<std::function<void()>> deferred_;
   std::vector<std::function<void()>> running_;
+  std::vector<EndOfTurn*> hooks_;  ///< null: gone, to be taken out at the end of the next turn
 };
 
 /// What a descriptor is watched for, and found ready for.
@@ -140,7 +145,9 @@ class SignalWatcher {
   WatcherCallback<void()> callback_;
 };
 
-/// Called at the end of every turn, when its events have been handled and before the loop sleeps.
+/// Called at the end of every turn: when its events have been handled and deferred tasks have run,
+/// before the loop sleeps. Several are called in the order in which they were made. They must not
+/// outlive the loop.
 class EndOfTurn {
  public:
   EndOfTurn(EventLoop& loop, std::function<void()> callback);
@@ -149,10 +156,9 @@ class EndOfTurn {
   EndOfTurn& operator=(const EndOfTurn&) = delete;
 
  private:
-  static void on_event(struct ev_loop* loop, ev_prepare* watcher, int events) noexcept;
+  friend class EventLoop;
 
-  struct ev_loop* loop_;
-  ev_prepare prepare_{};
+  EventLoop& loop_;
   WatcherCallback<void()> callback_;
 };
 

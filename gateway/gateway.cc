@@ -6,14 +6,15 @@
 #include <utility>
 
 #include "common/log.h"
+#include "common/units.h"
 #include "gateway/gateway_metrics.h"
 #include "gateway/limits.h"
 
 namespace sluice::gateway {
 namespace {
 
-/// Descriptors beside the clients': listeners, link, loop, log, libwebsockets' own, admin connections, lingering replies.
-constexpr std::size_t kReservedDescriptors = 200;
+/// Descriptors beside the clients': lingering refusals (512), admin connections (192), listeners, link, loop, libwebsockets.
+constexpr std::size_t kReservedDescriptors = 800;
 
 PlainOptions plain_options(const GatewayConfig& config) {
   PlainOptions options;
@@ -244,6 +245,10 @@ void Gateway::channel_gap(const ChannelGap& gap) {
 }
 
 void Gateway::channel_subscribed(std::string_view channel) { log_info("subscribed to {}", channel); }
+
+void Gateway::channel_refused(std::string_view channel, std::string_view reason) {
+  log_warn("the relay refuses channel {}: {}; its clients are closed (1013)", channel, reason);
+}
 
 // ---- drain
 

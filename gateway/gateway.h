@@ -45,6 +45,7 @@ class Gateway final : public EndpointEvents, public HubObserver, public UpgradeS
   void broker_state(bool connected, std::string_view reason) override;
   void channel_gap(const ChannelGap& gap) override;
   void channel_subscribed(std::string_view channel) override;
+  void channel_refused(std::string_view channel, std::string_view reason) override;
   void message_queued(std::uint32_t received_micros) override { sender_.note_message(received_micros); }
 
   // UpgradeSink.

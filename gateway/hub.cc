@@ -138,6 +138,15 @@ void Hub::channel_subscribed(std::uint32_t slot, proto::Position start) {
   observer_.channel_subscribed(channels_[slot].name);
 }
 
+void Hub::channel_refused(std::uint32_t slot, std::string_view reason) {
+  ++stats_.channels_refused;
+  observer_.channel_refused(channels_[slot].name, reason);
+  scratch_ = channels_[slot].subscribers;
+  for (const ClientRef ref : scratch_) {
+    if (ClientSession* session = sessions_.find(ref)) delivery_.close(*session, CloseCode::kTryAgainLater, "too many channels");
+  }
+}
+
 void Hub::publish_failed(ClientRef origin, proto::ErrorReason reason) {
   if (ClientSession* session = sessions_.find(origin)) session->protocol->publish_failed(*session, {reason}, *this);
 }

@@ -42,6 +42,7 @@ class HubObserver {
   virtual void broker_state(bool connected, std::string_view reason) = 0;
   virtual void channel_gap(const ChannelGap& gap) = 0;
   virtual void channel_subscribed(std::string_view channel) = 0;
+  virtual void channel_refused(std::string_view channel, std::string_view reason) = 0;
   /// A message has been put into its subscribers' outboxes; time stamp as on the wire.
   virtual void message_queued(std::uint32_t received_micros) = 0;
 };
@@ -73,6 +74,7 @@ class Hub final : public RelayLinkEvents, public ProtocolActions {
   void channel_message(std::uint32_t channel, const proto::Message& message) override;
   void channel_gap(std::uint32_t channel, const ChannelGap& gap) override;
   void channel_subscribed(std::uint32_t channel, proto::Position start) override;
+  void channel_refused(std::uint32_t channel, std::string_view reason) override;
   void publish_failed(ClientRef origin, proto::ErrorReason reason) override;
 
   [[nodiscard]] const HubStats& stats() const { return stats_; }

@@ -14,7 +14,7 @@
 namespace sluice::gateway {
 
 struct LingeringOptions {
-  std::size_t connections_max = 1024;
+  std::size_t connections_max = 512;
   Duration time_max = std::chrono::seconds(1);  ///< for writing and waiting together
   std::size_t drain_bytes_max = 256U << 10U;    ///< read and dropped of one connection
 };

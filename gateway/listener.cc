@@ -97,10 +97,9 @@ bool Listener::on_accept_error(int error) {
   const TimePoint now = time_.now();
   if (!logged_at_ || now - *logged_at_ >= kLogInterval) {
     logged_at_ = now;
-    log_warn(
-        "accepting pauses for 100 ms: {} (raise LimitNOFILE or lower --max-connections if it goes "
-        "on)",
-        std::strerror(error));
+    const bool no_descriptors = error == EMFILE || error == ENFILE;
+    log_warn("accepting pauses for 100 ms: {}{}", std::strerror(error),
+             no_descriptors ? " (raise LimitNOFILE= or lower --max-connections)" : "");
   }
   return false;
 }

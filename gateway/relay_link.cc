@@ -354,12 +354,24 @@ Result<void> RelayLink::on_error(const proto::FrameView& frame) {
     return fail(code, "the relay refuses: " + std::string(proto::to_string(error->reason)) + ", " + std::string(error->text));
   }
   const auto found = in_flight_.find(error->request);
-  if (found == in_flight_.end()) return fail(ErrorCode::kInvalid, "ERROR for a request never made");
+  if (found == in_flight_.end()) return on_subscribe_refused(*error);
   const ClientRef origin = found->second.origin;
   in_flight_.erase(found);
   fail_publish(origin, error->reason);
   if (!hold_.empty()) flush_hold();
   return {};
+}
+
+Result<void> RelayLink::on_subscribe_refused(const proto::ErrorFrame& error) {
+  for (auto& [name, channel] : channels_) {
+    if (channel->request != error.request) continue;
+    channel->request = 0;
+    events_.channel_refused(channel->hub_channel, error.text);
+    return {};
+  }
+  // A channel given up in the meantime; its request is gone with it.
+  if (error.request < next_request_) return {};
+  return fail(ErrorCode::kInvalid, "ERROR for a request never made");
 }
 
 Result<void> RelayLink::on_broker_state(const proto::FrameView& frame) {

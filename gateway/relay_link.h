@@ -52,6 +52,8 @@ class RelayLinkEvents {
   virtual void channel_gap(std::uint32_t channel, const ChannelGap& gap) = 0;
   /// Confirmed; first time or again.
   virtual void channel_subscribed(std::uint32_t channel, proto::Position start) = 0;
+  /// The relay will not have this channel (its bound on channels).
+  virtual void channel_refused(std::uint32_t channel, std::string_view reason) = 0;
   virtual void publish_failed(ClientRef origin, proto::ErrorReason reason) = 0;
 };
 
@@ -112,6 +114,7 @@ class RelayLink {
   [[nodiscard]] Result<void> on_gap(const proto::FrameView& frame);
   [[nodiscard]] Result<void> on_published(const proto::FrameView& frame);
   [[nodiscard]] Result<void> on_error(const proto::FrameView& frame);
+  [[nodiscard]] Result<void> on_subscribe_refused(const proto::ErrorFrame& error);
   [[nodiscard]] Result<void> on_broker_state(const proto::FrameView& frame);
   void forget_link_state();
   void send_subscribe(Channel& channel);

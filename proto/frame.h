@@ -141,8 +141,8 @@ struct Publish {
   std::uint32_t channel_id = 0;  ///< 0: channel names it
   std::string_view channel;
   std::uint32_t wait_ms = 0;
-  Bytes payload;
-  Bytes meta;
+  Bytes payload{};
+  Bytes meta{};
 };
 
 struct ErrorFrame {
@@ -156,8 +156,8 @@ struct Message {
   std::uint64_t sequence = 0;
   std::uint64_t offset = 0;
   std::uint32_t received_micros = 0;
-  Bytes payload;
-  Bytes meta;
+  Bytes payload{};
+  Bytes meta{};
 };
 
 struct Gap {

@@ -1,0 +1,220 @@
+# ./dev up: the article's system on this machine. Sourced by ./dev; `cmd_up` is the entry.
+# Every program runs in a session of its own, so that Ctrl-C reaches this script alone, which then ends them in order; should the
+# script itself be killed, the kernel tells them (parent-death signal).
+# shellcheck shell=bash
+
+gateway_ids=(1111 2222 3333 4444)
+colors=(36 33 32 35 34 31 90)
+stop_wait_tenths=60 # how long a program may take to end before it is killed
+ready_wait_tenths=150
+
+declare -A pid_of=() # name -> pid of what is running
+started=()           # names in starting order
+run_dir=''
+
+# ---- small helpers
+
+port_open() { (exec 3<>"/dev/tcp/127.0.0.1/$1") 2>/dev/null; }
+
+# http_status PORT PATH: the status code, or nothing.
+http_status() {
+  (
+    exec 3<>"/dev/tcp/127.0.0.1/$1" || exit 0
+    printf 'GET %s HTTP/1.0\r\n\r\n' "$2" >&3
+    read -r -t 1 _ code _ <&3 && printf '%s' "$code"
+  ) 2>/dev/null || true
+}
+
+alive() { [[ -n ${pid_of[$1]:-} ]] && kill -0 "${pid_of[$1]}" 2>/dev/null; }
+
+# launch NAME COMMAND...: in the background, its output prefixed with the name.
+launch() {
+  local name=$1 fifo="$run_dir/$1.out" prefix color=${colors[$((${#started[@]} % ${#colors[@]}))]}
+  shift
+  prefix=$(printf '%-7s| ' "$name")
+  [[ -z ${paint:-} ]] || prefix=$(printf '\033[%sm%s\033[0m' "$color" "$prefix")
+  mkfifo "$fifo"
+  (
+    trap '' INT TERM HUP # ends with its writer
+    exec sed -u "s/^/$prefix/" <"$fifo"
+  ) &
+  setsid setpriv --pdeathsig TERM "$@" >"$fifo" 2>&1 </dev/null &
+  pid_of[$name]=$!
+  started+=("$name")
+}
+
+# stop NAME...: asks all, waits for all, kills what stays.
+stop() {
+  local name tenths=0
+  for name in "$@"; do ! alive "$name" || kill -TERM "${pid_of[$name]}" 2>/dev/null || true; done
+  for name in "$@"; do
+    while alive "$name" && [[ $tenths -lt $stop_wait_tenths ]]; do
+      sleep 0.1
+      tenths=$((tenths + 1))
+    done
+    if alive "$name"; then
+      say "dev: $name does not end: killed"
+      kill -KILL "${pid_of[$name]}" 2>/dev/null || true
+    fi
+    [[ -z ${pid_of[$name]:-} ]] || wait "${pid_of[$name]}" 2>/dev/null || true
+    unset "pid_of[$name]"
+  done
+}
+
+# Gateways first: they tell their clients. Then who carried them, then what they stood on.
+end_all() {
+  trap '' INT TERM HUP
+  trap - EXIT
+  [[ ${#pid_of[@]} -eq 0 ]] || say "dev: ending"
+  stop "${gateway_ids[@]}"
+  stop haproxy
+  stop relay
+  stop redis
+  wait
+  [[ -z $run_dir ]] || rm -rf "$run_dir"
+}
+
+# ---- the steps
+
+parse_up_flags() {
+  while [[ $# -gt 0 ]]; do
+    case $1 in
+      --redis) with_redis=true ;;
+      --port | --bind)
+        [[ $# -ge 2 ]] || die "$1 needs a value"
+        if [[ $1 == --port ]]; then port=$2; else bind=$2; fi
+        shift
+        ;;
+      --port=*) port=${1#*=} ;;
+      --bind=*) bind=${1#*=} ;;
+      *) die "unknown flag '$1' of up: ./dev help" ;;
+    esac
+    shift
+  done
+  [[ $port =~ ^[0-9]{1,5}$ && $port -ge 1 && $port -le 65535 ]] || die "--port $port: a number from 1 to 65535"
+}
+
+# The ports 1111, 2222, … (traffic), each + 1 for its admin listener, 5556 for the relay's; all of them 10000 or 20000 higher where
+# something has one of these already, a second ./dev up for example.
+choose_ports() {
+  ! port_open "$port" || die "port $port is taken by another program. Choose another: ./dev up --port $((port < 65535 ? port + 1 : 8080))"
+  local id
+  for shift_by in 0 10000 20000; do
+    for id in "${gateway_ids[@]}"; do
+      if port_open $((id + shift_by)) || port_open $((id + 1 + shift_by)); then continue 2; fi
+    done
+    ! port_open $((5556 + shift_by)) || continue
+    return 0
+  done
+  die "ports ${gateway_ids[*]} are taken, and those 10000 and 20000 above as well: end another ./dev up first"
+}
+
+start_redis() {
+  launch redis redis-server --port 0 --unixsocket "$run_dir/redis.sock" --save '' --appendonly no --loglevel warning --dir "$run_dir"
+  broker="redis+unix://$run_dir/redis.sock"
+  broker_text='a Redis of its own'
+}
+
+start_relay() {
+  launch relay build/release/sluice-relay --listen "unix:$run_dir/relay.sock" --broker "$broker" \
+    --admin-listen "127.0.0.1:$((5556 + shift_by))"
+}
+
+start_gateway() {
+  launch "$1" build/release/sluice-gateway --id "$1" --listen "127.0.0.1:$(($1 + shift_by))" \
+    --admin-listen "127.0.0.1:$(($1 + 1 + shift_by))" --relay "unix:$run_dir/relay.sock" \
+    --proxy-protocol required --trusted-proxy 127.0.0.0/8 --tag-messages \
+    --greeting "Connected successfully to server {id}" --greeting-delay 5s --drain-delay 0s --drain-timeout 2s
+}
+
+start_haproxy() {
+  local id
+  export SLUICE_LB_BIND="$bind:$port" SLUICE_LB_STATS="$run_dir/haproxy.sock"
+  for id in "${gateway_ids[@]}"; do
+    export "SLUICE_LB_${id}_PORT=$((id + shift_by))" "SLUICE_LB_${id}_CHECK=$((id + 1 + shift_by))"
+  done
+  # The file wants 8000 clients, two descriptors each; with fewer descriptors, as many as they allow.
+  local descriptors
+  descriptors=$(ulimit -Hn)
+  if [[ $descriptors != unlimited && $descriptors -lt 16100 ]]; then
+    export SLUICE_LB_MAXCONN=$(((descriptors - 100) / 2))
+  fi
+  launch haproxy haproxy -db -f haproxy/haproxy.cfg
+}
+
+# wait_for WHAT COMMAND...: until the command succeeds. Fails when a program has ended meanwhile.
+wait_for() {
+  local what=$1 tenths=0 name
+  shift
+  until "$@"; do
+    for name in "${started[@]}"; do
+      alive "$name" || die "$name has ended: its last lines are above"
+    done
+    [[ $tenths -lt $ready_wait_tenths ]] || die "$what is not ready after $((ready_wait_tenths / 10)) s: its lines are above"
+    sleep 0.1
+    tenths=$((tenths + 1))
+  done
+}
+
+gateway_ready() { [[ $(http_status "$1" /readyz) == 200 ]]; }
+# An answer, of whatever kind: no WebSocket was asked for. 503 would say that no gateway is there.
+haproxy_ready() {
+  local status
+  status=$(http_status "$port" /)
+  [[ -n $status && $status != 503 ]]
+}
+
+banner() {
+  cat <<TEXT
+
+  Sluice is up: ws://localhost:$port   (four gateways behind HAProxy, broker: $broker_text)
+
+  In a browser's console, line by line:
+
+    let ws = new WebSocket("ws://localhost:$port");
+    ws.onmessage = message => console.log(\`Received: \${message.data}\`);
+    ws.send("Hello! I'm client 1")
+
+  Metrics: curl 127.0.0.1:$((1112 + shift_by))/metrics (gateway 1111), curl 127.0.0.1:$((5556 + shift_by))/metrics (relay)
+TEXT
+  if $with_redis; then
+    echo "  Redis:   redis-cli -s $run_dir/redis.sock PUBLISH livechat hi"
+  fi
+  printf '  Ctrl-C ends everything.\n\n'
+}
+
+# Until Ctrl-C, or until something ends that the rest can't do without.
+follow() {
+  local ended status name
+  while [[ ${#pid_of[@]} -gt 0 ]]; do
+    status=0
+    wait -n -p ended "${pid_of[@]}" 2>/dev/null || status=$?
+    for name in "${!pid_of[@]}"; do
+      [[ ${pid_of[$name]} == "${ended:-}" ]] || continue
+      unset "pid_of[$name]"
+      say "dev: $name has ended (exit code $status)"
+      [[ $name != haproxy && $name != relay ]] || return 1
+    done
+  done
+}
+
+cmd_up() {
+  local port=8080 bind=127.0.0.1 with_redis=false broker=memory: broker_text=memory: shift_by=0 paint='' id groups=(build run)
+  parse_up_flags "$@"
+  choose_ports
+  if $with_redis; then groups+=(redis); fi
+  install_packages "${groups[@]}"
+  build release sluice-relay sluice-gateway
+  [[ ! -t 1 || -n ${NO_COLOR:-} ]] || paint=yes
+  run_dir=$(mktemp -d "${TMPDIR:-/tmp}/sluice.XXXXXX")
+  trap end_all EXIT
+  trap 'exit 0' INT TERM HUP
+  if $with_redis; then start_redis; fi
+  start_relay
+  for id in "${gateway_ids[@]}"; do start_gateway "$id"; done
+  for id in "${gateway_ids[@]}"; do wait_for "gateway $id" gateway_ready $((id + 1 + shift_by)); done
+  start_haproxy
+  wait_for HAProxy haproxy_ready
+  banner
+  follow
+}

@@ -1,0 +1,201 @@
+#include "relay/brokers/redis_subscriber.h"
+
+#include <utility>
+#include <vector>
+
+#include "common/check.h"
+#include "common/log.h"
+#include "proto/limits.h"
+#include "relay/brokers/redis_limits.h"
+
+namespace sluice::relay {
+namespace {
+
+using Verb = RedisSubscriptions::Verb;
+
+bool is_text(const redisReply& reply) {
+  return reply.type == REDIS_REPLY_STRING;
+}
+
+}  // namespace
+
+RedisSubscriber::RedisSubscriber(RedisContext& context, RedisLinkOwner& owner)
+    : context_(context),
+      owner_(owner),
+      subscriptions_(*this),
+      connection_(context, "sluice-relay-sub", *this),
+      refused_backoff_(kRefusedChannelWaitMin, kRefusedChannelWaitMax, context.random),
+      pump_event_(make_event<&RedisSubscriber::pump>(context.base, -1, 0, this)),
+      ping_event_(make_event<&RedisSubscriber::ping>(context.base, -1, EV_PERSIST, this)),
+      retry_event_(make_event<&RedisSubscriber::retry_refused>(context.base, -1, 0, this)) {
+}
+
+// ---- the connection
+
+void RedisSubscriber::connection_ready() {
+  subscriptions_.connected();
+  ping_out_ = false;
+  restored_told_ = false;
+  refused_backoff_.reset();
+  const timeval interval = to_timeval(kRedisPingInterval);
+  event_add(ping_event_.get(), &interval);
+  pump();
+}
+
+void RedisSubscriber::connection_drained() {
+  pump();
+}
+
+void RedisSubscriber::connection_closed(const RedisLoss& loss) {
+  end_connection();
+  owner_.link_lost(RedisLink::kSubscriber, loss);
+}
+
+void RedisSubscriber::drop() {
+  connection_.close();
+  end_connection();
+}
+
+void RedisSubscriber::end_connection() {
+  event_del(ping_event_.get());
+  event_del(retry_event_.get());
+  event_del(pump_event_.get());
+  subscriptions_.lost(connection_.last_received());
+}
+
+void RedisSubscriber::ping() {
+  // One at a time: silence is what counts, and the connection watches for that.
+  if (std::exchange(ping_out_, true)) return;
+  const std::string_view words[] = {"PING"};
+  connection_.send(words);
+  subscriptions_.ping_written();
+  connection_.expect_answer();
+  ++context_.stats.pings;
+}
+
+// ---- subscriptions
+
+void RedisSubscriber::subscribe(std::string_view channel) {
+  subscriptions_.want(channel);
+  if (connection_.ready()) event_active(pump_event_.get(), EV_TIMEOUT, 0);
+}
+
+void RedisSubscriber::unsubscribe(std::string_view channel) {
+  subscriptions_.unwant(channel);
+  if (connection_.ready()) event_active(pump_event_.get(), EV_TIMEOUT, 0);
+}
+
+void RedisSubscriber::pump() {
+  while (connection_.ready() && connection_.output_bytes() < kSubscribeOutputBytesHigh) {
+    const RedisSubscriptions::Command* command = subscriptions_.next_command(context_.time.now());
+    if (command == nullptr) break;
+    write(*command);
+  }
+  tell_when_restored();
+}
+
+void RedisSubscriber::write(const RedisSubscriptions::Command& command) {
+  std::vector<std::string_view> words;
+  words.reserve(command.size() + 1);
+  words.emplace_back(command.verb() == Verb::kSubscribe ? "SUBSCRIBE" : "UNSUBSCRIBE");
+  for (std::size_t i = 0; i < command.size(); ++i) words.push_back(command.name(i));
+  connection_.send(words);
+}
+
+void RedisSubscriber::tell_when_restored() {
+  if (!ready() || std::exchange(restored_told_, true)) return;
+  owner_.link_ready(RedisLink::kSubscriber);
+}
+
+void RedisSubscriber::confirmed(std::string_view channel, std::optional<Duration> uncovered) {
+  events_->subscribed(channel, uncovered);
+}
+
+void RedisSubscriber::refused(std::string_view channel, std::string_view text, bool first) {
+  ++context_.stats.subscribes_refused;
+  if (first) {
+    log_error("channel {} can't be subscribed, trying again: Redis says: {}", printable(channel),
+              printable(text));
+  }
+  if (event_pending(retry_event_.get(), EV_TIMEOUT, nullptr) != 0) return;
+  const timeval wait = to_timeval(refused_backoff_.next());
+  event_add(retry_event_.get(), &wait);
+}
+
+void RedisSubscriber::retry_refused() {
+  subscriptions_.retry_refused();
+  pump();
+}
+
+// ---- answers
+
+void RedisSubscriber::connection_reply(const redisReply& reply) {
+  switch (reply.type) {
+    case REDIS_REPLY_ARRAY:
+      pushed(reply);
+      break;
+    case REDIS_REPLY_STATUS:
+      pong();
+      break;  // to a PING while nothing is subscribed
+    case REDIS_REPLY_ERROR:
+      error(text_of(reply));
+      break;
+    default:
+      not_understood();
+      break;
+  }
+  tell_when_restored();
+}
+
+void RedisSubscriber::pushed(const redisReply& reply) {
+  if (reply.elements < 2 || !is_text(*reply.element[0]) || !is_text(*reply.element[1])) {
+    return not_understood();
+  }
+  const std::string_view kind = text_of(*reply.element[0]);
+  if (kind == "message" && reply.elements == 3 && is_text(*reply.element[2])) {
+    return message(reply);
+  }
+  if (kind == "pong") return pong();
+  const Verb verb = kind == "subscribe" ? Verb::kSubscribe : Verb::kUnsubscribe;
+  const bool known = kind == "subscribe" || kind == "unsubscribe";
+  if (!known || !subscriptions_.answer(verb, text_of(*reply.element[1]), context_.time.now())) {
+    not_understood();
+  }
+}
+
+void RedisSubscriber::message(const redisReply& reply) {
+  const std::string_view channel = text_of(*reply.element[1]);
+  const std::string_view payload = text_of(*reply.element[2]);
+  ++context_.stats.messages;
+  if (payload.size() <= proto::kPayloadBytesMax) {
+    return events_->message(channel, proto::as_bytes(payload), {}, std::nullopt);
+  }
+  // No link carries it, so everybody misses it: a gap, and not a silent one.
+  ++context_.stats.messages_too_large;
+  log_warn("channel {}: a message of {} bytes from Redis is larger than any link carries: dropped",
+           printable(channel), payload.size());
+  if (subscriptions_.is_confirmed(channel)) events_->subscribed(channel, Duration::zero());
+}
+
+void RedisSubscriber::pong() {
+  if (!subscriptions_.pong()) return not_understood();
+  ping_out_ = false;
+  connection_.answered();
+}
+
+void RedisSubscriber::error(std::string_view text) {
+  const RedisErrorKind kind = classify_redis_error(text);
+  const std::optional<Verb> verb = subscriptions_.error(text);
+  const bool ends = kind == RedisErrorKind::kNotServing || kind == RedisErrorKind::kAuthentication;
+  if (!verb || ends) return connection_.fail({reason_of_error(text)});
+  if (*verb != Verb::kPing) return pump();
+  // Who may not PING is answered all the same.
+  ping_out_ = false;
+  connection_.answered();
+}
+
+void RedisSubscriber::not_understood() {
+  connection_.fail({"an answer from Redis was not understood"});
+}
+
+}  // namespace sluice::relay

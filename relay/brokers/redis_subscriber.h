@@ -1,0 +1,70 @@
+// Step 8 of a message's path: the one connection on which Redis delivers.
+#pragma once
+
+#include <hiredis/hiredis.h>
+
+#include <optional>
+#include <string_view>
+
+#include "common/backoff.h"
+#include "relay/brokers/broker.h"
+#include "relay/brokers/redis_connection.h"
+#include "relay/brokers/redis_link_owner.h"
+#include "relay/brokers/redis_subscriptions.h"
+#include "relay/event_handles.h"
+
+namespace sluice::relay {
+
+class RedisSubscriber final : RedisConnectionUser, SubscriptionEvents {
+ public:
+  RedisSubscriber(RedisContext& context, RedisLinkOwner& owner);
+
+  void start(BrokerEvents& events) { events_ = &events; }
+  void open() { connection_.open(); }
+  /// Ends the connection, if there is one; the owner knows already.
+  void drop();
+
+  /// Idempotent; nothing is told from inside.
+  void subscribe(std::string_view channel);
+  void unsubscribe(std::string_view channel);
+
+  [[nodiscard]] bool closed() const { return connection_.closed(); }
+  /// Connected, and everything wanted at that time subscribed again (or refused).
+  [[nodiscard]] bool ready() const { return connection_.ready() && subscriptions_.restored(); }
+  [[nodiscard]] const std::string& server_id() const { return connection_.server_id(); }
+
+ private:
+  void connection_ready() override;
+  void connection_reply(const redisReply& reply) override;
+  void connection_drained() override;
+  void connection_closed(const RedisLoss& loss) override;
+
+  void confirmed(std::string_view channel, std::optional<Duration> uncovered) override;
+  void refused(std::string_view channel, std::string_view text, bool first) override;
+
+  void pump();
+  void write(const RedisSubscriptions::Command& command);
+  void tell_when_restored();
+  void ping();
+  void retry_refused();
+  void pushed(const redisReply& reply);
+  void message(const redisReply& reply);
+  void pong();
+  void error(std::string_view text);
+  void not_understood();
+  void end_connection();
+
+  RedisContext& context_;
+  RedisLinkOwner& owner_;
+  BrokerEvents* events_ = nullptr;
+  RedisSubscriptions subscriptions_;
+  RedisConnection connection_;
+  Backoff refused_backoff_;
+  EventPtr pump_event_;
+  EventPtr ping_event_;
+  EventPtr retry_event_;
+  bool ping_out_ = false;
+  bool restored_told_ = false;
+};
+
+}  // namespace sluice::relay

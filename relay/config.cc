@@ -1,0 +1,125 @@
+#include "relay/config.h"
+
+#include <unistd.h>
+
+#include <charconv>
+
+#include "common/flags.h"
+#include "proto/limits.h"
+#include "relay/brokers/redis_url.h"
+
+namespace sluice::relay {
+namespace {
+
+constexpr std::uint64_t kGiB = 1U << 30U;
+
+Result<Address> parse_link_address(const std::string& text) {
+  Result<Address> address = parse_address(text);
+  if (address && address->kind == Address::Kind::kTcp) {
+    return fail(ErrorCode::kInvalid, "the relay link needs a Unix socket: unix:PATH");
+  }
+  return address;
+}
+
+Result<uid_t> parse_uid(const std::string& text) {
+  uid_t uid = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), uid);
+  if (error != std::errc() || end != text.data() + text.size()) {
+    return fail(ErrorCode::kInvalid, "'" + text + "' is not a numeric user id");
+  }
+  return uid;
+}
+
+Result<std::string> check_broker(const std::string& text) {
+  if (text == "memory:") return text;
+  const auto options = parse_redis_url(text);
+  if (!options) return tl::make_unexpected(options.error());
+  return text;
+}
+
+void add_link_flags(Flags& flags, RelayConfig& c) {
+  const std::string group = "Gateways";
+  RouterOptions& r = c.router;
+  flags.add_as("listen", {group, "ADDR", "", "Where gateways connect: unix:PATH, or fd:N"},
+               c.listen, parse_link_address, true);
+  flags.add_as("socket-mode", {group, "MODE", "0660", "Permissions of the socket file, octal"},
+               c.socket_mode, parse_file_mode);
+  flags.add_list_as("allow-uid",
+                    {group, "UID", "our own and 0", "Whose processes may connect; may be repeated"},
+                    c.allow_uids, parse_uid);
+  flags.add_as("max-gateways", {group, "N", "64", "Gateways at the same time"}, r.gateways_max,
+               count_between(1, 4096));
+  flags.add_as("linger",
+               {group, "TIME", "60s",
+                "How long the subscriptions of a gateway that left, and channels that nobody "
+                "wants, are kept"},
+               r.linger, duration_between(Duration::zero(), std::chrono::hours(24)));
+  flags.add_as(
+      "gateway-queue-bytes",
+      {group, "SIZE", "16MiB", "What a gateway may be behind; the oldest beyond it become a gap"},
+      r.gateway_queue_bytes, size_between(4096, 4 * kGiB));
+}
+
+void add_broker_flags(Flags& flags, RelayConfig& c) {
+  const std::string group = "Broker";
+  RouterOptions& r = c.router;
+  flags.add_as("broker",
+               {group, "URL", "memory:",
+                "What joins the hosts: memory: (this host alone), redis://[user@]host[:port][/db], "
+                "redis+unix:///path.sock"},
+               c.broker, check_broker);
+  flags.add("broker-password-file",
+            {group, "FILE", "", "Holds the broker's password; read at each connection"},
+            [&c](const std::string& value) -> Result<void> {
+              c.broker_password_file = value;
+              return {};
+            });
+  flags.add_as("publish-queue-bytes",
+               {group, "SIZE", "16MiB", "Publishes that wait for the broker or a subscription"},
+               r.publish_queue_bytes, size_between(4096, 4 * kGiB));
+  flags.add_as("max-channels", {group, "N", "100000", "Channels subscribed at the same time"},
+               r.channels_max, count_between(1, 10'000'000));
+  flags.add_as("max-message-size", {group, "SIZE", "1MiB", "Largest message that is published"},
+               r.payload_bytes_max, size_between(1, proto::kPayloadBytesMax));
+}
+
+void add_ring_flags(Flags& flags, RelayConfig& c) {
+  const std::string group = "Replay ring, shared by all channels";
+  ReplayRingOptions& ring = c.router.ring;
+  flags.add_as("ring-messages", {group, "N", "65536", "Messages kept for who comes back"},
+               ring.messages_max, count_between(64, 16U << 20U));
+  flags.add_as("ring-bytes", {group, "SIZE", "64MiB", "Memory for them"}, ring.bytes_max,
+               size_between(4096, 64 * kGiB));
+  flags.add_as("ring-age", {group, "TIME", "5m", "How long they are kept"}, ring.age_max,
+               duration_between(std::chrono::milliseconds(1), std::chrono::hours(24)));
+}
+
+void add_operation_flags(Flags& flags, RelayConfig& c) {
+  const std::string group = "Operation";
+  flags.add_as(
+      "admin-listen",
+      {group, "ADDR", "", "Serves /healthz, /readyz and /metrics: ADDR:PORT, unix:PATH, fd:N"},
+      c.admin_listen, parse_address);
+  flags.add_as("log-level", {group, "LEVEL", "info", "debug, info, warn or error"}, c.log_level,
+               parse_log_level);
+  flags.add_as("log-format", {group, "FORMAT", "text", "text or json"}, c.log_format,
+               parse_log_format);
+}
+
+}  // namespace
+
+std::optional<int> read_config(int argc, char** argv, RelayConfig& config) {
+  Flags flags(
+      "sluice-relay",
+      "Holds the broker's subscriptions for the gateways of this host and shares its messages out.",
+      "SLUICE_RELAY_");
+  add_link_flags(flags, config);
+  add_broker_flags(flags, config);
+  add_ring_flags(flags, config);
+  add_operation_flags(flags, config);
+  if (const std::optional<int> code = flags.parse(argc, argv)) return code;
+  if (config.allow_uids.empty()) config.allow_uids = {::geteuid(), 0};
+  return std::nullopt;
+}
+
+}  // namespace sluice::relay

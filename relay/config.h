@@ -1,0 +1,33 @@
+// What the command line, the environment and the configuration file say; read once, constant from
+// then on.
+#pragma once
+
+#include <sys/types.h>
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "common/address.h"
+#include "common/log.h"
+#include "relay/router.h"
+
+namespace sluice::relay {
+
+struct RelayConfig {
+  Address listen;
+  unsigned socket_mode = 0660;
+  std::vector<uid_t> allow_uids;  ///< never empty once read
+  std::string broker = "memory:";
+  std::string broker_password_file;
+  RouterOptions router;
+  std::optional<Address> admin_listen;
+  LogLevel log_level = LogLevel::kInfo;
+  LogFormat log_format = LogFormat::kText;
+};
+
+/// Fills `config`, or says with which code to exit: help was printed (0), or one line about what is
+/// wrong (2).
+[[nodiscard]] std::optional<int> read_config(int argc, char** argv, RelayConfig& config);
+
+}  // namespace sluice::relay

@@ -1,0 +1,36 @@
+// Sums up what a gateway will not get: one GAP per channel, however many messages it stands for.
+// Pure.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <unordered_map>
+#include <vector>
+
+#include "proto/frame.h"
+
+namespace sluice::relay {
+
+/// At most one gap per channel id of the gateway, so --max-channels bounds it.
+class GapCollector {
+ public:
+  /// A message that was there and will not be sent.
+  void add_message(std::uint32_t channel_id, proto::Position position);
+  /// The broker was not listened to; the channel goes on in a new epoch behind `position`.
+  void add_break(std::uint32_t channel_id, proto::Position position, std::uint64_t duration_ms);
+
+  [[nodiscard]] bool empty() const { return gaps_.empty(); }
+  void clear();
+  /// Hands all out, in the order of their channels' first loss. Only the last one uses up the link
+  /// sequences to `last`, the others carry the `previous` one: a link that ends between them
+  /// resumes in front of all, so none is lost in silence.
+  void take(std::uint64_t previous, std::uint64_t last, std::vector<proto::Gap>& out);
+
+ private:
+  [[nodiscard]] proto::Gap& gap_of(std::uint32_t channel_id, bool& fresh);
+
+  std::vector<proto::Gap> gaps_;
+  std::unordered_map<std::uint32_t, std::size_t> place_;
+};
+
+}  // namespace sluice::relay

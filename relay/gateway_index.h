@@ -1,0 +1,92 @@
+// Steps 9 and 10 of a message's path: which messages were routed to one gateway id, by link
+// sequence. The send queue is a cursor in it, so a slow gateway, one that was cut at its bound and
+// one that comes back are the same thing: the cursor goes on, and what can't be had any more
+// becomes GAPs that use up the sequences. Pure.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <deque>
+#include <vector>
+
+#include "relay/gap_collector.h"
+#include "relay/replay_ring.h"
+
+namespace sluice::relay {
+
+struct GatewayIndexOptions {
+  /// Unsent bytes, headers included; what is over it is cut, the oldest first.
+  std::size_t queue_bytes_max = 16U << 20U;
+  /// Sequences remembered, sent ones too.
+  std::size_t entries_max = 65536;
+};
+
+/// What the cursor meets next.
+struct Outgoing {
+  enum class Kind { kNothing, kMessage, kGaps };
+  Kind kind = Kind::kNothing;
+  // kMessage
+  const RingEntry* entry = nullptr;
+  std::uint32_t channel_id = 0;
+  std::uint64_t sequence = 0;
+  // kGaps; of different channels, the last one uses up the sequences
+  std::vector<proto::Gap> gaps;
+};
+
+class GatewayIndex {
+ public:
+  explicit GatewayIndex(GatewayIndexOptions options) : options_(options) {}
+
+  /// Routes a message of the ring. True: with it an overrun began, the oldest unsent are lost.
+  bool append_message(const ReplayRing& ring, std::uint64_t serial, std::uint32_t channel_id,
+                      const RingEntry& entry);
+  /// Routes a message that is not in the ring and never will be: a gap of one.
+  void append_lost(std::uint32_t channel_id, proto::Position position);
+  /// Routes a loss of continuity.
+  void append_break(std::uint32_t channel_id, proto::Position position, std::uint64_t duration_ms);
+
+  /// Last sequence routed; 0: none yet.
+  [[nodiscard]] std::uint64_t last_sequence() const { return base_ + entries_.size() - 1; }
+  /// Every sequence below it has been handed out.
+  [[nodiscard]] std::uint64_t cursor() const { return cursor_; }
+  [[nodiscard]] bool pending() const { return cursor_ <= last_sequence(); }
+  [[nodiscard]] std::size_t queue_bytes() const { return queue_bytes_; }
+  [[nodiscard]] std::size_t entries() const { return entries_.size(); }
+
+  /// The next message, or what was lost in front of it; moves the cursor. `out` may be used again
+  /// and again.
+  void take(const ReplayRing& ring, Outgoing& out);
+
+  /// Can it go on behind the last sequence that the gateway received? If not, it has to start
+  /// afresh from its positions.
+  [[nodiscard]] bool can_resume(std::uint64_t last_received) const;
+  void resume(const ReplayRing& ring, std::uint64_t last_received);
+
+ private:
+  struct Entry {
+    std::uint64_t serial = 0;  ///< in the ring, 0: never was; of a break: its duration in ms
+    std::uint64_t epoch = 0;
+    std::uint64_t offset = 0;
+    std::uint32_t channel_id = 0;
+    std::uint32_t bytes = 0;  ///< on the link; 0: a break
+  };
+
+  [[nodiscard]] const Entry& at(std::uint64_t sequence) const { return entries_[sequence - base_]; }
+  /// The oldest sequence that still counts as queued.
+  [[nodiscard]] std::uint64_t queue_front() const;
+  void append(const Entry& entry);
+  void forget_oldest();
+  void cut_oldest(const ReplayRing& ring);
+  static void lose(const Entry& entry, GapCollector& losses);
+
+  GatewayIndexOptions options_;
+  std::deque<Entry> entries_;
+  std::uint64_t base_ = 1;     ///< sequence of entries_.front()
+  std::uint64_t cursor_ = 1;   ///< next to hand out; below base_ while folded_ holds something
+  std::uint64_t cut_end_ = 1;  ///< unsent sequences below it are cut
+  GapCollector folded_;        ///< unsent ones below base_
+  GapCollector losses_;        ///< scratch of take()
+  std::size_t queue_bytes_ = 0;
+};
+
+}  // namespace sluice::relay

@@ -1,0 +1,84 @@
+// Accepts relay links: peer credentials checked, numbers bounded, connections owned.
+#pragma once
+
+#include <sys/types.h>
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <unordered_map>
+#include <vector>
+
+#include "common/clock.h"
+#include "common/unique_fd.h"
+#include "relay/event_handles.h"
+#include "relay/gateway_connection.h"
+#include "relay/router.h"
+
+namespace sluice::relay {
+
+/// Counters, never reset.
+struct LinkStats {
+  std::uint64_t opened = 0;  ///< said HELLO and were welcomed
+  std::uint64_t closed = 0;
+  std::uint64_t bytes_in = 0;
+  std::uint64_t bytes_out = 0;
+  std::uint64_t accept_errors = 0;
+  // Links that ended with an ERROR.
+  std::uint64_t refused_malformed = 0;
+  std::uint64_t refused_version = 0;
+  std::uint64_t refused_in_use = 0;
+  std::uint64_t refused_bad_id = 0;
+  std::uint64_t refused_not_permitted = 0;
+  std::uint64_t refused_too_many = 0;
+  std::uint64_t refused_overrun = 0;
+};
+
+class GatewayListener final : public ConnectionOwner {
+ public:
+  /// `socket` listens. `allowed_uids`: whose processes may connect.
+  GatewayListener(event_base* base, UniqueFd socket, std::vector<uid_t> allowed_uids,
+                  Router& router, const TimeSource& time);
+  ~GatewayListener() override;
+
+  /// Call every kTickInterval.
+  void tick();
+  /// No new links from now on.
+  void stop_listening();
+  /// All links: what is queued, GOODBYE, end.
+  void finish(std::string_view text);
+
+  /// Nothing waits to be written.
+  [[nodiscard]] bool idle() const;
+  [[nodiscard]] std::size_t connections() const { return connections_.size(); }
+  [[nodiscard]] const LinkStats& stats() const { return stats_; }
+
+  // ---- ConnectionOwner
+  void connection_closed(GatewayConnection& connection) override;
+  void connection_open(GatewayConnection& connection) override;
+  void count_bytes(std::size_t in, std::size_t out) override;
+
+ private:
+  void on_acceptable();
+  void admit(UniqueFd fd);
+  void refuse(int fd, std::string_view text);
+  void pause_accepting(int error);
+  void count_refusal(proto::ErrorReason reason);
+  void free_closed();
+
+  event_base* base_;
+  UniqueFd socket_;
+  std::vector<uid_t> allowed_uids_;
+  Router& router_;
+  const TimeSource& time_;
+  EventPtr accept_event_;
+  EventPtr free_event_;
+  bool accepting_ = true;
+  bool accept_trouble_ = false;  ///< said once per episode
+  std::unordered_map<GatewayConnection*, std::unique_ptr<GatewayConnection>> connections_;
+  std::vector<GatewayConnection*> closed_;
+  LinkStats stats_;
+};
+
+}  // namespace sluice::relay

@@ -1,0 +1,243 @@
+#include "relay/gateway_session.h"
+
+#include <algorithm>
+
+#include "common/check.h"
+#include "proto/encoder.h"
+#include "relay/limits.h"
+
+namespace sluice::relay {
+
+using proto::ErrorReason;
+using proto::FrameType;
+
+GatewaySession::GatewaySession(Router& router, SessionHost& host)
+    // What is over --max-message-size gets an answer of its own, so the decoder takes all that the
+    // format allows.
+    : router_(router), host_(host) {
+}
+
+GatewaySession::~GatewaySession() {
+  if (gateway_ == nullptr) return;
+  if (said_goodbye_) {
+    router_.end(*gateway_);
+  } else {
+    router_.detach(*gateway_);
+  }
+}
+
+// ---- input
+
+void GatewaySession::commit(std::size_t bytes) {
+  decoder_.commit(bytes);
+  while (!ending_) {
+    const auto frame = decoder_.next();
+    if (!frame) {
+      refuse_link(ErrorReason::kMalformed, frame.error().message);
+      return;
+    }
+    if (!*frame) return;
+    handle(**frame);
+  }
+}
+
+void GatewaySession::handle(const proto::FrameView& frame) {
+  if (gateway_ != nullptr) {
+    handle_open(frame);
+  } else if (frame.header.type == FrameType::kHello) {
+    handle_hello(frame);
+  } else {
+    refuse_link(ErrorReason::kMalformed, "the first frame must be HELLO");
+  }
+}
+
+template <typename T>
+bool GatewaySession::well_formed(const Result<T>& body) {
+  if (!body) refuse_link(ErrorReason::kMalformed, body.error().message);
+  return body.has_value();
+}
+
+void GatewaySession::handle_hello(const proto::FrameView& frame) {
+  const auto hello = proto::decode_hello(frame);
+  if (!well_formed(hello)) return;
+  if (!proto::valid_gateway_id(hello->gateway_id)) {
+    return refuse_link(ErrorReason::kBadId, "a gateway id is 1 to 64 of A-Z a-z 0-9 . _ -");
+  }
+  gateway_id_ = hello->gateway_id;
+  software_ = hello->software;
+  if (hello->version_min > proto::kVersionMax || hello->version_max < proto::kVersionMin) {
+    return refuse_link(ErrorReason::kUnsupportedVersion,
+                       "this relay speaks versions " + std::to_string(proto::kVersionMin) + " to " +
+                           std::to_string(proto::kVersionMax));
+  }
+  const auto attached = router_.attach(*this, *hello);
+  if (!attached) {
+    const bool in_use = attached.error().code == ErrorCode::kInUse;
+    return refuse_link(in_use ? ErrorReason::kIdInUse : ErrorReason::kNotPermitted,
+                       attached.error().message);
+  }
+  greeting_ = true;
+  gateway_ = attached->gateway;
+  resumed_ = attached->resumed;
+  proto::encode(
+      control_,
+      proto::Welcome{
+          .resumed = resumed_,
+          .version = std::min<std::uint32_t>(hello->version_max, proto::kVersionMax),
+          .last_sequence = attached->last_sequence,
+          .relay_instance = router_.instance(),
+          .payload_bytes_max = static_cast<std::uint32_t>(router_.options().payload_bytes_max),
+          .software = "sluice-relay " SLUICE_VERSION,
+      });
+  control_grew();
+  router_.greet(*gateway_, hello->last_sequence);
+  greeting_ = false;
+  host_.wake();
+}
+
+void GatewaySession::handle_open(const proto::FrameView& frame) {
+  switch (frame.header.type) {
+    case FrameType::kSubscribe:
+      if (const auto body = proto::decode_subscribe(frame); well_formed(body)) {
+        router_.subscribe(*gateway_, *body);
+      }
+      return;
+    case FrameType::kUnsubscribe:
+      if (const auto body = proto::decode_channel_only(frame); well_formed(body)) {
+        router_.unsubscribe(*gateway_, *body);
+      }
+      return;
+    case FrameType::kPublish:
+      if (const auto body = proto::decode_publish(frame); well_formed(body)) {
+        router_.publish(*gateway_, *body);
+      }
+      return;
+    case FrameType::kPing:
+      proto::encode_pong(control_, frame.header.sequence);
+      return control_grew();
+    case FrameType::kPong:
+      return;
+    case FrameType::kGoodbye:
+      if (const auto body = proto::decode_goodbye(frame); well_formed(body)) {
+        said_goodbye_ = true;
+        ending_ = true;
+        end_text_ = "the gateway says goodbye: " + std::string(body->text);
+        control_.clear();
+        host_.wake();
+      }
+      return;
+    case FrameType::kHello:
+      return refuse_link(ErrorReason::kMalformed, "a second HELLO");
+    default:
+      return refuse_link(ErrorReason::kMalformed, "a frame that only a relay sends");
+  }
+}
+
+// ---- answers
+
+void GatewaySession::refuse_link(ErrorReason reason, std::string_view text) {
+  if (ending_) return;
+  proto::encode(control_, proto::ErrorFrame{0, reason, text});
+  ending_ = true;
+  end_reason_ = reason;
+  end_text_ = std::string(proto::to_string(reason)) + ": " + std::string(text);
+  host_.wake();
+}
+
+void GatewaySession::finish(std::string_view text) {
+  finishing_ = true;
+  finish_text_ = text;
+  host_.wake();
+}
+
+void GatewaySession::control_grew() {
+  const std::size_t bytes = control_.size() + unsubscribed_.size() * proto::kHeaderBytes;
+  if (bytes > kControlBytesMax && !ending_) {
+    control_.clear();
+    unsubscribed_.clear();
+    refuse_link(ErrorReason::kOverrun, "answers are not read");
+    return;
+  }
+  host_.wake();
+}
+
+void GatewaySession::subscribed(const proto::Subscribed& answer) {
+  if (ending_) return;
+  proto::encode(control_, answer);
+  control_grew();
+}
+
+void GatewaySession::unsubscribed(std::uint32_t channel_id, std::uint64_t after_sequence) {
+  if (ending_) return;
+  unsubscribed_.emplace_back(after_sequence, channel_id);
+  control_grew();
+}
+
+void GatewaySession::published(std::uint64_t request) {
+  if (ending_) return;
+  proto::encode_published(control_, request);
+  control_grew();
+}
+
+void GatewaySession::refused(std::uint64_t request, ErrorReason reason, std::string_view text) {
+  if (ending_) return;
+  proto::encode(control_, proto::ErrorFrame{request, reason, text});
+  control_grew();
+}
+
+void GatewaySession::broker_state(bool connected, std::string_view reason) {
+  if (ending_) return;
+  proto::encode(control_,
+                proto::BrokerState{
+                    connected ? proto::BrokerLink::kConnected : proto::BrokerLink::kAway, reason});
+  control_grew();
+}
+
+// ---- output
+
+bool GatewaySession::idle() const {
+  if (!control_.empty()) return false;
+  if (ending_ || gateway_ == nullptr) return true;
+  return unsubscribed_.empty() && !gateway_->index.pending();
+}
+
+bool GatewaySession::fill(OutputBatch& batch) {
+  CHECK(batch.empty());
+  batch.add_text(control_);
+  control_.clear();
+  if (gateway_ != nullptr && !ending_ && !greeting_) fill_from_index(batch);
+  if (finishing_ && !ending_ && idle()) {
+    proto::encode(batch.text(), proto::Goodbye{proto::GoodbyeReason::kShuttingDown, finish_text_});
+    ending_ = true;
+    end_text_ = finish_text_;
+  }
+  return !batch.empty();
+}
+
+void GatewaySession::tell_unsubscribed(std::string& out) {
+  while (!unsubscribed_.empty() && unsubscribed_.front().first < gateway_->index.cursor()) {
+    proto::encode_unsubscribed(out, unsubscribed_.front().second);
+    unsubscribed_.pop_front();
+  }
+}
+
+void GatewaySession::fill_from_index(OutputBatch& batch) {
+  tell_unsubscribed(batch.text());
+  while (gateway_->index.pending() && !batch.full()) {
+    router_.take(*gateway_, outgoing_);
+    if (outgoing_.kind == Outgoing::Kind::kMessage) {
+      const RingEntry& entry = *outgoing_.entry;
+      const proto::Message message{.channel_id = outgoing_.channel_id,
+                                   .sequence = outgoing_.sequence,
+                                   .offset = entry.position().offset,
+                                   .received_micros = wire_micros(entry.arrived()),
+                                   .payload = entry.payload(),
+                                   .meta = entry.meta()};
+      batch.add_message(proto::encode_message_header(message), RefPtr<const RingEntry>(&entry));
+    }
+    for (const proto::Gap& gap : outgoing_.gaps) proto::encode(batch.text(), gap);
+    tell_unsubscribed(batch.text());
+  }
+}
+
+}  // namespace sluice::relay

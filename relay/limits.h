@@ -1,0 +1,46 @@
+// Bounds of the relay that no flag moves. Each has its unit in its name or type; relations are
+// asserted below.
+#pragma once
+
+#include <cstddef>
+
+#include "common/clock.h"
+
+namespace sluice::relay {
+
+/// Answers of one link that it has not read yet. A gateway that asks without reading is ended
+/// (ERROR 6).
+inline constexpr std::size_t kControlBytesMax = 1U << 20U;
+/// What one sendmsg takes at most from a gateway's queue.
+inline constexpr std::size_t kBatchMessagesMax = 64;
+inline constexpr std::size_t kBatchBytesTarget = 256U << 10U;
+/// Per loop turn and link, so that no link keeps the broker's connection waiting.
+inline constexpr std::size_t kReadBytesPerTurnMax = 256U << 10U;
+inline constexpr std::size_t kWriteBytesPerTurnMax = 1U << 20U;
+inline constexpr int kAcceptsPerTurnMax = 16;
+/// An index remembers at least so many sequences, even when the ring holds fewer messages: 32 bytes
+/// each.
+inline constexpr std::size_t kIndexEntriesMin = 16384;
+/// Links that have not said HELLO yet, beside --max-gateways.
+inline constexpr std::size_t kPendingLinksMax = 16;
+/// SUBSCRIBEs of one gateway for one channel whose confirmation is still to come.
+inline constexpr std::size_t kSubscribeRequestsMax = 8;
+/// Counted for each held publish beside its bytes.
+inline constexpr std::size_t kHeldPublishOverheadBytes = 256;
+/// Lines about broken channels per loss of the broker; then one line with the number.
+inline constexpr std::size_t kGapLogLinesMax = 100;
+
+inline constexpr Duration kHelloWait = std::chrono::seconds(5);
+/// For an ERROR or GOODBYE to be read, then the link is closed regardless.
+inline constexpr Duration kLastWordsWait = std::chrono::seconds(1);
+/// No PUBLISH waits longer, whatever it asks for.
+inline constexpr Duration kPublishWaitMax = std::chrono::minutes(5);
+inline constexpr Duration kTickInterval = std::chrono::milliseconds(100);
+/// At the end: for answers and messages under way, then for GOODBYE.
+inline constexpr Duration kShutdownFlushWait = std::chrono::milliseconds(500);
+inline constexpr Duration kShutdownGoodbyeWait = std::chrono::milliseconds(250);
+
+/// Header and payload of each message, and the bytes before the first.
+static_assert(2 * kBatchMessagesMax + 1 <= 1024, "IOV_MAX");
+
+}  // namespace sluice::relay

@@ -1,0 +1,50 @@
+// Step 10 of a message's path: whole frames on their way to one socket. Headers and small frames
+// lie in one buffer, payloads stay where the ring has them; all leave in one sendmsg. Pure.
+#pragma once
+
+#include <sys/uio.h>
+
+#include <cstddef>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "common/ref_ptr.h"
+#include "proto/encoder.h"
+#include "relay/replay_ring.h"
+
+namespace sluice::relay {
+
+/// Filled while empty, then consumed to its end: what is added later can't get inside a frame.
+class OutputBatch {
+ public:
+  /// Whole frames.
+  void add_text(std::string_view frames) { text_.append(frames); }
+  void add_message(const proto::HeaderBytes& header, RefPtr<const RingEntry> entry);
+  /// For encoders that append.
+  [[nodiscard]] std::string& text() { return text_; }
+
+  [[nodiscard]] bool empty() const { return text_.empty(); }
+  [[nodiscard]] std::size_t messages() const { return payloads_.size(); }
+  [[nodiscard]] std::size_t bytes() const { return text_.size() + payload_bytes_ - consumed_; }
+  [[nodiscard]] bool full() const;
+
+  /// What is left, at most as many pieces as there is room for. Returns how many.
+  [[nodiscard]] std::size_t pieces(std::span<iovec> out) const;
+  /// The first `bytes` of what was left are gone. At the end everything is let go.
+  void consume(std::size_t bytes);
+
+ private:
+  struct Payload {
+    std::size_t text_end = 0;  ///< it follows this much of the text
+    RefPtr<const RingEntry> entry;
+  };
+
+  std::string text_;
+  std::vector<Payload> payloads_;
+  std::size_t payload_bytes_ = 0;
+  std::size_t consumed_ = 0;
+};
+
+}  // namespace sluice::relay

@@ -1,0 +1,198 @@
+#include "relay/relay.h"
+
+#include <sys/resource.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <csignal>
+#include <cstring>
+#include <utility>
+
+#include "common/log.h"
+#include "relay/brokers/redis_url.h"
+#include "relay/limits.h"
+#include "relay/relay_metrics.h"
+
+namespace sluice::relay {
+namespace {
+
+constexpr Duration kShutdownStep = std::chrono::milliseconds(10);
+/// Listener, admin connections, broker connections, the loop's own.
+constexpr rlim_t kDescriptorsBeside = 64;
+
+Result<void> raise_descriptor_limit(std::size_t gateways_max) {
+  rlimit limit{};
+  if (::getrlimit(RLIMIT_NOFILE, &limit) != 0) {
+    return fail(ErrorCode::kSystem, std::string("getrlimit: ") + std::strerror(errno));
+  }
+  const rlim_t needed = gateways_max + kPendingLinksMax + kDescriptorsBeside;
+  if (limit.rlim_max < needed) {
+    return fail(ErrorCode::kSystem, "--max-gateways " + std::to_string(gateways_max) + " needs " +
+                                        std::to_string(needed) + " descriptors, the limit is " +
+                                        std::to_string(limit.rlim_max) +
+                                        ": raise it (ulimit -Hn, LimitNOFILE=) or ask for fewer");
+  }
+  if (limit.rlim_cur < needed) {
+    limit.rlim_cur = needed;
+    if (::setrlimit(RLIMIT_NOFILE, &limit) != 0) {
+      return fail(ErrorCode::kSystem, std::string("setrlimit: ") + std::strerror(errno));
+    }
+  }
+  return {};
+}
+
+}  // namespace
+
+Relay::Relay(const RelayConfig& config) : config_(config), base_(event_base_new()) {
+  CHECK(base_ != nullptr);
+}
+
+Relay::~Relay() {
+  // Links let go of the router, the broker of its events, before the router ends.
+  admin_.reset();
+  listener_.reset();
+  broker_.reset();
+}
+
+Result<std::unique_ptr<Relay>> Relay::create(const RelayConfig& config) {
+  std::signal(SIGPIPE, SIG_IGN);
+  if (auto done = raise_descriptor_limit(config.router.gateways_max); !done) {
+    return tl::make_unexpected(done.error());
+  }
+  std::unique_ptr<Relay> relay(new Relay(config));
+  if (auto done = relay->make_broker(); !done) return tl::make_unexpected(done.error());
+  relay->router_ = std::make_unique<Router>(config.router, *relay->broker_, relay->log_,
+                                            relay->time_, relay->random_);
+  if (auto done = relay->open_sockets(); !done) return tl::make_unexpected(done.error());
+  relay->add_pages();
+  relay->add_signals();
+  relay->tick_event_ = make_event<&Relay::tick>(relay->base_.get(), -1, EV_PERSIST, relay.get());
+  const timeval interval = to_timeval(kTickInterval);
+  event_add(relay->tick_event_.get(), &interval);
+  return relay;
+}
+
+Result<void> Relay::make_broker() {
+  if (config_.broker == "memory:") {
+    memory_event_ = make_event<&Relay::run_memory_broker>(base_.get(), -1, 0, this);
+    auto broker = std::make_unique<MemoryBroker>(
+        [event = memory_event_.get()] { event_active(event, 0, 0); });
+    memory_ = broker.get();
+    broker_ = std::move(broker);
+    return {};
+  }
+  Result<RedisOptions> options = parse_redis_url(config_.broker);
+  if (!options) return fail(options.error().code, "--broker: " + options.error().message);
+  options->password_file = config_.broker_password_file;
+  auto broker = std::make_unique<RedisBroker>(*std::move(options), base_.get(), random_);
+  redis_ = broker.get();
+  broker_ = std::move(broker);
+  return {};
+}
+
+Result<void> Relay::open_sockets() {
+  Result<UniqueFd> links = listen_on(config_.listen, {.unix_mode = config_.socket_mode});
+  if (!links) return fail(links.error().code, "--listen: " + links.error().message);
+  if (config_.admin_listen) {
+    Result<UniqueFd> socket = listen_on(*config_.admin_listen, {});
+    if (!socket) {
+      remove_socket_file();
+      return fail(socket.error().code, "--admin-listen: " + socket.error().message);
+    }
+    admin_ = std::make_unique<AdminServer>(base_.get(), *std::move(socket), pages_);
+  }
+  listener_ = std::make_unique<GatewayListener>(base_.get(), *std::move(links), config_.allow_uids,
+                                                *router_, time_);
+  return {};
+}
+
+void Relay::add_pages() {
+  pages_.add("/healthz", [] { return HttpReply{.body = "ok\n"}; });
+  // The relay serves its gateways, broker or not: that it is away is told, not acted on.
+  pages_.add("/readyz", [this] {
+    if (router_->broker_is_connected()) return HttpReply{.body = "ready: broker connected\n"};
+    return HttpReply{.body = "degraded: broker away: " + router_->broker_reason() + "\n"};
+  });
+  pages_.add("/metrics", [this] {
+    return HttpReply{.content_type = "text/plain; version=0.0.4; charset=utf-8",
+                     .body = metrics_text(*router_, *listener_, redis_)};
+  });
+}
+
+void Relay::add_signals() {
+  const auto on = [this](EventPtr made) {
+    event_add(made.get(), nullptr);
+    return made;
+  };
+  event_base* base = base_.get();
+  constexpr short kWhat = EV_SIGNAL | EV_PERSIST;
+  terminate_event_ = on(make_event<&Relay::on_terminate>(base, SIGTERM, kWhat, this));
+  interrupt_event_ = on(make_event<&Relay::on_terminate>(base, SIGINT, kWhat, this));
+  handoff_event_ = on(make_event<&Relay::on_handoff>(base, SIGUSR2, kWhat, this));
+  reload_event_ = on(make_event<&Relay::on_reload>(base, SIGHUP, kWhat, this));
+}
+
+int Relay::run() {
+  if (admin_) log_info("admin on {}", admin_->name());
+  broker_->start(*router_);
+  log_info("listening on {}, broker {}, ready", to_string(config_.listen), broker_->describe());
+  event_base_dispatch(base_.get());
+  return 0;
+}
+
+void Relay::run_memory_broker() {
+  memory_->run();
+}
+
+void Relay::tick() {
+  router_->tick();
+  listener_->tick();
+  log_.tick();
+}
+
+// ---- signals
+
+void Relay::on_terminate() {
+  if (phase_ != Phase::kServing) {
+    log_warn("second signal: ending at once");
+    event_base_loopbreak(base_.get());
+    return;
+  }
+  log_info("ending: telling {} gateways", router_->links());
+  phase_ = Phase::kFlushing;
+  phase_deadline_ = time_.now() + kShutdownFlushWait;
+  remove_socket_file();
+  listener_->stop_listening();
+  router_->shut_down();
+  shutdown_event_ = make_event<&Relay::shutdown_step>(base_.get(), -1, EV_PERSIST, this);
+  const timeval interval = to_timeval(kShutdownStep);
+  event_add(shutdown_event_.get(), &interval);
+}
+
+void Relay::shutdown_step() {
+  const bool late = time_.now() >= phase_deadline_;
+  if (phase_ == Phase::kFlushing) {
+    if (!late && (router_->publishes_in_flight() != 0 || !listener_->idle())) return;
+    phase_ = Phase::kGoodbye;
+    phase_deadline_ = time_.now() + kShutdownGoodbyeWait;
+    listener_->finish("the relay shuts down");
+    return;
+  }
+  if (!late && listener_->connections() != 0) return;
+  log_info("ended");
+  event_base_loopbreak(base_.get());
+}
+
+void Relay::on_handoff() {
+  log_warn("SIGUSR2 refused: this relay can't hand off to a successor");
+}
+
+void Relay::on_reload() {
+  log_info("SIGHUP: nothing to read again; the password file is read at each reconnection");
+}
+
+void Relay::remove_socket_file() const {
+  if (config_.listen.kind == Address::Kind::kUnix) ::unlink(config_.listen.path.c_str());
+}
+
+}  // namespace sluice::relay

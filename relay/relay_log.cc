@@ -1,0 +1,53 @@
+#include "relay/relay_log.h"
+
+#include "common/log.h"
+#include "relay/limits.h"
+
+namespace sluice::relay {
+
+void RelayLog::broker_connected() {
+  log_info("broker connected");
+}
+
+void RelayLog::broker_away(std::string_view reason) {
+  log_warn("broker away: {}", reason);
+  gap_lines_ = 0;
+}
+
+void RelayLog::channel_subscribed(std::string_view channel) {
+  log_info("subscribed to {}", channel);
+}
+
+void RelayLog::channel_unsubscribed(std::string_view channel) {
+  log_info("unsubscribed from {}", channel);
+}
+
+void RelayLog::continuity_lost(std::string_view channel, Duration uncovered) {
+  if (gap_lines_ >= kGapLogLinesMax) {
+    ++gaps_unsaid_;
+    return;
+  }
+  ++gap_lines_;
+  const auto ms = std::chrono::duration_cast<std::chrono::milliseconds>(uncovered).count();
+  log_warn("gap on {}: broker, nobody listened for {} ms, number of messages unknown", channel, ms);
+}
+
+void RelayLog::gateway_overrun(std::string_view gateway_id) {
+  log_warn("gateway {} reads too slowly: its oldest messages become gaps", gateway_id);
+}
+
+void RelayLog::gateway_forgotten(std::string_view gateway_id) {
+  log_info("gateway {} did not come back: forgotten", gateway_id);
+}
+
+void RelayLog::tick() {
+  // Once no more come: confirmations arrive in bursts.
+  const bool settled = gaps_at_tick_ == gaps_unsaid_;
+  gaps_at_tick_ = gaps_unsaid_;
+  if (gaps_unsaid_ == 0 || !settled) return;
+  log_warn("gaps on {} more channels: broker, number of messages unknown", gaps_unsaid_);
+  gaps_unsaid_ = 0;
+  gaps_at_tick_ = 0;
+}
+
+}  // namespace sluice::relay

@@ -1,0 +1,32 @@
+// Writes the Router's life-cycle events to the log: one line each, broken channels bounded per loss
+// of the broker.
+#pragma once
+
+#include <cstddef>
+#include <string>
+#include <string_view>
+
+#include "relay/router_ports.h"
+
+namespace sluice::relay {
+
+class RelayLog final : public RouterWatcher {
+ public:
+  /// Call every kTickInterval: sums up what was too much for lines of its own.
+  void tick();
+
+  void broker_connected() override;
+  void broker_away(std::string_view reason) override;
+  void channel_subscribed(std::string_view channel) override;
+  void channel_unsubscribed(std::string_view channel) override;
+  void continuity_lost(std::string_view channel, Duration uncovered) override;
+  void gateway_overrun(std::string_view gateway_id) override;
+  void gateway_forgotten(std::string_view gateway_id) override;
+
+ private:
+  std::size_t gap_lines_ = 0;  ///< since the broker was lost
+  std::size_t gaps_unsaid_ = 0;
+  std::size_t gaps_at_tick_ = 0;
+};
+
+}  // namespace sluice::relay

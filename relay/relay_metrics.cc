@@ -1,0 +1,146 @@
+#include "relay/relay_metrics.h"
+
+#include "common/metrics.h"
+#include "relay/brokers/redis_broker.h"
+
+namespace sluice::relay {
+namespace {
+
+/// Adds families under the relay's prefix; values are read at once, the page is made per scrape.
+class RelayPage {
+ public:
+  template <typename T>
+  void counter(const std::string& name, const std::string& help, T value,
+               const MetricLabels& labels = {}) {
+    page_.counter(kPrefix + name, help, labels, [value] { return static_cast<double>(value); });
+  }
+  template <typename T>
+  void gauge(const std::string& name, const std::string& help, T value,
+             const MetricLabels& labels = {}) {
+    page_.gauge(kPrefix + name, help, labels, [value] { return static_cast<double>(value); });
+  }
+  [[nodiscard]] std::string finish() {
+    add_build_info(page_, "relay");
+    add_process_metrics(page_, kPrefix);
+    return page_.text();
+  }
+
+ private:
+  static inline const std::string kPrefix = "sluice_relay_";
+  MetricsPage page_;
+};
+
+void add_links(RelayPage& page, const Router& router, const LinkStats& links) {
+  page.gauge("gateways", "Gateways connected now.", router.links());
+  page.gauge("gateways_known", "Gateways connected or lingering.", router.gateways());
+  page.counter("links_opened_total", "Relay links welcomed.", links.opened);
+  page.counter("links_closed_total", "Connections of relay links closed.", links.closed);
+  page.counter("links_resumed_total", "Relay links that went on where they had ended.",
+               router.stats().resumes);
+  const auto refused = [&](const char* reason, std::uint64_t value) {
+    page.counter("links_refused_total", "Relay links refused or ended by an error, by reason.",
+                 value, {{"reason", reason}});
+  };
+  refused("malformed", links.refused_malformed);
+  refused("version", links.refused_version);
+  refused("in_use", links.refused_in_use);
+  refused("bad_id", links.refused_bad_id);
+  refused("not_permitted", links.refused_not_permitted);
+  refused("too_many", links.refused_too_many);
+  refused("overrun", links.refused_overrun);
+  page.counter("accept_errors_total", "Failed accepts, e.g. for want of descriptors.",
+               links.accept_errors);
+  page.counter("link_received_bytes_total", "Bytes read from gateways.", links.bytes_in);
+  page.counter("link_sent_bytes_total", "Bytes written to gateways.", links.bytes_out);
+}
+
+void add_messages(RelayPage& page, const Router& router) {
+  const RouterStats& stats = router.stats();
+  page.gauge("channels", "Channels subscribed at the broker, lingering ones included.",
+             router.channels());
+  page.gauge("subscriptions", "Subscriptions of gateways to channels.", router.subscriptions());
+  page.gauge("ring_messages", "Messages in the replay ring.", router.ring().messages());
+  page.gauge("ring_bytes", "Memory of the messages in the replay ring.", router.ring().bytes());
+  page.counter("ring_evicted_total", "Messages that left the replay ring.",
+               router.ring().evicted());
+  page.gauge("gateway_queue_bytes", "Bytes routed to gateways and not sent yet.",
+             router.queue_bytes());
+  page.counter("messages_received_total", "Messages from the broker.", stats.messages_in);
+  page.counter("message_received_bytes_total", "Payload bytes from the broker.",
+               stats.message_bytes_in);
+  page.counter("messages_unwanted_total", "Messages of channels that nobody holds any more.",
+               stats.messages_unwanted);
+  page.counter("messages_oversized_total",
+               "Messages from the broker that are larger than the link carries: told as gaps.",
+               stats.messages_oversized);
+  page.counter("messages_routed_total", "Messages routed, one per subscribed gateway.",
+               stats.messages_routed);
+  page.counter("messages_sent_total", "Messages handed to the links of gateways.",
+               stats.messages_out);
+  page.counter("message_sent_bytes_total", "Payload bytes handed to the links of gateways.",
+               stats.message_bytes_out);
+  page.counter("gap_events_total", "Gaps, by cause: overrun per gateway told, broker per channel.",
+               stats.gaps_overrun, {{"cause", "overrun"}});
+  page.counter("gap_events_total", "Gaps, by cause: overrun per gateway told, broker per channel.",
+               stats.gaps_broker, {{"cause", "broker"}});
+  page.counter("messages_lost_total", "Messages for which a gateway was told a gap.",
+               stats.messages_lost);
+  page.counter("overruns_total", "Times that a gateway fell behind its queue or the ring.",
+               stats.overruns);
+}
+
+void add_publishes(RelayPage& page, const Router& router) {
+  const RouterStats& stats = router.stats();
+  const auto outcome = [&](const char* name, std::uint64_t value) {
+    page.counter("publishes_total", "Publishes of gateways, by outcome.", value,
+                 {{"outcome", name}});
+  };
+  outcome("published", stats.published);
+  outcome("timed_out", stats.publish_timed_out);
+  outcome("queue_full", stats.publish_queue_full);
+  outcome("unknown_fate", stats.publish_unknown_fate);
+  outcome("refused", stats.publish_refused);
+  outcome("too_large", stats.publish_too_large);
+  page.gauge("publishes_held", "Publishes that wait for the broker or a subscription.",
+             router.hold().count());
+  page.gauge("publish_queue_bytes", "Bytes of the publishes that wait.", router.hold().bytes());
+  page.gauge("publishes_in_flight", "Publishes given to the broker and not answered yet.",
+             router.publishes_in_flight());
+}
+
+void add_broker(RelayPage& page, const Router& router, const RedisBroker* redis) {
+  page.gauge("broker_connected", "1: the broker is connected, 0: it is away.",
+             router.broker_is_connected() ? 1 : 0);
+  page.counter("broker_losses_total", "Times that the connected broker went away.",
+               router.stats().broker_losses);
+  // Families of their own whatever the broker is, so that a dashboard finds them.
+  const RedisStats stats = redis == nullptr ? RedisStats{} : redis->stats();
+  page.counter("broker_connects_total", "Broker connections that became usable.", stats.connects);
+  page.counter("broker_reconnects_total", "Those among them after the first of their kind.",
+               stats.reconnects);
+  page.counter("broker_connect_failures_total", "Tries to connect that failed.",
+               stats.connect_failures);
+  page.counter("broker_connections_lost_total", "Usable broker connections that ended.",
+               stats.losses);
+  page.counter("broker_received_bytes_total", "Bytes read from the broker.", stats.bytes_in);
+  page.counter("broker_sent_bytes_total", "Bytes written to the broker.", stats.bytes_out);
+  page.counter("broker_subscribes_refused_total",
+               "Channels that the broker refused to subscribe, each time.",
+               stats.subscribes_refused);
+  page.gauge("broker_publish_in_flight_bytes", "Bytes of the publishes in flight at the broker.",
+             stats.publish_bytes_in_flight);
+}
+
+}  // namespace
+
+std::string metrics_text(const Router& router, const GatewayListener& listener,
+                         const RedisBroker* redis) {
+  RelayPage page;
+  add_links(page, router, listener.stats());
+  add_messages(page, router);
+  add_publishes(page, router);
+  add_broker(page, router, redis);
+  return page.finish();
+}
+
+}  // namespace sluice::relay

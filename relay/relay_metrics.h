@@ -1,0 +1,17 @@
+// The relay's /metrics page. docs/METRICS.md describes what is on it.
+#pragma once
+
+#include <string>
+
+#include "relay/gateway_listener.h"
+#include "relay/router.h"
+
+namespace sluice::relay {
+
+class RedisBroker;
+
+/// `redis`: null with another broker.
+[[nodiscard]] std::string metrics_text(const Router& router, const GatewayListener& listener,
+                                       const RedisBroker* redis);
+
+}  // namespace sluice::relay

@@ -1,0 +1,70 @@
+#include "relay/replay_ring.h"
+
+#include <cstring>
+#include <new>
+#include <utility>
+
+#include "common/check.h"
+
+namespace sluice::relay {
+
+RefPtr<const RingEntry> RingEntry::make(ChannelOrdinal channel, proto::Position position,
+                                        TimePoint arrived, proto::Bytes payload,
+                                        proto::Bytes meta) {
+  void* raw = ::operator new(sizeof(RingEntry) + payload.size() + meta.size());
+  auto* entry = new (raw) RingEntry(channel, position, arrived, payload.size(), meta.size());
+  auto* bytes = static_cast<std::uint8_t*>(raw) + sizeof(RingEntry);
+  if (!payload.empty()) std::memcpy(bytes, payload.data(), payload.size());
+  if (!meta.empty()) std::memcpy(bytes + payload.size(), meta.data(), meta.size());
+  return RefPtr<const RingEntry>::adopt(entry);
+}
+
+void RingEntry::release() const {
+  if (--references_ != 0) return;
+  auto* raw = const_cast<RingEntry*>(this);
+  raw->~RingEntry();
+  ::operator delete(raw);
+}
+
+std::uint64_t ReplayRing::append(RefPtr<const RingEntry> entry) {
+  const std::uint64_t serial = first_serial_ + entries_.size();
+  bytes_ += entry->cost();
+  by_channel_[entry->channel()].push_back(serial);
+  entries_.push_back(std::move(entry));
+  while (entries_.size() > 1 &&
+         (entries_.size() > options_.messages_max || bytes_ > options_.bytes_max)) {
+    evict_oldest();
+  }
+  return serial;
+}
+
+void ReplayRing::expire(TimePoint now) {
+  while (!entries_.empty() && now - entries_.front()->arrived() > options_.age_max) evict_oldest();
+}
+
+const RingEntry* ReplayRing::find(std::uint64_t serial) const {
+  if (gone(serial)) return nullptr;
+  const std::uint64_t place = serial - first_serial_;
+  CHECK(place < entries_.size());
+  return entries_[place].get();
+}
+
+const std::deque<std::uint64_t>* ReplayRing::serials(ChannelOrdinal channel) const {
+  const auto found = by_channel_.find(channel);
+  return found == by_channel_.end() ? nullptr : &found->second;
+}
+
+void ReplayRing::evict_oldest() {
+  const RefPtr<const RingEntry> oldest = std::move(entries_.front());
+  entries_.pop_front();
+  bytes_ -= oldest->cost();
+  // Not in the list if its channel began a new epoch or ended since.
+  const auto list = by_channel_.find(oldest->channel());
+  if (list != by_channel_.end() && list->second.front() == first_serial_) {
+    list->second.pop_front();
+    if (list->second.empty()) by_channel_.erase(list);
+  }
+  ++first_serial_;
+}
+
+}  // namespace sluice::relay

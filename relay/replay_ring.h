@@ -1,0 +1,105 @@
+// Step 9 of a message's path: the last messages of all channels, shared by every gateway's queue
+// and by whoever comes back. Bounded by count, bytes and age. Pure.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <deque>
+#include <optional>
+#include <unordered_map>
+
+#include "common/clock.h"
+#include "common/ref_ptr.h"
+#include "proto/frame.h"
+
+namespace sluice::relay {
+
+/// Numbers a channel's life in the router: a name that is given up and taken again is another one.
+using ChannelOrdinal = std::uint64_t;
+
+/// One message, immutable; payload and meta lie behind the object in the same allocation.
+class RingEntry {
+ public:
+  [[nodiscard]] static RefPtr<const RingEntry> make(ChannelOrdinal channel,
+                                                    proto::Position position, TimePoint arrived,
+                                                    proto::Bytes payload, proto::Bytes meta);
+  RingEntry(const RingEntry&) = delete;
+  RingEntry& operator=(const RingEntry&) = delete;
+
+  [[nodiscard]] ChannelOrdinal channel() const { return channel_; }
+  [[nodiscard]] proto::Position position() const { return position_; }
+  [[nodiscard]] TimePoint arrived() const { return arrived_; }
+  [[nodiscard]] proto::Bytes payload() const { return {bytes(), payload_bytes_}; }
+  [[nodiscard]] proto::Bytes meta() const { return {bytes() + payload_bytes_, meta_bytes_}; }
+  /// Payload, then meta: what stands behind the header on the link.
+  [[nodiscard]] proto::Bytes body() const { return {bytes(), payload_bytes_ + meta_bytes_}; }
+  /// Memory that it costs.
+  [[nodiscard]] std::size_t cost() const { return sizeof(RingEntry) + body().size(); }
+
+  void add_ref() const { ++references_; }
+  void release() const;
+
+ private:
+  RingEntry(ChannelOrdinal channel, proto::Position position, TimePoint arrived,
+            std::size_t payload_bytes, std::size_t meta_bytes)
+      : channel_(channel),
+        position_(position),
+        arrived_(arrived),
+        payload_bytes_(payload_bytes),
+        meta_bytes_(meta_bytes) {}
+  ~RingEntry() = default;
+  [[nodiscard]] const std::uint8_t* bytes() const {
+    return reinterpret_cast<const std::uint8_t*>(this + 1);
+  }
+
+  mutable std::uint32_t references_ = 1;
+  ChannelOrdinal channel_;
+  proto::Position position_;
+  TimePoint arrived_;
+  std::size_t payload_bytes_;
+  std::size_t meta_bytes_;
+};
+
+struct ReplayRingOptions {
+  std::size_t messages_max = 65536;
+  std::size_t bytes_max = 64U << 20U;
+  Duration age_max = std::chrono::minutes(5);
+};
+
+class ReplayRing {
+ public:
+  explicit ReplayRing(ReplayRingOptions options) : options_(options) {}
+
+  /// Takes one in and lets go of what is over the bounds; the newest always stays. Within an epoch
+  /// the offsets of a channel must follow one another. Returns its serial: +1 each, starting
+  /// with 1.
+  std::uint64_t append(RefPtr<const RingEntry> entry);
+  /// Lets go of what is too old.
+  void expire(TimePoint now);
+  /// The channel's messages can't be asked for by offset any more: a new epoch began, or the
+  /// channel ended. By serial they stay for the queues that still have to send them.
+  void forget(ChannelOrdinal channel) { by_channel_.erase(channel); }
+
+  /// Null when it is gone.
+  [[nodiscard]] const RingEntry* find(std::uint64_t serial) const;
+  [[nodiscard]] bool gone(std::uint64_t serial) const { return serial < first_serial_; }
+
+  /// Serials of the channel's messages, oldest first; their offsets follow one another. Null: none.
+  [[nodiscard]] const std::deque<std::uint64_t>* serials(ChannelOrdinal channel) const;
+
+  [[nodiscard]] std::size_t messages() const { return entries_.size(); }
+  [[nodiscard]] std::size_t bytes() const { return bytes_; }
+  [[nodiscard]] std::uint64_t evicted() const { return first_serial_ - 1; }
+  [[nodiscard]] const ReplayRingOptions& options() const { return options_; }
+
+ private:
+  void evict_oldest();
+
+  ReplayRingOptions options_;
+  std::deque<RefPtr<const RingEntry>> entries_;
+  std::unordered_map<ChannelOrdinal, std::deque<std::uint64_t>> by_channel_;
+  std::uint64_t first_serial_ = 1;
+  std::size_t bytes_ = 0;
+};
+
+}  // namespace sluice::relay

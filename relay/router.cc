@@ -1,0 +1,173 @@
+// The broker's side of the Router: what comes in goes to every subscribed gateway's index.
+#include "relay/router.h"
+
+#include <algorithm>
+
+#include "common/check.h"
+#include "relay/limits.h"
+
+namespace sluice::relay {
+namespace {
+
+std::uint64_t nonzero(Random& random) {
+  for (;;) {
+    if (const std::uint64_t value = random.next(); value != 0) return value;
+  }
+}
+
+/// 0 would say that there was no such time.
+std::uint64_t whole_ms(Duration duration) {
+  const auto ms = std::chrono::duration_cast<std::chrono::milliseconds>(duration).count();
+  return static_cast<std::uint64_t>(std::max<std::int64_t>(ms, 1));
+}
+
+}  // namespace
+
+Router::Router(RouterOptions options, Broker& broker, RouterWatcher& watcher,
+               const TimeSource& time, Random& random)
+    : options_(options),
+      broker_(broker),
+      watcher_(watcher),
+      time_(time),
+      random_(random),
+      instance_(nonzero(random)),
+      ring_(options.ring),
+      hold_(options.publish_queue_bytes) {
+}
+
+std::uint64_t Router::new_epoch() {
+  return nonzero(random_);
+}
+
+void Router::broker_connected() {
+  if (!broker_connected_) {
+    watcher_.broker_connected();
+    set_broker_state(true, {});
+  }
+  release_held();
+}
+
+void Router::broker_away(std::string_view reason) {
+  if (broker_connected_) ++stats_.broker_losses;
+  // A new reason while it is away is news for the log and /readyz, not for the gateways.
+  if (broker_connected_ || reason != broker_reason_) watcher_.broker_away(reason);
+  if (broker_connected_) {
+    set_broker_state(false, reason);
+  } else {
+    broker_reason_ = reason;
+  }
+}
+
+void Router::set_broker_state(bool connected, std::string_view reason) {
+  broker_connected_ = connected;
+  broker_reason_ = reason;
+  for (const auto& [link, gateway] : links_) gateway->port->broker_state(connected, reason);
+}
+
+void Router::subscribed(std::string_view name, std::optional<Duration> uncovered) {
+  Channel* channel = find_channel(name);
+  if (channel == nullptr) return;  // given up while the confirmation was on its way
+  if (!channel->confirmed) {
+    channel->confirmed = true;
+    channel->top = {new_epoch(), 0};
+    watcher_.channel_subscribed(channel->name);
+    for (Subscription* subscription : channel->subscribers) confirm(*subscription);
+  } else if (uncovered) {
+    watcher_.continuity_lost(channel->name, *uncovered);
+    break_continuity(*channel, {new_epoch(), 0}, *uncovered);
+  }
+  if (hold_.waits(name)) release_held();
+}
+
+void Router::break_continuity(Channel& channel, proto::Position top, Duration uncovered) {
+  ++stats_.gaps_broker;
+  ring_.forget(channel.ordinal);
+  channel.top = top;
+  for (const Subscription* subscription : channel.subscribers) {
+    if (!subscription->confirmed) continue;
+    GatewayState& gateway = *subscription->gateway;
+    gateway.index.append_break(subscription->id, top, whole_ms(uncovered));
+    if (gateway.port != nullptr) gateway.port->pending();
+  }
+}
+
+void Router::message(std::string_view name, proto::Bytes payload, proto::Bytes meta,
+                     std::optional<proto::Position> position) {
+  Channel* channel = find_channel(name);
+  if (channel == nullptr || !channel->confirmed) {
+    ++stats_.messages_unwanted;
+    return;
+  }
+  ++stats_.messages_in;
+  stats_.message_bytes_in += payload.size();
+  const proto::Position next{channel->top.epoch, channel->top.offset + 1};
+  if (position && *position != next && channel->top.offset != 0) {
+    break_continuity(*channel, {position->epoch, position->offset - 1}, Duration::zero());
+  }
+  channel->top = position.value_or(next);
+  if (payload.size() > proto::kPayloadBytesMax || meta.size() > proto::kMetaBytesMax) {
+    return lose_oversized(*channel);
+  }
+  RefPtr<const RingEntry> entry =
+      RingEntry::make(channel->ordinal, channel->top, time_.now(), payload, meta);
+  const RingEntry& shared = *entry;
+  route(*channel, ring_.append(std::move(entry)), shared);
+}
+
+void Router::lose_oversized(Channel& channel) {
+  ++stats_.messages_oversized;
+  // The ring's offsets of a channel follow one another: they start again behind this one.
+  ring_.forget(channel.ordinal);
+  for (const Subscription* subscription : channel.subscribers) {
+    if (!subscription->confirmed) continue;
+    GatewayState& gateway = *subscription->gateway;
+    gateway.index.append_lost(subscription->id, channel.top);
+    if (gateway.port != nullptr) gateway.port->pending();
+  }
+}
+
+void Router::route(const Channel& channel, std::uint64_t serial, const RingEntry& entry) {
+  for (const Subscription* subscription : channel.subscribers) {
+    if (!subscription->confirmed) continue;
+    GatewayState& gateway = *subscription->gateway;
+    ++stats_.messages_routed;
+    const bool overrun = gateway.index.append_message(ring_, serial, subscription->id, entry);
+    if (gateway.port == nullptr) continue;
+    if (overrun) {
+      ++stats_.overruns;
+      watcher_.gateway_overrun(gateway.id);
+    }
+    gateway.port->pending();
+  }
+}
+
+void Router::take(GatewayState& gateway, Outgoing& out) {
+  gateway.index.take(ring_, out);
+  if (out.kind == Outgoing::Kind::kMessage) {
+    ++stats_.messages_out;
+    stats_.message_bytes_out += out.entry->payload().size();
+    return;
+  }
+  for (const proto::Gap& gap : out.gaps) {
+    if (gap.cause != proto::GapCause::kBroker) ++stats_.gaps_overrun;
+    if (gap.count != proto::kCountUnknown) stats_.messages_lost += gap.count;
+  }
+}
+
+void Router::tick() {
+  const TimePoint now = time_.now();
+  expire_held(now);
+  ring_.expire(now);
+  expire_gateways(now);
+  expire_channels(now);
+  // Also those whose channel, not confirmed yet, was given up.
+  release_held();
+}
+
+std::size_t Router::queue_bytes() const {
+  std::size_t bytes = 0;
+  for (const auto& [id, gateway] : gateways_) bytes += gateway->index.queue_bytes();
+  return bytes;
+}
+
+}  // namespace sluice::relay

@@ -1,0 +1,251 @@
+// The gateways' side of the Router: links that come, go and come back, and what they are subscribed
+// to.
+#include <algorithm>
+
+#include "common/check.h"
+#include "relay/limits.h"
+#include "relay/router.h"
+
+namespace sluice::relay {
+
+using proto::ErrorReason;
+
+// ---- links
+
+Result<Router::Attached> Router::attach(LinkPort& port, const proto::Hello& hello) {
+  const auto found = gateways_.find(hello.gateway_id);
+  GatewayState* gateway = found == gateways_.end() ? nullptr : found->second.get();
+  if (gateway != nullptr && gateway->port != nullptr) {
+    return fail(ErrorCode::kInUse, "gateway " + gateway->id + " has a live link already");
+  }
+  const bool resumed = gateway != nullptr && hello.resume && hello.relay_instance == instance_ &&
+                       gateway->index.can_resume(hello.last_sequence);
+  if (resumed) {
+    gateway->index.resume(ring_, hello.last_sequence);
+    ++stats_.resumes;
+  } else {
+    // Back, so its channels linger from now.
+    if (gateway != nullptr) forget(*gateway, time_.now());
+    const Result<GatewayState*> fresh = fresh_state(hello.gateway_id);
+    if (!fresh) return tl::make_unexpected(fresh.error());
+    gateway = *fresh;
+  }
+  gateway->link = next_link_++;
+  gateway->port = &port;
+  links_.emplace(gateway->link, gateway);
+  return Attached{gateway, resumed, gateway->index.last_sequence()};
+}
+
+Result<GatewayState*> Router::fresh_state(std::string_view id) {
+  if (gateways_.size() >= options_.gateways_max && !make_room_for_gateway()) {
+    return fail(ErrorCode::kPermission,
+                std::to_string(options_.gateways_max) + " gateways are connected (--max-gateways)");
+  }
+  const GatewayIndexOptions index{
+      .queue_bytes_max = options_.gateway_queue_bytes,
+      .entries_max = std::max(options_.ring.messages_max, kIndexEntriesMin)};
+  auto state = std::make_unique<GatewayState>(std::string(id), index);
+  GatewayState* gateway = state.get();
+  gateways_.emplace(gateway->id, std::move(state));
+  return gateway;
+}
+
+bool Router::make_room_for_gateway() {
+  GatewayState* longest = nullptr;
+  for (const auto& [id, gateway] : gateways_) {
+    if (gateway->port != nullptr) continue;
+    if (longest == nullptr || gateway->detached_at < longest->detached_at) longest = gateway.get();
+  }
+  if (longest == nullptr) return false;
+  watcher_.gateway_forgotten(longest->id);
+  forget(*longest, longest->detached_at);
+  return true;
+}
+
+void Router::greet(GatewayState& gateway, std::uint64_t last_received) {
+  gateway.port->broker_state(broker_connected_, broker_reason_);
+  for (const auto& [id, subscription] : gateway.subscriptions) {
+    if (!subscription->confirmed || subscription->confirmed_at < last_received) continue;
+    gateway.port->subscribed({.request = 0,
+                              .channel_id = id,
+                              .continuous = subscription->continuous,
+                              .start = subscription->start,
+                              .channel = subscription->channel->name});
+  }
+  if (gateway.index.pending()) gateway.port->pending();
+}
+
+void Router::detach(GatewayState& gateway) {
+  links_.erase(gateway.link);
+  gateway.link = 0;
+  gateway.port = nullptr;
+  gateway.detached_at = time_.now();
+  // Their answers can't be placed on another link; the gateway asks again.
+  for (const auto& [id, subscription] : gateway.subscriptions) subscription->requests.clear();
+}
+
+void Router::end(GatewayState& gateway) {
+  detach(gateway);
+  forget(gateway, time_.now());
+}
+
+void Router::forget(GatewayState& gateway, TimePoint since) {
+  CHECK(gateway.port == nullptr);
+  for (const auto& [id, subscription] : gateway.subscriptions) drop(*subscription, since);
+  gateway.subscriptions.clear();
+  gateways_.erase(gateways_.find(gateway.id));
+}
+
+// ---- subscriptions
+
+Channel* Router::find_channel(std::string_view name) {
+  const auto found = channels_.find(name);
+  return found == channels_.end() ? nullptr : found->second.get();
+}
+
+Result<Channel*> Router::channel_for(std::string_view name) {
+  if (Channel* known = find_channel(name); known != nullptr) return known;
+  if (channels_.size() >= options_.channels_max && !idle_.empty()) {
+    // What only lingers makes room for what is wanted.
+    expire_channels(idle_.begin()->first + options_.linger);
+  }
+  if (channels_.size() >= options_.channels_max) {
+    return fail(ErrorCode::kTooLarge, std::to_string(options_.channels_max) +
+                                          " channels are subscribed (--max-channels)");
+  }
+  auto added = std::make_unique<Channel>();
+  added->name = name;
+  added->ordinal = next_ordinal_++;
+  Channel* channel = added.get();
+  channels_.emplace(channel->name, std::move(added));
+  broker_.subscribe(channel->name);
+  return channel;
+}
+
+void Router::subscribe(GatewayState& gateway, const proto::Subscribe& request) {
+  const Result<Channel*> found = channel_for(request.channel);
+  if (!found) {
+    gateway.port->refused(request.request, ErrorReason::kQueueFull, found.error().message);
+    return;
+  }
+  Channel& channel = **found;
+  Subscription* subscription = nullptr;
+  for (Subscription* one : channel.subscribers) {
+    if (one->gateway == &gateway) subscription = one;
+  }
+  if (subscription == nullptr) {
+    auto added = std::make_unique<Subscription>();
+    subscription = added.get();
+    subscription->gateway = &gateway;
+    subscription->channel = &channel;
+    subscription->id = gateway.next_channel_id++;
+    CHECK(subscription->id != 0);
+    gateway.subscriptions.emplace(subscription->id, std::move(added));
+    if (channel.subscribers.empty()) idle_.erase({channel.idle_since, &channel});
+    channel.subscribers.push_back(subscription);
+    ++subscriptions_;
+  }
+  if (subscription->requests.size() >= kSubscribeRequestsMax) {
+    gateway.port->refused(request.request, ErrorReason::kQueueFull, "asked for too often");
+    return;
+  }
+  subscription->requests.push_back(request.request);
+  if (subscription->confirmed) {
+    answer(*subscription);
+    return;
+  }
+  subscription->asked = std::nullopt;
+  if (request.from_position) subscription->asked = request.position;
+  if (channel.confirmed) confirm(*subscription);
+}
+
+void Router::plan_start(Subscription& subscription, std::size_t& first_replayed) const {
+  const Channel& channel = *subscription.channel;
+  const std::deque<std::uint64_t>* serials = ring_.serials(channel.ordinal);
+  const std::size_t held = serials == nullptr ? 0 : serials->size();
+  subscription.start = channel.top;
+  subscription.continuous = false;
+  first_replayed = held;
+  const std::optional<proto::Position>& asked = subscription.asked;
+  if (!asked || asked->epoch != channel.top.epoch || asked->offset > channel.top.offset) return;
+  // The ring's messages of the channel are its last ones: offsets (oldest, top].
+  const std::uint64_t oldest = channel.top.offset - held;
+  subscription.continuous = asked->offset >= oldest;
+  subscription.start.offset = std::max(asked->offset, oldest);
+  first_replayed = static_cast<std::size_t>(subscription.start.offset - oldest);
+}
+
+void Router::confirm(Subscription& subscription) {
+  GatewayState& gateway = *subscription.gateway;
+  std::size_t place = 0;
+  plan_start(subscription, place);
+  subscription.confirmed = true;
+  subscription.confirmed_at = gateway.index.last_sequence();
+  if (gateway.port != nullptr) answer(subscription);
+  const std::deque<std::uint64_t>* serials = ring_.serials(subscription.channel->ordinal);
+  if (serials == nullptr || place >= serials->size()) return;
+  for (; place < serials->size(); ++place) {
+    const std::uint64_t serial = (*serials)[place];
+    gateway.index.append_message(ring_, serial, subscription.id, *ring_.find(serial));
+    ++stats_.messages_routed;
+  }
+  if (gateway.port != nullptr) gateway.port->pending();
+}
+
+void Router::answer(Subscription& subscription) {
+  for (const std::uint64_t request : subscription.requests) {
+    subscription.gateway->port->subscribed({.request = request,
+                                            .channel_id = subscription.id,
+                                            .continuous = subscription.continuous,
+                                            .start = subscription.start,
+                                            .channel = subscription.channel->name});
+  }
+  subscription.requests.clear();
+}
+
+void Router::unsubscribe(GatewayState& gateway, std::uint32_t channel_id) {
+  const auto found = gateway.subscriptions.find(channel_id);
+  // Known or not: a gateway asks again when the answer was lost with a link.
+  if (found != gateway.subscriptions.end()) {
+    drop(*found->second, time_.now());
+    gateway.subscriptions.erase(found);
+  }
+  gateway.port->unsubscribed(channel_id, gateway.index.last_sequence());
+}
+
+void Router::drop(Subscription& subscription, TimePoint since) {
+  Channel& channel = *subscription.channel;
+  std::erase(channel.subscribers, &subscription);
+  --subscriptions_;
+  if (!channel.subscribers.empty()) return;
+  channel.idle_since = since;
+  idle_.emplace(since, &channel);
+}
+
+// ---- linger
+
+void Router::expire_gateways(TimePoint now) {
+  std::vector<GatewayState*> due;
+  for (const auto& [id, gateway] : gateways_) {
+    const bool lingers = gateway->port == nullptr;
+    if (lingers && now - gateway->detached_at >= options_.linger) due.push_back(gateway.get());
+  }
+  for (GatewayState* gateway : due) {
+    watcher_.gateway_forgotten(gateway->id);
+    // Its channels have lingered with it: those that nobody else wants end now.
+    forget(*gateway, gateway->detached_at);
+  }
+}
+
+void Router::expire_channels(TimePoint now) {
+  while (!idle_.empty() && now - idle_.begin()->first >= options_.linger) {
+    Channel* channel = idle_.begin()->second;
+    idle_.erase(idle_.begin());
+    watcher_.channel_unsubscribed(channel->name);
+    broker_.unsubscribe(channel->name);
+    ring_.forget(channel->ordinal);
+    channels_.erase(channels_.find(std::string_view(channel->name)));
+  }
+}
+
+}  // namespace sluice::relay

@@ -1,0 +1,124 @@
+// The way to the broker: at once, or held in order until it can go or its time is up.
+#include <algorithm>
+
+#include "common/check.h"
+#include "relay/limits.h"
+#include "relay/router.h"
+
+namespace sluice::relay {
+
+using proto::ErrorReason;
+
+void Router::publish(GatewayState& gateway, const proto::Publish& p) {
+  const PublishRequest origin{gateway.link, p.request, p.acknowledge};
+  std::string_view name = p.channel;
+  const Channel* channel = nullptr;
+  if (p.channel_id != 0) {
+    const auto found = gateway.subscriptions.find(p.channel_id);
+    if (found == gateway.subscriptions.end()) {
+      return refuse(origin, ErrorReason::kUnknownChannel, "no such channel id");
+    }
+    channel = found->second->channel;
+    name = channel->name;
+  } else {
+    channel = find_channel(name);
+  }
+  if (p.payload.size() > options_.payload_bytes_max) {
+    return refuse(origin, ErrorReason::kTooLarge, "larger than --max-message-size");
+  }
+  if (shutting_down_) return refuse(origin, ErrorReason::kShuttingDown, "the relay shuts down");
+  const bool in_turn = (channel == nullptr || channel->confirmed) && !hold_.waits(name);
+  if (in_turn && broker_.can_publish(p.payload.size())) {
+    return send_publish(origin, name, p.payload, p.meta);
+  }
+  const Duration wait = std::min<Duration>(std::chrono::milliseconds(p.wait_ms), kPublishWaitMax);
+  HeldPublish held{origin, std::string(name), std::string(proto::as_text(p.payload)),
+                   std::string(proto::as_text(p.meta)), time_.now() + wait};
+  if (!hold_.push(std::move(held))) {
+    refuse(origin, ErrorReason::kQueueFull, "--publish-queue-bytes are waiting already");
+  }
+}
+
+void Router::send_publish(const PublishRequest& origin, std::string_view channel,
+                          proto::Bytes payload, proto::Bytes meta) {
+  // The answer may come from inside publish().
+  const PublishId id = next_publish_++;
+  in_flight_.emplace(id, origin);
+  broker_.publish(id, channel, payload, meta);
+}
+
+void Router::release_held() {
+  if (hold_.empty()) return;
+  expire_held(time_.now());
+  hold_.release(
+      [this](const HeldPublish& held) {
+        const Channel* channel = find_channel(held.channel);
+        if (channel != nullptr && !channel->confirmed) return PublishHold::Verdict::kSkip;
+        return broker_.can_publish(held.payload.size()) ? PublishHold::Verdict::kTake
+                                                        : PublishHold::Verdict::kStop;
+      },
+      [this](const HeldPublish& held) {
+        send_publish(held.origin, held.channel, proto::as_bytes(held.payload),
+                     proto::as_bytes(held.meta));
+      });
+}
+
+void Router::expire_held(TimePoint now) {
+  hold_.expire(now, [this](const HeldPublish& held) {
+    const Channel* channel = find_channel(held.channel);
+    const bool subscribing = broker_connected_ && channel != nullptr && !channel->confirmed;
+    refuse(held.origin, ErrorReason::kTimedOut,
+           subscribing         ? "the channel's subscription was not confirmed in time"
+           : broker_connected_ ? "the broker had no room in time"
+                               : "the broker is away");
+  });
+}
+
+void Router::shut_down() {
+  shutting_down_ = true;
+  hold_.clear([this](const HeldPublish& held) {
+    refuse(held.origin, ErrorReason::kShuttingDown, "the relay shuts down");
+  });
+}
+
+void Router::refuse(const PublishRequest& origin, ErrorReason reason, std::string_view text) {
+  switch (reason) {
+    case ErrorReason::kTimedOut:
+      ++stats_.publish_timed_out;
+      break;
+    case ErrorReason::kQueueFull:
+      ++stats_.publish_queue_full;
+      break;
+    case ErrorReason::kTooLarge:
+      ++stats_.publish_too_large;
+      break;
+    case ErrorReason::kUnknownFate:
+      ++stats_.publish_unknown_fate;
+      break;
+    default:
+      ++stats_.publish_refused;
+      break;
+  }
+  const auto link = links_.find(origin.link);
+  if (origin.acknowledge && link != links_.end()) {
+    link->second->port->refused(origin.request, reason, text);
+  }
+}
+
+void Router::published(PublishId id, PublishOutcome outcome, std::string_view detail) {
+  const auto found = in_flight_.find(id);
+  CHECK(found != in_flight_.end());
+  const PublishRequest origin = found->second;
+  in_flight_.erase(found);
+  if (outcome != PublishOutcome::kPublished) {
+    return refuse(origin,
+                  outcome == PublishOutcome::kRefused ? ErrorReason::kRefusedByBroker
+                                                      : ErrorReason::kUnknownFate,
+                  detail);
+  }
+  ++stats_.published;
+  const auto link = links_.find(origin.link);
+  if (origin.acknowledge && link != links_.end()) link->second->port->published(origin.request);
+}
+
+}  // namespace sluice::relay

@@ -1,0 +1,60 @@
+// What the Router remembers: channels, gateways, and the subscriptions between them. Plain data,
+// owned by the Router.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <unordered_map>
+#include <vector>
+
+#include "common/clock.h"
+#include "proto/frame.h"
+#include "relay/gateway_index.h"
+#include "relay/router_ports.h"
+
+namespace sluice::relay {
+
+struct Channel;
+struct GatewayState;
+
+struct Subscription {
+  GatewayState* gateway = nullptr;
+  Channel* channel = nullptr;
+  std::uint32_t id =
+      0;  ///< for the gateway; never 0, never given twice while the gateway's state lives
+  bool confirmed = false;
+  std::optional<proto::Position> asked;
+  std::vector<std::uint64_t> requests;  ///< unanswered, at most kSubscribeRequestsMax
+  // Once confirmed: what SUBSCRIBED said, told again after a resume.
+  proto::Position start;
+  bool continuous = false;
+  std::uint64_t confirmed_at = 0;  ///< link sequence
+};
+
+/// Lives as long as its broker subscription: from the first subscriber to --linger after the last.
+struct Channel {
+  std::string name;
+  ChannelOrdinal ordinal = 0;
+  bool confirmed = false;  ///< by the broker, at least once
+  proto::Position top;     ///< of the last message; epoch 0 until confirmed
+  std::vector<Subscription*> subscribers;
+  TimePoint idle_since{};  ///< without subscribers
+};
+
+/// Lives from HELLO to --linger after the link's end.
+struct GatewayState {
+  GatewayState(std::string gateway_id, GatewayIndexOptions options)
+      : id(std::move(gateway_id)), index(options) {}
+
+  std::string id;
+  std::uint64_t link = 0;  ///< number of the live link, new each time; 0: none
+  LinkPort* port = nullptr;
+  TimePoint detached_at{};
+  GatewayIndex index;
+  std::uint32_t next_channel_id = 1;
+  std::unordered_map<std::uint32_t, std::unique_ptr<Subscription>> subscriptions;
+};
+
+}  // namespace sluice::relay

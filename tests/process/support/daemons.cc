@@ -1,0 +1,96 @@
+// Starting and restarting the daemons.
+#include "tests/process/support/daemons.h"
+
+#include <algorithm>
+#include <cstdlib>
+
+namespace sluice::test {
+namespace {
+
+/// The build directory: compiled in, or from the environment for binaries from elsewhere.
+std::string build_file(const std::string& name) {
+  const char* given = std::getenv("SLUICE_BUILD_DIR");
+  return std::string(given != nullptr ? given : SLUICE_BUILD_DIR) + "/" + name;
+}
+
+Endpoint address_of(Process& process, const std::string& what) {
+  return Endpoint::parse(process.wait_line("\\b" + what + " on (unix:\\S+|[0-9.]+:[0-9]+)")[1]);
+}
+
+void append(Args& to, const Args& more) {
+  to.insert(to.end(), more.begin(), more.end());
+}
+
+}  // namespace
+
+std::string relay_program() {
+  return build_file("sluice-relay");
+}
+
+std::string gateway_program() {
+  return build_file("sluice-gateway");
+}
+
+Relay::Relay(const TempDir& directory, Args args)
+    : socket_(directory.file("relay.sock")), args_(std::move(args)) {
+  start();
+}
+
+void Relay::start() {
+  SpawnOptions options;
+  options.args = {relay_program(), "--listen", address(), "--admin-listen", admin_.text()};
+  append(options.args, args_);
+  process_ = std::make_unique<Process>(std::move(options));
+  admin_ = address_of(*process_, "admin");
+  process_->wait_line("\\bready\\b");
+}
+
+Gateway::Gateway(GatewaySettings settings) : settings_(std::move(settings)) {
+  if (settings_.listen.rfind("fd:", 0) != 0) endpoint_ = Endpoint::parse(settings_.listen);
+  start();
+}
+
+void Gateway::start() {
+  const bool inherited = settings_.listen.rfind("fd:", 0) == 0;
+  SpawnOptions options;
+  options.args = {gateway_program(),
+                  "--id",
+                  settings_.id,
+                  "--listen",
+                  inherited ? settings_.listen : endpoint_.text(),
+                  "--relay",
+                  settings_.relay,
+                  "--admin-listen",
+                  admin_.text()};
+  append(options.args, settings_.args);
+  options.fds = settings_.fds;
+  options.env = settings_.env;
+  process_ = std::make_unique<Process>(std::move(options));
+  endpoint_ = address_of(*process_, "listening");
+  admin_ = address_of(*process_, "admin");
+  if (settings_.wait_ready) wait_ready();
+}
+
+void Gateway::wait_ready(int status, Millis wait) const {
+  if (!eventually(wait, [&] { return readyz().status == status; })) {
+    throw HarnessError("gateway " + id() + " is not at " + std::to_string(status) + " but says " +
+                       std::to_string(readyz().status) + " " + readyz().body);
+  }
+}
+
+Stack::Stack(Settings settings) {
+  relay_ = std::make_unique<Relay>(directory_, settings.relay_args);
+  Args& args = settings.gateway_args;
+  if (std::find(args.begin(), args.end(), "--ping-interval") == args.end()) {
+    append(args, {"--ping-interval", "10m"});
+  }
+  for (std::size_t i = 0; i < settings.gateways; ++i) {
+    GatewaySettings gateway;
+    gateway.id = id_of(i);
+    gateway.relay = relay_->address();
+    gateway.args = settings.gateway_args;
+    gateways_.push_back(std::make_unique<Gateway>(std::move(gateway)));
+  }
+}
+
+}  // namespace sluice::test

@@ -1,0 +1,95 @@
+// haproxy as a test's child.
+#include "tests/process/support/haproxy.h"
+
+#include <algorithm>
+#include <sstream>
+
+namespace sluice::test {
+namespace {
+
+constexpr const char* kProgram = "/usr/sbin/haproxy";
+constexpr std::size_t kGateways = 4;
+
+std::vector<std::string> split(const std::string& line, char by) {
+  std::vector<std::string> parts;
+  std::istringstream in(line);
+  for (std::string part; std::getline(in, part, by);) parts.push_back(part);
+  return parts;
+}
+
+}  // namespace
+
+Args behind_balancer() {
+  return {"--proxy-protocol", "required", "--trusted-proxy", "127.0.0.0/8"};
+}
+
+Haproxy::Haproxy(const TempDir& directory, const std::vector<Gateway*>& gateways)
+    : socket_(directory.file("haproxy.sock")) {
+  if (gateways.size() != kGateways) throw HarnessError("the shipped file has four gateways");
+  endpoint_.port = free_port();
+  SpawnOptions options;
+  options.args = {kProgram, "-W", "-db", "-f",
+                  std::string(SLUICE_SOURCE_DIR) + "/haproxy/haproxy.cfg"};
+  options.env["SLUICE_LB_BIND"] = endpoint_.text();
+  options.env["SLUICE_LB_STATS"] = socket_;
+  for (const Gateway* gateway : gateways) {
+    const std::string prefix = "SLUICE_LB_" + gateway->id() + "_";
+    options.env[prefix + "PORT"] = std::to_string(gateway->endpoint().port);
+    options.env[prefix + "CHECK"] = std::to_string(gateway->admin().port);
+  }
+  process_ = std::make_unique<Process>(std::move(options));
+  const bool up = eventually(15s, [&] {
+    if (!process_->running()) throw HarnessError("haproxy ended: " + process_->output());
+    try {
+      return !table().empty() && http_get(endpoint_, "/").status != 0;
+    } catch (const HarnessError&) {
+      return false;
+    }
+  });
+  if (!up) throw HarnessError("haproxy does not listen");
+}
+
+std::string Haproxy::command(const std::string& words) const {
+  Endpoint to;
+  to.path = socket_;
+  Socket socket = Socket::connect(to);
+  socket.send_all(words + "\n");
+  return socket.read_all(5s);
+}
+
+std::vector<std::vector<std::string>> Haproxy::table() const {
+  std::vector<std::vector<std::string>> rows;
+  for (const auto& line : split(command("show stat"), '\n')) {
+    if (!line.empty()) rows.push_back(split(line, ','));
+  }
+  return rows;
+}
+
+std::vector<std::string> Haproxy::servers() const {
+  std::vector<std::string> names;
+  for (const auto& row : table()) {
+    const std::string& name = row.at(1);
+    if (name != "svname" && name != "FRONTEND" && name != "BACKEND") names.push_back(name);
+  }
+  return names;
+}
+
+std::string Haproxy::stat(const std::string& server, const std::string& column) const {
+  const auto rows = table();
+  const auto& head = rows.at(0);
+  const auto at = std::find(head.begin(), head.end(), column);
+  for (const auto& row : rows) {
+    if (row.at(1) == server && at != head.end()) {
+      return row.at(static_cast<std::size_t>(at - head.begin()));
+    }
+  }
+  throw HarnessError("no " + column + " of " + server + " in show stat");
+}
+
+void Haproxy::wait_status(const std::string& server, const std::string& status, Millis wait) const {
+  if (!eventually(wait, [&] { return stat(server, "status").rfind(status, 0) == 0; })) {
+    throw HarnessError(server + " is not " + status + " but " + stat(server, "status"));
+  }
+}
+
+}  // namespace sluice::test

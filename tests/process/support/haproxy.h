@@ -1,0 +1,40 @@
+// The shipped haproxy.cfg, unchanged, in front of gateways of a test: ports come through the
+// environment.
+#pragma once
+
+#include <memory>
+#include <vector>
+
+#include "tests/process/support/daemons.h"
+
+namespace sluice::test {
+
+class Haproxy {
+ public:
+  /// Fronts exactly four gateways (the shipped file's number). Returns once a client would be let
+  /// in.
+  Haproxy(const TempDir& directory, const std::vector<Gateway*>& gateways);
+
+  [[nodiscard]] const Endpoint& endpoint() const { return endpoint_; }
+  /// A command on the statistics socket.
+  std::string command(const std::string& words) const;
+  /// One column of `show stat` for a server, such as status or scur.
+  std::string stat(const std::string& server, const std::string& column) const;
+  /// Names of the servers that `show stat` has, in the file's order.
+  [[nodiscard]] std::vector<std::string> servers() const;
+  /// Waits until the server's status begins so ("UP", "DOWN", "NOLB").
+  void wait_status(const std::string& server, const std::string& status, Millis wait = 15s) const;
+  Process& process() { return *process_; }
+
+ private:
+  [[nodiscard]] std::vector<std::vector<std::string>> table() const;
+
+  Endpoint endpoint_;
+  std::string socket_;
+  std::unique_ptr<Process> process_;
+};
+
+/// Flags that a gateway needs behind the balancer.
+[[nodiscard]] Args behind_balancer();
+
+}  // namespace sluice::test

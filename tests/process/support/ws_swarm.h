@@ -1,0 +1,103 @@
+// Thousands of WebSocket clients on one thread. Each checks what it gets: messages are numbered per
+// sender, so that a missing, repeated or misplaced one shows at the client where it happened.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "tests/process/support/socket.h"
+#include "tests/process/support/ws_wire.h"
+
+namespace sluice::test {
+
+/// One numbered message: "n SENDER NUMBER MICROSECONDS FILL".
+[[nodiscard]] std::string numbered(std::size_t sender, std::uint64_t number, std::size_t fill = 0);
+
+struct SwarmClient {
+  UniqueFd fd;
+  WsReader reader;
+  std::string head;  ///< response head while it comes in
+  std::string unsent;
+  bool open = false;
+  bool closed = false;
+  bool paused = false;  ///< does not read
+  int close_code = 0;   ///< 0: none came (bare end), 1005: a frame without one
+  std::string close_reason;
+  std::string tag;                  ///< what stands before its messages, "1111" of "1111:n 0 1 …"
+  std::string greeting;             ///< the last unnumbered message
+  std::uint64_t received = 0;       ///< numbered messages
+  std::vector<std::uint32_t> last;  ///< by sender: its last number, 0 = none yet
+  SteadyClock::time_point last_arrival{};
+};
+
+struct SwarmFaults {
+  std::uint64_t missing = 0;   ///< numbers passed over
+  std::uint64_t repeated = 0;  ///< a number not above the last of its sender: twice or out of order
+  std::uint64_t mistagged = 0;  ///< a tag other than the client's first
+  std::uint64_t foreign = 0;    ///< neither numbered nor a greeting
+  friend bool operator==(const SwarmFaults&, const SwarmFaults&) = default;
+};
+std::ostream& operator<<(std::ostream& out, const SwarmFaults& faults);
+
+class WsSwarm {
+ public:
+  WsSwarm();
+  ~WsSwarm();
+
+  /// Adds `count` open clients; returns the index of the first. Throws when one is refused or late.
+  std::size_t connect(const Endpoint& to, std::size_t count, const std::string& path = "/",
+                      Millis wait = 60s, int receive_buffer = 0);
+
+  /// Client `index` sends its next numbered message (sender = index).
+  void publish(std::size_t index, std::size_t fill = 0);
+  void send_text(std::size_t index, const std::string& text);
+  void pause(std::size_t index, bool on);
+  /// Closes without a word.
+  void drop(std::size_t index);
+
+  /// Serves sockets until `done` or the deadline; returns done().
+  bool run_until(Millis wait, const std::function<bool()>& done);
+  void run_for(Millis span);
+  /// Calls `tick` at each of `times` points in time `every` apart and serves sockets between them.
+  void run_paced(std::size_t times, std::chrono::microseconds every,
+                 const std::function<void(std::size_t)>& tick);
+
+  [[nodiscard]] const SwarmClient& client(std::size_t index) const { return *clients_[index]; }
+  [[nodiscard]] std::size_t size() const { return clients_.size(); }
+  [[nodiscard]] std::size_t open_count() const { return open_; }
+  [[nodiscard]] std::uint64_t received() const { return received_; }
+  [[nodiscard]] std::uint64_t sent(std::size_t index) const;
+  [[nodiscard]] const SwarmFaults& faults() const { return faults_; }
+  /// Latency from publish to arrival, microseconds, since the last reset; only messages made by
+  /// numbered().
+  [[nodiscard]] std::uint64_t latency_us(double quantile) const;
+  void reset_latency() { latencies_.clear(); }
+  /// True when every open client in [from, to) has received `count` numbered messages.
+  [[nodiscard]] bool all_received(std::size_t from, std::size_t to, std::uint64_t count) const;
+
+ private:
+  void serve(int wait_ms);
+  void open_batch(const Endpoint& to, const std::string& request, std::size_t count,
+                  int receive_buffer);
+  void on_event(std::size_t index, std::uint32_t events);
+  void on_bytes(SwarmClient& client, std::string_view bytes);
+  void on_frame(SwarmClient& client, const WsFrame& frame);
+  void on_message(SwarmClient& client, const std::string& text);
+  void on_end(SwarmClient& client);
+  void flush(std::size_t index);
+  void watch(std::size_t index);
+
+  UniqueFd epoll_;
+  std::vector<std::unique_ptr<SwarmClient>> clients_;
+  std::map<std::size_t, std::uint64_t> sent_;
+  std::size_t open_ = 0;
+  std::uint64_t received_ = 0;
+  SwarmFaults faults_;
+  mutable std::vector<std::uint32_t> latencies_;
+};
+
+}  // namespace sluice::test

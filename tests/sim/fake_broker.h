@@ -1,0 +1,135 @@
+// A broker in the simulator: confirms late, goes away with what is in flight, hears other publishers, and keeps the one
+// true order of everything that was published.
+#pragma once
+
+#include <deque>
+#include <map>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "common/random.h"
+#include "relay/brokers/broker.h"
+
+namespace sluice::sim {
+
+class FakeBroker final : public relay::Broker {
+ public:
+  FakeBroker(const TimeSource& time, Random& random) : time_(time), random_(random) {}
+
+  // Broker.
+  void start(relay::BrokerEvents& events) override { events_ = &events; }
+  void subscribe(std::string_view channel) override {
+    wanted_.insert(std::string(channel));
+    if (up_) unconfirmed_.insert(std::string(channel));
+  }
+  void unsubscribe(std::string_view channel) override {
+    const std::string name(channel);
+    wanted_.erase(name);
+    unconfirmed_.erase(name);
+    live_.erase(name);
+    covered_until_.erase(name);
+  }
+  [[nodiscard]] bool can_publish(std::size_t) const override { return up_ && !recovering_ && in_flight_.size() < 64; }
+  void publish(relay::PublishId id, std::string_view channel, proto::Bytes payload, proto::Bytes) override {
+    in_flight_.push_back({id, std::string(channel), std::string(proto::as_text(payload))});
+  }
+  [[nodiscard]] std::string describe() const override { return "fake:"; }
+
+  // The simulator's side.
+  void come_up() {
+    up_ = true;
+    unconfirmed_ = wanted_;
+    recovering_ = !wanted_.empty();
+    events_->broker_connected();
+  }
+  void go_down() {
+    up_ = false;
+    recovering_ = false;
+    unconfirmed_.clear();
+    live_.clear();
+    undelivered_.clear();  // was in the dead connection
+    // A part of what was written has arrived all the same; nobody will ever know from the replies.
+    while (!in_flight_.empty()) {
+      const Pending p = in_flight_.front();
+      in_flight_.pop_front();
+      if (random_.below(2) == 0) record(p.channel, p.payload);
+      lost_.push_back(p.id);
+    }
+    // New connection, old messages gone: whoever was subscribed hears nothing until then.
+    for (const auto id : lost_) events_->published(id, relay::PublishOutcome::kUnknownFate, "connection lost");
+    lost_.clear();
+    events_->broker_away("simulated outage");
+  }
+  /// Somebody else publishes.
+  void publish_from_outside(const std::string& channel, const std::string& payload) { arrive(channel, payload); }
+
+  /// One small step: a confirmation, a publish that arrives, a message that is delivered.
+  void step() {
+    if (!up_) return;
+    if (!unconfirmed_.empty() && random_.below(2) == 0) confirm_one();
+    if (!in_flight_.empty()) take_one();
+    for (auto n = random_.below(4); n > 0 && !undelivered_.empty(); --n) deliver_one();
+  }
+
+  [[nodiscard]] bool up() const { return up_; }
+  /// Channel → payloads in order.
+  [[nodiscard]] const std::map<std::string, std::vector<std::string>>& log() const { return log_; }
+
+ private:
+  struct Pending {
+    relay::PublishId id;
+    std::string channel;
+    std::string payload;
+  };
+
+  std::size_t record(const std::string& channel, const std::string& payload) {
+    log_[channel].push_back(payload);
+    return log_[channel].size();
+  }
+  void arrive(const std::string& channel, const std::string& payload) {
+    record(channel, payload);
+    if (live_.contains(channel)) undelivered_.push_back({0, channel, payload});
+  }
+  void confirm_one() {
+    const std::string channel = *unconfirmed_.begin();
+    unconfirmed_.erase(unconfirmed_.begin());
+    live_.insert(channel);
+    const auto covered = covered_until_.find(channel);
+    std::optional<Duration> uncovered;
+    if (covered != covered_until_.end()) uncovered = time_.now() - covered->second;
+    covered_until_[channel] = time_.now();
+    events_->subscribed(channel, uncovered);
+    if (recovering_ && unconfirmed_.empty()) {
+      recovering_ = false;
+      events_->broker_connected();
+    }
+  }
+  void take_one() {
+    const Pending p = in_flight_.front();
+    in_flight_.pop_front();
+    arrive(p.channel, p.payload);
+    events_->published(p.id, relay::PublishOutcome::kPublished, "");
+  }
+  void deliver_one() {
+    const Pending p = undelivered_.front();
+    undelivered_.pop_front();
+    if (live_.contains(p.channel)) events_->message(p.channel, proto::as_bytes(p.payload), {}, std::nullopt);
+  }
+
+  const TimeSource& time_;
+  Random& random_;
+  relay::BrokerEvents* events_ = nullptr;
+  bool up_ = false;
+  bool recovering_ = false;
+  std::set<std::string> wanted_;
+  std::set<std::string> unconfirmed_;
+  std::set<std::string> live_;
+  std::map<std::string, TimePoint> covered_until_;
+  std::deque<Pending> in_flight_;
+  std::deque<Pending> undelivered_;
+  std::vector<relay::PublishId> lost_;
+  std::map<std::string, std::vector<std::string>> log_;
+};
+
+}  // namespace sluice::sim

@@ -1,0 +1,33 @@
+#include <gtest/gtest.h>
+
+#include "tests/sim/world.h"
+
+namespace sluice::sim {
+namespace {
+
+class Seeds : public testing::TestWithParam<std::uint64_t> {};
+
+TEST_P(Seeds, KeepsTheInvariants) {
+  World world({.seed = GetParam(), .steps = 8000});
+  EXPECT_EQ(world.run(), "");
+  EXPECT_GT(world.gaps, 0U) << "no fault was ever noticed: the run proves nothing";
+}
+
+TEST_P(Seeds, KeepsTheInvariantsWithATinyRing) {
+  World world({.seed = GetParam() + 1000, .gateways = 2, .channels = 2, .steps = 4000, .ring_messages = 4, .gateway_queue_bytes = 512});
+  EXPECT_EQ(world.run(), "");
+}
+
+INSTANTIATE_TEST_SUITE_P(Fixed, Seeds, testing::Range<std::uint64_t>(1, 13));
+
+TEST(Sim, OneSeedIsOneRun) {
+  World a({.seed = 5, .steps = 2000});
+  World b({.seed = 5, .steps = 2000});
+  EXPECT_EQ(a.run(), "");
+  EXPECT_EQ(b.run(), "");
+  EXPECT_EQ(a.deliveries, b.deliveries);
+  EXPECT_EQ(a.broker->log(), b.broker->log());
+}
+
+}  // namespace
+}  // namespace sluice::sim

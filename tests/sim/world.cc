@@ -1,0 +1,321 @@
+#include "tests/sim/world.h"
+
+#include <algorithm>
+
+namespace sluice::sim {
+
+using gateway::ClientRef;
+using gateway::ClientSession;
+
+namespace {
+
+constexpr std::size_t kHeldBytes = 16 * 1024;
+constexpr std::size_t kPipeBytes = 2048;
+
+std::size_t index_in(const std::vector<std::string>& log, std::string_view payload) {
+  // From the end: messages are recent.
+  for (std::size_t i = log.size(); i > 0; --i) {
+    if (log[i - 1] == payload) return i;
+  }
+  return 0;
+}
+
+}  // namespace
+
+// ---- one gateway
+
+SimGateway::SimGateway(World& world, int number) : world_(world), id_("g" + std::to_string(number)) { start_process(); }
+
+void SimGateway::start_process() {
+  sessions_ = std::make_unique<gateway::SessionTable>();
+  protocol_ = std::make_unique<gateway::PlainProtocol>(gateway::PlainOptions{}, world_.time);
+  hub_ = std::make_unique<gateway::Hub>(gateway::HubOptions{.channels_max = 100}, *sessions_, *this, *this);
+  link_ = std::make_unique<gateway::RelayLink>(
+      gateway::RelayLinkOptions{.gateway_id = id_, .publish_wait = std::chrono::seconds(2), .publish_queue_bytes = kHeldBytes},
+      *hub_, world_.time);
+  hub_->attach(*link_);
+}
+
+void SimGateway::crash() {
+  break_pipe();
+  clients_.clear();
+  closed_.clear();
+  seen_.clear();
+  accepted_ = 0;
+  start_process();
+}
+
+void SimGateway::break_pipe() {
+  session_.reset();
+  batch_ = relay::OutputBatch{};
+  to_gateway_.clear();
+  to_relay_.clear();
+  link_->disconnected();
+  redial_in_ = static_cast<int>(world_.random.below(30));
+}
+
+void SimGateway::relay_gone() { break_pipe(); }
+
+void SimGateway::add_client() {
+  ClientSession& session = sessions_->add();
+  session.protocol = protocol_.get();
+  const std::string channel = world_.channel_name(world_.random.below(static_cast<std::uint64_t>(world_.options.channels)));
+  seen_[session.ref.index] = Seen{channel, 0, 0, false};
+  clients_.push_back(session.ref);
+  hub_->opened(session, channel);
+}
+
+void SimGateway::remove_client() {
+  if (clients_.empty()) return;
+  const auto at = clients_.begin() + static_cast<std::ptrdiff_t>(world_.random.below(clients_.size()));
+  const ClientRef ref = *at;
+  clients_.erase(at);
+  if (ClientSession* session = sessions_->find(ref)) {
+    hub_->closed(*session);
+    sessions_->remove(ref);
+  }
+}
+
+void SimGateway::remove_all_clients() {
+  while (!clients_.empty()) remove_client();
+}
+
+void SimGateway::publish() {
+  if (clients_.empty()) return;
+  ClientSession* session = sessions_->find(clients_[world_.random.below(clients_.size())]);
+  if (session == nullptr || session->phase != gateway::SessionPhase::kOpen) return;
+  // The sender's slot and a running number: unique, and in order per sender.
+  const std::string payload = id_ + "." + std::to_string(session->ref.index) + "." + std::to_string(session->ref.generation) + "." +
+                              std::to_string(++sent_) + std::string(world_.random.below(100), '.');
+  ++accepted_;
+  hub_->received(*session, proto::as_bytes(payload), true);
+}
+
+std::uint64_t SimGateway::outcomes() const {
+  const gateway::RelayLinkStats& s = link_->stats();
+  return s.published + s.publish_timeouts + s.publish_queue_full + s.publish_refused + s.publish_unknown;
+}
+
+void SimGateway::deliver(ClientSession& session, gateway::FrameRef frame) {
+  if (session.phase != gateway::SessionPhase::kOpen) return;
+  const auto bytes = frame->bytes();
+  const std::string_view payload = proto::as_text(bytes.subspan(bytes[1] < 126 ? 2 : 4));
+  Seen& seen = seen_[session.ref.index];
+  const auto& logs = world_.broker->log();
+  const auto log = logs.find(seen.channel);
+  const std::size_t index = log == logs.end() ? 0 : index_in(log->second, payload);
+  ++world_.deliveries;
+  if (index == 0) return world_.fail("a message that the broker never had, or of another channel: " + std::string(payload));
+  if (index <= seen.last_index) return world_.fail("twice or out of order: " + std::string(payload));
+  if (seen.last_index != 0) {
+    const std::uint64_t missing = index - seen.last_index - 1;
+    if (missing != seen.told_missing && !seen.told_unknown) {
+      return world_.fail(std::to_string(missing) + " messages missing on " + seen.channel + " at " + id_ + ", told " +
+                         std::to_string(seen.told_missing));
+    }
+  }
+  seen.last_index = index;
+  seen.told_missing = 0;
+  seen.told_unknown = false;
+}
+
+void SimGateway::channel_gap(const gateway::ChannelGap& gap) {
+  ++world_.gaps;
+  for (const ClientRef ref : clients_) {
+    Seen& seen = seen_[ref.index];
+    if (seen.channel != gap.channel) continue;
+    if (gap.count == proto::kCountUnknown) {
+      seen.told_unknown = true;
+    } else {
+      seen.told_missing += gap.count;
+    }
+  }
+}
+
+void SimGateway::close(ClientSession& session, gateway::CloseCode, const char*) {
+  if (session.phase != gateway::SessionPhase::kOpen) return;
+  session.phase = gateway::SessionPhase::kClosing;
+  closed_.push_back(session.ref);
+}
+
+void SimGateway::sweep_closed() {
+  for (const ClientRef ref : std::exchange(closed_, {})) {
+    ClientSession* session = sessions_->find(ref);
+    if (session == nullptr) continue;
+    hub_->closed(*session);
+    sessions_->remove(ref);
+    clients_.erase(std::remove(clients_.begin(), clients_.end(), ref), clients_.end());
+  }
+}
+
+void SimGateway::move_up() {
+  const std::string_view out = link_->output();
+  const std::size_t room = kPipeBytes - std::min(kPipeBytes, to_relay_.size());
+  const std::size_t n = std::min<std::size_t>(room, out.size() > 0 ? world_.random.below(out.size()) + 1 : 0);
+  to_relay_.append(out.substr(0, n));
+  link_->sent(n);
+  if (to_relay_.empty()) return;
+  const std::size_t take = world_.random.below(to_relay_.size()) + 1;
+  std::size_t done = 0;
+  while (done < take && session_) {
+    const auto space = session_->prepare();
+    const std::size_t k = std::min(space.size(), take - done);
+    std::copy_n(to_relay_.begin() + static_cast<std::ptrdiff_t>(done), k, space.begin());
+    session_->commit(k);
+    done += k;
+  }
+  to_relay_.erase(0, take);
+}
+
+void SimGateway::move_down() {
+  while (to_gateway_.size() < kPipeBytes) {
+    if (batch_.empty() && !session_->fill(batch_)) break;
+    std::array<iovec, 8> pieces;
+    const std::size_t n = batch_.pieces(pieces);
+    std::size_t moved = 0;
+    for (std::size_t i = 0; i < n; ++i) {
+      to_gateway_.append(static_cast<const char*>(pieces[i].iov_base), pieces[i].iov_len);
+      moved += pieces[i].iov_len;
+    }
+    batch_.consume(moved);
+  }
+  if (to_gateway_.empty()) {
+    if (session_->ending()) break_pipe();
+    return;
+  }
+  const std::size_t take = world_.random.below(to_gateway_.size()) + 1;
+  const auto space = link_->prepare();
+  const std::size_t k = std::min(space.size(), take);
+  std::copy_n(to_gateway_.begin(), k, space.begin());
+  to_gateway_.erase(0, k);
+  if (const auto result = link_->commit(k); !result) {
+    if (result.error().code == ErrorCode::kInvalid) world_.fail("the link disagrees: " + result.error().message);
+    break_pipe();
+  }
+}
+
+void SimGateway::step() {
+  if (stalled_ > 0) {  // SIGSTOP: nothing moves on this side
+    --stalled_;
+    return;
+  }
+  if (!session_ && world_.router) {
+    if (redial_in_ > 0) {
+      --redial_in_;
+    } else {
+      session_ = std::make_unique<relay::GatewaySession>(*world_.router, *this);
+      link_->connected();
+    }
+  }
+  if (session_) move_up();
+  if (session_) move_down();
+  if (!link_->tick() && session_) break_pipe();
+  sweep_closed();
+}
+
+// ---- the world
+
+World::World(WorldOptions o) : options(o), random(o.seed) {
+  broker = std::make_unique<FakeBroker>(time, random);
+  start_relay();
+  for (int i = 0; i < options.gateways; ++i) gateways_.push_back(std::make_unique<SimGateway>(*this, i));
+}
+
+World::~World() {
+  for (auto& gateway : gateways_) gateway->relay_gone();
+}
+
+void World::fail(const std::string& what) {
+  if (failure_.empty()) failure_ = "seed " + std::to_string(options.seed) + ": " + what;
+}
+
+void World::start_relay() {
+  relay::RouterOptions o;
+  o.linger = std::chrono::seconds(5);
+  o.ring.messages_max = options.ring_messages;
+  o.gateway_queue_bytes = options.gateway_queue_bytes;
+  o.publish_queue_bytes = kHeldBytes;
+  router = std::make_unique<relay::Router>(o, *broker, watcher, time, random);
+  broker->start(*router);
+}
+
+void World::act() {
+  SimGateway& g = *gateways_[random.below(gateways_.size())];
+  switch (random.below(200)) {
+    case 0: g.break_pipe(); break;
+    case 1: g.stall(static_cast<int>(random.below(300))); break;
+    case 2:
+      if (random.below(10) == 0) g.crash();
+      break;
+    case 3:
+      if (broker->up() && random.below(5) == 0) broker->go_down();
+      break;
+    case 4:
+    case 5:
+    case 6:
+      if (!broker->up()) broker->come_up();
+      break;
+    case 7: case 8: case 9: case 10: g.add_client(); break;
+    case 11: case 12: case 13: g.remove_client(); break;
+    case 14: case 15: case 16: case 17: case 18: case 19: case 20: case 21:
+      broker->publish_from_outside(channel_name(random.below(static_cast<std::uint64_t>(options.channels))),
+                                   "out." + std::to_string(++published_outside));
+      break;
+    default:
+      if (random.below(3) == 0) g.publish();
+      break;
+  }
+}
+
+void World::step() {
+  time.advance(std::chrono::milliseconds(5));
+  broker->step();
+  router->tick();
+  for (auto& gateway : gateways_) gateway->step();
+  if (router->queue_bytes() > options.gateway_queue_bytes * static_cast<std::size_t>(options.gateways)) fail("a gateway's queue is over its bound");
+  if (router->ring().messages() > options.ring_messages) fail("the ring is over its bound");
+  if (router->hold().bytes() > kHeldBytes) fail("held publishes are over their bound");
+}
+
+void World::settle() {
+  if (!broker->up()) broker->come_up();
+  for (auto& gateway : gateways_) gateway->stall(0);
+  for (int i = 0; i < 3000 && failure_.empty(); ++i) step();
+}
+
+void World::check_end() {
+  std::uint64_t accepted = 0;
+  for (const auto& gateway : gateways_) {
+    if (gateway->link().publishes_pending() != 0) fail("publishes still pending");
+    if (gateway->accepted() != gateway->outcomes()) {
+      fail("accepted " + std::to_string(gateway->accepted()) + " publishes, outcomes " + std::to_string(gateway->outcomes()));
+    }
+    accepted += gateway->accepted();
+    gateway->remove_all_clients();
+  }
+  std::map<std::string, int> times;
+  for (const auto& [channel, log] : broker->log()) {
+    for (const std::string& payload : log) {
+      if (++times[payload] > 1) fail("published twice: " + payload);
+    }
+  }
+  if (accepted == 0 || deliveries == 0) fail("nothing happened: the run proves nothing");
+  settle();
+  for (const auto& gateway : gateways_) {
+    if (gateway->hub().channels() != 0 || gateway->hub().subscriptions() != 0) fail("a gateway keeps channels without clients");
+  }
+  if (router->channels() != 0 || router->subscriptions() != 0) fail("the relay keeps channels without subscribers");
+  if (router->publishes_in_flight() != 0 || !router->hold().empty()) fail("the relay keeps publishes");
+}
+
+std::string World::run() {
+  for (int i = 0; i < options.steps && failure_.empty(); ++i) {
+    act();
+    step();
+  }
+  if (failure_.empty()) settle();
+  if (failure_.empty()) check_end();
+  return failure_;
+}
+
+}  // namespace sluice::sim

@@ -1,0 +1,147 @@
+// The whole data path without a socket: real Hub, RelayLink, codec, GatewaySession and Router, joined by pipes that split,
+// stall and break, in virtual time, from one seed. What it checks after each delivery and at the end:
+//
+//  - a client sees a channel's messages in the broker's order, each at most once;
+//  - what it misses between two messages was told as a gap to its gateway, with the right number where one was given;
+//  - each publish has exactly one outcome, and what was refused never reached the broker;
+//  - bounds hold, and when all clients have left nothing is left of them.
+#pragma once
+
+#include <deque>
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "common/clock.h"
+#include "common/random.h"
+#include "gateway/hub.h"
+#include "gateway/protocols/plain.h"
+#include "relay/gateway_session.h"
+#include "relay/router.h"
+#include "tests/sim/fake_broker.h"
+
+namespace sluice::sim {
+
+struct WorldOptions {
+  std::uint64_t seed = 1;
+  int gateways = 3;
+  int channels = 4;
+  int steps = 20000;
+  std::size_t ring_messages = 64;
+  std::size_t gateway_queue_bytes = 4096;
+};
+
+class QuietWatcher final : public relay::RouterWatcher {
+ public:
+  void broker_connected() override {}
+  void broker_away(std::string_view) override {}
+  void channel_subscribed(std::string_view) override {}
+  void channel_unsubscribed(std::string_view) override {}
+  void continuity_lost(std::string_view, Duration) override {}
+  void gateway_overrun(std::string_view) override {}
+  void gateway_forgotten(std::string_view) override {}
+};
+
+class World;
+
+/// One gateway process with its clients, and the pipe to the relay.
+class SimGateway final : public gateway::Delivery, public gateway::HubObserver, public relay::SessionHost {
+ public:
+  SimGateway(World& world, int number);
+
+  void step();
+  void break_pipe();
+  void stall(int steps) { stalled_ = steps; }
+  /// kill -9: clients, hub and link are gone; a new process takes the id.
+  void crash();
+  void add_client();
+  void remove_client();
+  void publish();
+  void remove_all_clients();
+
+  // Delivery.
+  void deliver(gateway::ClientSession& session, gateway::FrameRef frame) override;
+  void close(gateway::ClientSession& session, gateway::CloseCode code, const char* reason) override;
+  // HubObserver.
+  void link_state(bool) override {}
+  void broker_state(bool, std::string_view) override {}
+  void channel_gap(const gateway::ChannelGap& gap) override;
+  void channel_subscribed(std::string_view) override {}
+  void channel_refused(std::string_view, std::string_view) override {}
+  void message_queued(std::uint32_t) override {}
+  // SessionHost.
+  void wake() override {}
+
+  [[nodiscard]] const gateway::Hub& hub() const { return *hub_; }
+  [[nodiscard]] const gateway::RelayLink& link() const { return *link_; }
+  [[nodiscard]] std::uint64_t accepted() const { return accepted_; }
+  [[nodiscard]] std::uint64_t outcomes() const;
+  void relay_gone();
+
+ private:
+  struct Seen {
+    std::string channel;
+    std::size_t last_index = 0;      ///< in the broker's log, 1-based; 0: nothing yet
+    std::uint64_t told_missing = 0;  ///< since the last message
+    bool told_unknown = false;
+  };
+
+  void start_process();
+  void move_up();
+  void move_down();
+  void sweep_closed();
+
+  World& world_;
+  std::string id_;
+  std::unique_ptr<gateway::SessionTable> sessions_;
+  std::unique_ptr<gateway::PlainProtocol> protocol_;
+  std::unique_ptr<gateway::Hub> hub_;
+  std::unique_ptr<gateway::RelayLink> link_;
+  std::unique_ptr<relay::GatewaySession> session_;
+  relay::OutputBatch batch_;
+  std::string to_gateway_;  ///< bytes in the pipe
+  std::string to_relay_;
+  std::map<std::uint32_t, Seen> seen_;  ///< by session slot
+  std::vector<gateway::ClientRef> clients_;
+  std::vector<gateway::ClientRef> closed_;
+  int stalled_ = 0;
+  int redial_in_ = 0;
+  std::uint64_t accepted_ = 0;
+  std::uint64_t sent_ = 0;
+};
+
+class World {
+ public:
+  explicit World(WorldOptions options);
+  ~World();
+
+  /// Empty: all is well. Else what went wrong, with the seed.
+  [[nodiscard]] std::string run();
+  void fail(const std::string& what);
+
+  [[nodiscard]] std::string channel_name(std::uint64_t n) const { return "ch" + std::to_string(n); }
+
+  WorldOptions options;
+  ManualTime time;
+  SeededRandom random;
+  QuietWatcher watcher;
+  std::unique_ptr<FakeBroker> broker;
+  std::unique_ptr<relay::Router> router;
+  std::uint64_t published_outside = 0;
+  std::uint64_t deliveries = 0;
+  std::uint64_t gaps = 0;
+
+ private:
+  void start_relay();
+  void act();
+  void step();
+  void settle();
+  void check_end();
+
+  std::vector<std::unique_ptr<SimGateway>> gateways_;
+  std::vector<std::unique_ptr<FakeBroker>> old_brokers_;
+  std::string failure_;
+};
+
+}  // namespace sluice::sim

@@ -1,0 +1,79 @@
+#!/usr/bin/env bash
+# The direction of includes: common <- proto <- {relay, gateway}, and these two never include each other. Beside that, what the
+# simulator runs is pure: it includes no header of an I/O library, neither itself nor through a header of ours.
+# Usage: includes.sh [TREE]
+set -euo pipefail
+cd "${1:-.}"
+
+# What includes no libwebsockets, libev, libevent or hiredis header on any path.
+pure=(
+  gateway/hub gateway/relay_link gateway/publish_hold gateway/outbox gateway/session_table gateway/session_input gateway/frame
+  gateway/readiness gateway/drain gateway/protocols/plain gateway/protocols/client_protocol gateway/client_session
+  relay/router relay/router_links relay/router_publish relay/router_ports relay/router_state relay/gateway_session
+  relay/gateway_index relay/replay_ring relay/gap_collector relay/publish_hold relay/brokers/broker
+)
+io_headers='^(libwebsockets\.h|ev\.h|ev\+\+\.h|event\.h|event2/|hiredis/|hiredis\.h|sys/socket\.h|sys/epoll\.h)'
+
+failed=0
+complain() {
+  printf '%s\n' "$*"
+  failed=1
+}
+
+# includes_of FILE: what stands in its #include lines.
+includes_of() { sed -nE 's/^[[:space:]]*#[[:space:]]*include[[:space:]]*[<"]([^>"]+)[>"].*/\1/p' "$1"; }
+
+# may_include LAYER: the layers whose headers it may name.
+may_include() {
+  case $1 in
+    common) echo 'common' ;;
+    proto) echo 'common proto' ;;
+    relay) echo 'common proto relay' ;;
+    gateway) echo 'common proto gateway' ;;
+  esac
+}
+
+for layer in common proto relay gateway; do
+  allowed=" $(may_include "$layer") "
+  while read -r file; do
+    while read -r header; do
+      top=${header%%/*}
+      case $top in
+        common | proto | relay | gateway | tests)
+          [[ $allowed == *" $top "* ]] || complain "$file: $layer must not include $header"
+          [[ $header == */* && -e $header ]] || complain "$file: $header does not exist"
+          ;;
+        ..) complain "$file: include from the root of the tree, not $header" ;;
+      esac
+      [[ $layer != proto || ! $header =~ $io_headers ]] || complain "$file: proto does no I/O, but includes $header"
+    done < <(includes_of "$file")
+  done < <(find "$layer" -name '*.h' -o -name '*.cc' | sort)
+done
+
+# reach FILE FROM: walks our own headers; complains about an I/O header, naming the way to it.
+declare -A seen=()
+reach() {
+  local file=$1 way=$2 header
+  [[ -z ${seen[$file]:-} ]] || return 0
+  seen[$file]=1
+  while read -r header; do
+    if [[ $header =~ $io_headers ]]; then
+      complain "$way: pure, but includes <$header>"
+    elif [[ -e $header ]]; then
+      reach "$header" "$way -> $header"
+    fi
+  done < <(includes_of "$file")
+}
+
+for stem in "${pure[@]}"; do
+  found=0
+  for file in "$stem.h" "$stem.cc"; do
+    [[ -e $file ]] || continue
+    found=1
+    seen=()
+    reach "$file" "$file"
+  done
+  [[ $found -eq 1 ]] || complain "tests/tidy/includes.sh: $stem is in the list of pure files, but not in the tree"
+done
+
+exit "$failed"

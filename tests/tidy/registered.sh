@@ -1,0 +1,29 @@
+#!/usr/bin/env bash
+# Every tests/**/*_test.cc is compiled, and every TEST in it is one that `ctest -N` lists: a test that does not run protects nothing.
+# Usage: registered.sh BUILD_DIR
+set -euo pipefail
+build=$1
+
+failed=0
+complain() {
+  printf '%s\n' "$*"
+  failed=1
+}
+
+# Listed names, each as Suite.Name: without the prefix of the executable, instances and parameters.
+listed=$(ctest --test-dir "$build" -N | sed -nE 's/^ *Test +#[0-9]+: //p')
+names=$(sed -E 's#/[^ ]*$##; s#^.*/##' <<<"$listed" | sed -E 's/^.*\.([^.]+\.[^.]+)$/\1/' | sort -u)
+
+if grep -q '_NOT_BUILT' <<<"$listed"; then complain "not built: $(grep '_NOT_BUILT' <<<"$listed" | tr '\n' ' ')"; fi
+
+while read -r file; do
+  grep -qF "/$file\"" "$build/compile_commands.json" || complain "$file is not compiled"
+  tests=$(tr '\n' ' ' <"$file" | grep -oE '\bTEST(_F|_P)?\( *[A-Za-z0-9_]+ *, *[A-Za-z0-9_]+ *\)' |
+    sed -E 's/^TEST(_F|_P)?\( *([A-Za-z0-9_]+) *, *([A-Za-z0-9_]+) *\)/\2.\3/' || true)
+  for name in $tests; do
+    [[ $name != *DISABLED_* ]] || complain "$file: $name is disabled"
+    grep -qxF "$name" <<<"$names" || complain "$file: $name is not listed by ctest -N"
+  done
+done < <(find tests -name node_modules -prune -o -name '*_test.cc' -print | sort)
+
+exit "$failed"

@@ -1,0 +1,264 @@
+#include "relay/gateway_index.h"
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <deque>
+#include <map>
+
+#include "common/random.h"
+#include "tests/unit/relay/recording.h"
+
+namespace sluice::relay {
+namespace {
+
+using namespace test;
+
+constexpr std::size_t kOne = proto::kHeaderBytes + 5;  // "hello"
+
+/// An index over a ring, with channels whose offsets count up.
+struct World {
+  explicit World(GatewayIndexOptions options = {}, ReplayRingOptions ring_options = {})
+      : ring(ring_options), index(options) {}
+
+  ReplayRing ring;
+  GatewayIndex index;
+  std::map<std::uint32_t, proto::Position> tops;
+  Outgoing next;
+
+  bool route(std::uint32_t channel) {
+    proto::Position& top = tops.try_emplace(channel, proto::Position{1, 0}).first->second;
+    ++top.offset;
+    const auto made = entry(channel, top.epoch, top.offset);
+    return index.append_message(ring, ring.append(made), channel, *made);
+  }
+  void lose_continuity(std::uint32_t channel, std::uint64_t ms) {
+    proto::Position& top = tops[channel];
+    top = {top.epoch + 1, 0};
+    index.append_break(channel, top, ms);
+  }
+  Outgoing::Kind take() {
+    index.take(ring, next);
+    return next.kind;
+  }
+};
+
+TEST(GatewayIndex, HandsOutInOrderWithSequencesFromOne) {
+  World w;
+  EXPECT_EQ(w.take(), Outgoing::Kind::kNothing);
+  w.route(1);
+  w.route(2);
+  w.route(1);
+  EXPECT_EQ(w.index.queue_bytes(), 3 * kOne);
+  ASSERT_EQ(w.take(), Outgoing::Kind::kMessage);
+  EXPECT_EQ(w.next.sequence, 1U);
+  EXPECT_EQ(w.next.channel_id, 1U);
+  ASSERT_EQ(w.take(), Outgoing::Kind::kMessage);
+  EXPECT_EQ(w.next.channel_id, 2U);
+  ASSERT_EQ(w.take(), Outgoing::Kind::kMessage);
+  EXPECT_EQ(w.next.sequence, 3U);
+  EXPECT_EQ(w.next.entry->position().offset, 2U);
+  EXPECT_EQ(w.take(), Outgoing::Kind::kNothing);
+  EXPECT_EQ(w.index.queue_bytes(), 0U);
+}
+
+TEST(GatewayIndex, WhatIsOverTheQueueBoundBecomesOneGapPerChannel) {
+  World w({.queue_bytes_max = 8 * kOne, .entries_max = 1000});
+  int overruns = 0;
+  for (int i = 0; i < 20; ++i) overruns += w.route(i % 2 == 0 ? 1 : 2) ? 1 : 0;
+  EXPECT_EQ(overruns, 1);
+  EXPECT_LE(w.index.queue_bytes(), 8 * kOne);
+  ASSERT_EQ(w.take(), Outgoing::Kind::kGaps);
+  ASSERT_EQ(w.next.gaps.size(), 2U);
+  const proto::Gap& gap = w.next.gaps[0];
+  EXPECT_EQ(gap.channel_id, 1U);
+  EXPECT_EQ(gap.cause, proto::GapCause::kOverrun);
+  EXPECT_EQ(gap.first_missing, 1U);
+  EXPECT_EQ(gap.position.offset, gap.count);
+  // A link that ends between the two must not resume behind both.
+  EXPECT_EQ(gap.sequence, 0U);
+  const std::uint64_t behind = w.next.gaps[1].sequence;
+  EXPECT_EQ(gap.count + w.next.gaps[1].count, behind);
+  ASSERT_EQ(w.take(), Outgoing::Kind::kMessage);
+  EXPECT_EQ(w.next.sequence, behind + 1);
+}
+
+TEST(GatewayIndex, WhatTheRingHasLostBecomesAGap) {
+  World w({}, {.messages_max = 4, .bytes_max = 1U << 20U, .age_max = 1h});
+  for (int i = 0; i < 10; ++i) w.route(1);
+  EXPECT_EQ(w.index.queue_bytes(), 4 * kOne);
+  ASSERT_EQ(w.take(), Outgoing::Kind::kGaps);
+  EXPECT_EQ(w.next.gaps[0].first_missing, 1U);
+  EXPECT_EQ(w.next.gaps[0].count, 6U);
+  EXPECT_EQ(w.next.gaps[0].sequence, 6U);
+  ASSERT_EQ(w.take(), Outgoing::Kind::kMessage);
+  EXPECT_EQ(w.next.sequence, 7U);
+}
+
+TEST(GatewayIndex, OneMessageOverTheBoundStillGoes) {
+  World w({.queue_bytes_max = 10, .entries_max = 1000});
+  EXPECT_FALSE(w.route(1));
+  ASSERT_EQ(w.take(), Outgoing::Kind::kMessage);
+}
+
+TEST(GatewayIndex, LostContinuityStandsInItsPlace) {
+  World w;
+  w.route(1);
+  w.lose_continuity(1, 1500);
+  w.route(1);
+  ASSERT_EQ(w.take(), Outgoing::Kind::kMessage);
+  ASSERT_EQ(w.take(), Outgoing::Kind::kGaps);
+  const proto::Gap& gap = w.next.gaps[0];
+  EXPECT_EQ(gap.cause, proto::GapCause::kBroker);
+  EXPECT_EQ(gap.count, proto::kCountUnknown);
+  EXPECT_EQ(gap.first_missing, 0U);
+  EXPECT_EQ(gap.duration_ms, 1500U);
+  EXPECT_EQ(gap.position, (proto::Position{2, 0}));
+  EXPECT_EQ(gap.sequence, 2U);
+  ASSERT_EQ(w.take(), Outgoing::Kind::kMessage);
+  EXPECT_EQ(w.next.sequence, 3U);
+}
+
+TEST(GatewayIndex, OverrunAndLostContinuityMakeOneGapOfUnknownSize) {
+  World w({}, {.messages_max = 2, .bytes_max = 1U << 20U, .age_max = 1h});
+  for (int i = 0; i < 3; ++i) w.route(1);
+  w.lose_continuity(1, 700);
+  for (int i = 0; i < 3; ++i) w.route(1);
+  ASSERT_EQ(w.take(), Outgoing::Kind::kGaps);
+  ASSERT_EQ(w.next.gaps.size(), 1U);
+  EXPECT_EQ(w.next.gaps[0].cause, proto::GapCause::kBoth);
+  EXPECT_EQ(w.next.gaps[0].count, proto::kCountUnknown);
+  EXPECT_EQ(w.next.gaps[0].position, (proto::Position{2, 1}));
+  EXPECT_EQ(w.next.gaps[0].duration_ms, 700U);
+}
+
+TEST(GatewayIndex, ResumesBehindWhatWasReceived) {
+  World w;
+  for (int i = 0; i < 5; ++i) w.route(1);
+  for (int i = 0; i < 5; ++i) w.take();
+  EXPECT_FALSE(w.index.can_resume(6));
+  ASSERT_TRUE(w.index.can_resume(2));
+  w.index.resume(w.ring, 2);
+  EXPECT_EQ(w.index.queue_bytes(), 3 * kOne);
+  ASSERT_EQ(w.take(), Outgoing::Kind::kMessage);
+  EXPECT_EQ(w.next.sequence, 3U);
+  w.index.resume(w.ring, 5);
+  EXPECT_EQ(w.take(), Outgoing::Kind::kNothing);
+}
+
+TEST(GatewayIndex, ASentMessageThatTheRingLostIsAGapAfterResume) {
+  World w({}, {.messages_max = 2, .bytes_max = 1U << 20U, .age_max = 1h});
+  for (int i = 0; i < 6; ++i) {
+    w.route(1);
+    w.take();
+  }
+  w.index.resume(w.ring, 1);
+  ASSERT_EQ(w.take(), Outgoing::Kind::kGaps);
+  EXPECT_EQ(w.next.gaps[0].first_missing, 2U);
+  EXPECT_EQ(w.next.gaps[0].count, 3U);
+  EXPECT_EQ(w.next.gaps[0].sequence, 4U);
+}
+
+TEST(GatewayIndex, ForgetsTheOldestSentAndSumsUpTheOldestUnsent) {
+  World w({.queue_bytes_max = 1U << 20U, .entries_max = 10});
+  for (int i = 0; i < 5; ++i) {
+    w.route(1);
+    w.take();
+  }
+  for (int i = 0; i < 30; ++i) w.route(2);
+  EXPECT_EQ(w.index.entries(), 10U);
+  EXPECT_FALSE(w.index.can_resume(3));
+  EXPECT_TRUE(w.index.can_resume(5));
+  EXPECT_EQ(w.index.queue_bytes(), 10 * kOne);
+  w.index.resume(w.ring, 5);
+  ASSERT_EQ(w.take(), Outgoing::Kind::kGaps);
+  EXPECT_EQ(w.next.gaps[0].first_missing, 1U);
+  EXPECT_EQ(w.next.gaps[0].count, 20U);
+  EXPECT_EQ(w.next.gaps[0].sequence, 25U);
+  EXPECT_EQ(w.index.queue_bytes(), 10 * kOne);
+}
+
+/// The other end: notes which offsets of a channel came or were told as missing.
+class Receiver {
+ public:
+  struct Frame {
+    std::uint64_t sequence;
+    std::uint32_t channel;
+    std::uint64_t first;
+    std::uint64_t last;
+    bool message;
+  };
+
+  void receive(const Frame& frame) {
+    Channel& channel = channels_[frame.channel];
+    if (frame.message) {
+      ASSERT_EQ(frame.sequence, sequence_ + 1);
+      ASSERT_GT(frame.first, channel.last_message) << "twice or out of order";
+      channel.last_message = frame.first;
+    } else {
+      ASSERT_GE(frame.sequence, sequence_);
+    }
+    sequence_ = frame.sequence;
+    ASSERT_LE(frame.first, channel.covered + 1) << "a silent gap";
+    channel.covered = std::max(channel.covered, frame.last);
+  }
+  [[nodiscard]] std::uint64_t sequence() const { return sequence_; }
+  [[nodiscard]] std::uint64_t covered(std::uint32_t channel) { return channels_[channel].covered; }
+
+ private:
+  struct Channel {
+    std::uint64_t last_message = 0;
+    std::uint64_t covered = 0;
+  };
+  std::uint64_t sequence_ = 0;
+  std::map<std::uint32_t, Channel> channels_;
+};
+
+void send_next(World& w, std::deque<Receiver::Frame>& socket) {
+  if (w.take() == Outgoing::Kind::kMessage) {
+    const std::uint64_t offset = w.next.entry->position().offset;
+    socket.push_back({w.next.sequence, w.next.channel_id, offset, offset, true});
+  }
+  for (const proto::Gap& g : w.next.gaps) {
+    ASSERT_EQ(g.position.offset - g.first_missing + 1, g.count);
+    socket.push_back({g.sequence, g.channel_id, g.first_missing, g.position.offset, false});
+  }
+}
+
+/// Whatever is routed, sent, lost and resumed: a receiver can account for every offset of every
+/// channel.
+TEST(GatewayIndex, EveryMessageIsReceivedOnceOrTold) {
+  for (std::uint64_t seed = 1; seed <= 200; ++seed) {
+    SCOPED_TRACE(seed);
+    SeededRandom random(seed);
+    World w(
+        {.queue_bytes_max = kOne * (4 + random.below(40)), .entries_max = 20 + random.below(60)},
+        {.messages_max = 4 + random.below(60), .bytes_max = 1U << 20U, .age_max = 1h});
+    Receiver receiver;
+    std::deque<Receiver::Frame> socket;
+    const auto read_one = [&] {
+      receiver.receive(socket.front());
+      socket.pop_front();
+    };
+    for (int step = 0; step < 600; ++step) {
+      const std::uint64_t what = random.below(10);
+      if (what < 5) w.route(1 + static_cast<std::uint32_t>(random.below(3)));
+      if (what == 5 || what == 6) send_next(w, socket);
+      for (std::uint64_t n = what == 7 ? random.below(6) : 0; n > 0 && !socket.empty(); --n) {
+        read_one();
+      }
+      if (what == 9 && random.below(5) == 0 && w.index.can_resume(receiver.sequence())) {
+        socket.clear();
+        w.index.resume(w.ring, receiver.sequence());
+      }
+      if (HasFatalFailure()) return;
+    }
+    while (w.index.pending()) send_next(w, socket);
+    while (!socket.empty()) read_one();
+    for (const auto& [channel, top] : w.tops) ASSERT_EQ(receiver.covered(channel), top.offset);
+    EXPECT_EQ(w.index.queue_bytes(), 0U);
+  }
+}
+
+}  // namespace
+}  // namespace sluice::relay

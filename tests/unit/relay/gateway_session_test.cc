@@ -1,0 +1,318 @@
+#include "relay/gateway_session.h"
+
+#include <gtest/gtest.h>
+
+#include <array>
+
+#include "proto/encoder.h"
+#include "relay/limits.h"
+#include "tests/unit/relay/recording.h"
+
+namespace sluice::relay {
+namespace {
+
+using namespace test;
+using proto::ErrorReason;
+using proto::FrameType;
+
+/// A session and the gateway at its other end.
+struct Link final : SessionHost {
+  explicit Link(RouterWorld& world) : session(world.router, *this) {}
+
+  void wake() override { ++wakes; }
+  void send(std::string_view bytes, std::size_t chunk = SIZE_MAX) {
+    while (!bytes.empty() && !session.ending()) {
+      const std::span<std::uint8_t> room = session.prepare();
+      const std::size_t n = std::min({bytes.size(), room.size(), chunk});
+      std::copy_n(bytes.begin(), n, room.begin());
+      session.commit(n);
+      bytes.remove_prefix(n);
+    }
+  }
+  void hello(std::string_view id, std::uint64_t instance = 0, std::uint64_t last = 0) {
+    std::string out;
+    proto::encode(out, proto::Hello{.resume = instance != 0,
+                                    .last_sequence = last,
+                                    .relay_instance = instance,
+                                    .gateway_id = id,
+                                    .software = "test"});
+    send(out);
+  }
+  void subscribe(std::string_view channel, std::uint64_t request = 1) {
+    std::string out;
+    proto::Subscribe s;
+    s.request = request;
+    s.channel = channel;
+    proto::encode(out, s);
+    send(out);
+  }
+  /// Types of the frames that came since the last call; the frames' bytes stay in `decoder`.
+  std::vector<FrameType> receive(std::size_t write_bytes = SIZE_MAX) {
+    OutputBatch batch;
+    while (session.fill(batch)) {
+      while (!batch.empty()) {
+        std::array<iovec, 3> pieces;
+        const std::size_t count = batch.pieces(pieces);
+        std::size_t written = 0;
+        for (std::size_t i = 0; i < count && written < write_bytes; ++i) {
+          const std::size_t n = std::min(pieces[i].iov_len, write_bytes - written);
+          decoder.feed({static_cast<const std::uint8_t*>(pieces[i].iov_base), n});
+          written += n;
+        }
+        batch.consume(written);
+      }
+    }
+    std::vector<FrameType> types;
+    for (;;) {
+      const auto frame = decoder.next();
+      EXPECT_TRUE(frame);
+      if (!frame || !*frame) return types;
+      types.push_back((*frame)->header.type);
+      last = (*frame)->header;
+      bodies.emplace_back(proto::as_text((*frame)->body));
+    }
+  }
+
+  GatewaySession session;
+  proto::Decoder decoder;
+  proto::Header last;
+  std::vector<std::string> bodies;
+  int wakes = 0;
+};
+
+using Types = std::vector<FrameType>;
+
+struct OpenLink : RouterWorld {
+  OpenLink() {
+    router.broker_connected();
+    link.hello("1111");
+    EXPECT_EQ(link.receive(), (Types{FrameType::kWelcome, FrameType::kBrokerState}));
+  }
+  Link link{*this};
+};
+
+TEST(GatewaySession, GreetsAndSubscribes) {
+  OpenLink w;
+  EXPECT_TRUE(w.link.session.open());
+  EXPECT_EQ(w.link.session.gateway_id(), "1111");
+  w.link.subscribe("livechat", 8);
+  EXPECT_TRUE(w.link.receive().empty());
+  w.router.subscribed("livechat", std::nullopt);
+  EXPECT_EQ(w.link.receive(), Types{FrameType::kSubscribed});
+  EXPECT_EQ(w.link.last.sequence, 8U);
+  w.deliver("livechat", "hello");
+  EXPECT_EQ(w.link.receive(), Types{FrameType::kMessage});
+  EXPECT_EQ(w.link.last.channel, 1U);
+  EXPECT_EQ(w.link.last.sequence, 1U);
+  EXPECT_EQ(w.link.last.aux, wire_micros(w.time.now()));
+  EXPECT_EQ(w.link.bodies.back(), "hello");
+}
+
+TEST(GatewaySession, TakesItsInputAtAnySplit) {
+  std::string bytes;
+  proto::encode(bytes, proto::Hello{.gateway_id = "1111", .software = "test"});
+  proto::Publish p;
+  p.acknowledge = true;
+  p.channel = "c";
+  p.payload = proto::as_bytes("payload");
+  proto::encode(bytes, p);
+  for (std::size_t chunk = 1; chunk < bytes.size(); ++chunk) {
+    RouterWorld w;
+    Link link(w);
+    link.send(bytes, chunk);
+    ASSERT_EQ(w.broker.payloads(), std::vector<std::string>{"payload"});
+  }
+}
+
+TEST(GatewaySession, FramesStayWholeAtAnyPartialWrite) {
+  for (std::size_t bytes = 1; bytes < 40; ++bytes) {
+    OpenLink w;
+    w.link.subscribe("c");
+    w.router.subscribed("c", std::nullopt);
+    for (int i = 0; i < 10; ++i) w.deliver("c", std::string(i, 'x'));
+    Types expected{FrameType::kSubscribed};
+    expected.insert(expected.end(), 10, FrameType::kMessage);
+    ASSERT_EQ(w.link.receive(bytes), expected);
+    EXPECT_EQ(w.link.bodies.back(), std::string(9, 'x'));
+  }
+}
+
+TEST(GatewaySession, UnsubscribedComesBehindTheLastMessageOfItsId) {
+  OpenLink w;
+  w.link.subscribe("c");
+  w.router.subscribed("c", std::nullopt);
+  w.deliver("c", "1");
+  w.deliver("c", "2");
+  std::string out;
+  proto::encode_unsubscribe(out, 1);
+  w.link.send(out);
+  w.deliver("c", "3");
+  EXPECT_EQ(w.link.receive(), (Types{FrameType::kSubscribed, FrameType::kMessage,
+                                     FrameType::kMessage, FrameType::kUnsubscribed}));
+}
+
+TEST(GatewaySession, AnswersPing) {
+  OpenLink w;
+  std::string out;
+  proto::encode_ping(out, 99);
+  w.link.send(out);
+  EXPECT_EQ(w.link.receive(), Types{FrameType::kPong});
+  EXPECT_EQ(w.link.last.sequence, 99U);
+}
+
+TEST(GatewaySession, AcknowledgesPublishes) {
+  OpenLink w;
+  std::string out;
+  proto::Publish p;
+  p.request = 5;
+  p.acknowledge = true;
+  p.channel = "c";
+  proto::encode(out, p);
+  w.link.send(out);
+  w.router.published(w.broker.publishes.at(0).id, PublishOutcome::kPublished, {});
+  EXPECT_EQ(w.link.receive(), Types{FrameType::kPublished});
+  EXPECT_EQ(w.link.last.sequence, 5U);
+}
+
+TEST(GatewaySession, RefusesBadLinks) {
+  const auto refused_with = [](RouterWorld& w, auto&& send) {
+    Link link(w);
+    send(link);
+    EXPECT_TRUE(link.session.ending());
+    EXPECT_EQ(link.receive(), Types{FrameType::kError});
+    EXPECT_EQ(link.last.sequence, 0U);
+    return static_cast<ErrorReason>(link.last.aux);
+  };
+  OpenLink w;
+  EXPECT_EQ(refused_with(w, [](Link& l) { l.hello("1111"); }), ErrorReason::kIdInUse);
+  EXPECT_EQ(refused_with(w, [](Link& l) { l.hello("a b"); }), ErrorReason::kBadId);
+  EXPECT_EQ(refused_with(w, [](Link& l) { l.subscribe("c"); }), ErrorReason::kMalformed);
+  EXPECT_EQ(refused_with(w, [](Link& l) { l.send(std::string(64, '\x7F')); }),
+            ErrorReason::kMalformed);
+  EXPECT_EQ(refused_with(w,
+                         [](Link& l) {
+                           std::string out;
+                           proto::encode(out, proto::Hello{.version_min = 90,
+                                                           .version_max = 91,
+                                                           .gateway_id = "x",
+                                                           .software = ""});
+                           l.send(out);
+                         }),
+            ErrorReason::kUnsupportedVersion);
+  EXPECT_EQ(refused_with(w,
+                         [](Link& l) {
+                           l.hello("2222");
+                           (void)l.receive();
+                           l.hello("2222");
+                         }),
+            ErrorReason::kMalformed);
+  EXPECT_EQ(w.router.links(), 1U);
+}
+
+TEST(GatewaySession, AGatewayThatAsksWithoutReadingIsEnded) {
+  OpenLink w;
+  std::string pings;
+  for (int i = 0; i < 1000; ++i) proto::encode_ping(pings, 1);
+  for (int i = 0; i < 100 && !w.link.session.ending(); ++i) w.link.send(pings);
+  EXPECT_TRUE(w.link.session.ending());
+  EXPECT_EQ(w.link.session.end_reason(), ErrorReason::kOverrun);
+  EXPECT_EQ(w.link.receive(), Types{FrameType::kError});
+}
+
+TEST(GatewaySession, ResumesWithWhatWasMissed) {
+  RouterWorld w;
+  w.router.broker_connected();
+  {
+    Link first(w);
+    first.hello("1111");
+    first.subscribe("c");
+    w.router.subscribed("c", std::nullopt);
+    w.deliver("c", "1");
+    (void)first.receive();
+  }
+  EXPECT_EQ(w.router.links(), 0U);
+  w.deliver("c", "2");
+  Link second(w);
+  second.hello("1111", w.router.instance(), 1);
+  EXPECT_TRUE(second.session.resumed());
+  EXPECT_EQ(second.receive(),
+            (Types{FrameType::kWelcome, FrameType::kBrokerState, FrameType::kMessage}));
+  EXPECT_EQ(second.last.sequence, 2U);
+}
+
+TEST(GatewaySession, AfterAResumeNoMessageComesBeforeItsSubscribed) {
+  RouterWorld w;
+  w.router.broker_connected();
+  constexpr int kChannels = 3 * kBatchMessagesMax;
+  {
+    Link first(w);
+    first.hello("1111");
+    for (int i = 0; i < kChannels; ++i) first.subscribe("c" + std::to_string(i));
+  }
+  for (int i = 0; i < kChannels; ++i) {
+    w.router.subscribed("c" + std::to_string(i), std::nullopt);
+    w.deliver("c" + std::to_string(i), "m");
+  }
+  /// Writes at each chance, as a connection does when a batch is full.
+  struct EagerLink final : SessionHost {
+    explicit EagerLink(RouterWorld& world) : session(world.router, *this) {}
+    void wake() override {
+      OutputBatch batch;
+      while (session.fill(batch)) {
+        std::array<iovec, 2 * kBatchMessagesMax + 1> pieces;
+        const std::size_t count = batch.pieces(pieces);
+        for (std::size_t i = 0; i < count; ++i) {
+          decoder.feed({static_cast<const std::uint8_t*>(pieces[i].iov_base), pieces[i].iov_len});
+        }
+        batch.consume(batch.bytes());
+      }
+    }
+    proto::Decoder decoder;
+    GatewaySession session;
+  } second(w);
+  std::string out;
+  proto::encode(out, proto::Hello{.resume = true,
+                                  .relay_instance = w.router.instance(),
+                                  .gateway_id = "1111",
+                                  .software = ""});
+  std::copy(out.begin(), out.end(), second.session.prepare().begin());
+  second.session.commit(out.size());
+  int told = 0;
+  int messages = 0;
+  for (auto frame = second.decoder.next(); frame && *frame; frame = second.decoder.next()) {
+    if ((*frame)->header.type == FrameType::kSubscribed) ++told;
+    if ((*frame)->header.type != FrameType::kMessage) continue;
+    EXPECT_EQ(told, kChannels);
+    ++messages;
+  }
+  EXPECT_EQ(messages, kChannels);
+}
+
+TEST(GatewaySession, FinishesWithWhatIsQueuedThenGoodbye) {
+  OpenLink w;
+  w.link.subscribe("c");
+  w.router.subscribed("c", std::nullopt);
+  w.deliver("c", "1");
+  EXPECT_FALSE(w.link.session.idle());
+  w.link.session.finish("bye");
+  EXPECT_EQ(w.link.receive(),
+            (Types{FrameType::kSubscribed, FrameType::kMessage, FrameType::kGoodbye}));
+  EXPECT_TRUE(w.link.session.ending());
+}
+
+TEST(GatewaySession, AGatewayThatSaysGoodbyeIsForgotten) {
+  RouterWorld w;
+  {
+    Link link(w);
+    link.hello("1111");
+    std::string out;
+    proto::encode(out, proto::Goodbye{proto::GoodbyeReason::kShuttingDown, "drained"});
+    link.send(out);
+    EXPECT_TRUE(link.session.ending());
+    EXPECT_TRUE(link.receive().empty());
+  }
+  EXPECT_EQ(w.router.gateways(), 0U);
+}
+
+}  // namespace
+}  // namespace sluice::relay

@@ -1,0 +1,173 @@
+// A private redis-server in a directory of its own, for unit tests of the Redis broker.
+#pragma once
+
+#include <arpa/inet.h>
+#include <fcntl.h>
+#include <hiredis/hiredis.h>
+#include <netinet/in.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <chrono>
+#include <csignal>
+#include <cstdint>
+#include <cstdlib>
+#include <filesystem>
+#include <fstream>
+#include <memory>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "common/check.h"
+#include "common/unique_fd.h"
+
+namespace sluice::relay::test {
+
+class RedisTestServer {
+ public:
+  using Words = std::vector<std::string>;
+
+  RedisTestServer() {
+    std::string path = "/tmp/sluice-redis-XXXXXX";
+    CHECK(::mkdtemp(path.data()) != nullptr);
+    directory_ = path;
+    port_ = free_port();
+  }
+  RedisTestServer(const RedisTestServer&) = delete;
+  RedisTestServer& operator=(const RedisTestServer&) = delete;
+  ~RedisTestServer() {
+    kill();
+    std::error_code ignored;
+    std::filesystem::remove_all(directory_, ignored);
+  }
+
+  /// Answering when it returns. Its own password stays what set_password() said.
+  void start() {
+    CHECK(pid_ == 0);
+    const std::string log = directory_ + "/redis.log";
+    Words words{"redis-server",
+                "--port",
+                std::to_string(port_),
+                "--bind",
+                "127.0.0.1",
+                "--unixsocket",
+                socket_path(),
+                "--dir",
+                directory_,
+                "--save",
+                "",
+                "--logfile",
+                log};
+    if (!password_.empty()) words.insert(words.end(), {"--requirepass", password_});
+    std::vector<char*> argv;
+    for (std::string& word : words) argv.push_back(word.data());
+    argv.push_back(nullptr);
+    const pid_t parent = ::getpid();
+    pid_ = ::fork();
+    CHECK(pid_ >= 0);
+    if (pid_ == 0) {
+      ::prctl(PR_SET_PDEATHSIG, SIGKILL);
+      if (::getppid() != parent) ::_exit(1);
+      ::execvp(argv[0], argv.data());
+      ::_exit(127);
+    }
+    const auto end = std::chrono::steady_clock::now() + std::chrono::seconds(20);
+    while (command({"PING"}) != "PONG") {
+      CHECK(std::chrono::steady_clock::now() < end);
+      std::this_thread::sleep_for(std::chrono::milliseconds(5));
+    }
+  }
+  void kill() {
+    if (pid_ == 0) return;
+    ::kill(pid_, SIGKILL);
+    ::waitpid(pid_, nullptr, 0);
+    pid_ = 0;
+  }
+  void stand_still() const { ::kill(pid_, SIGSTOP); }
+  void go_on() const { ::kill(pid_, SIGCONT); }
+  /// From the next start on.
+  void set_password(std::string password) { password_ = std::move(password); }
+
+  [[nodiscard]] const std::string& directory() const { return directory_; }
+  [[nodiscard]] std::string socket_path() const { return directory_ + "/r.sock"; }
+  [[nodiscard]] std::string unix_url() const { return "redis+unix://" + socket_path(); }
+  [[nodiscard]] std::string url(const std::string& host = "127.0.0.1") const {
+    return "redis://" + host + ":" + std::to_string(port_);
+  }
+  [[nodiscard]] std::string write_file(const std::string& name, const std::string& text) const {
+    std::string path = directory_ + "/" + name;
+    std::ofstream(path) << text;
+    return path;
+  }
+
+  /// On a connection of its own; an array's elements are joined by lines. Empty: no answer.
+  std::string command(const Words& words) const {
+    const std::unique_ptr<redisContext, void (*)(redisContext*)> context(
+        redisConnectUnix(socket_path().c_str()), redisFree);
+    if (context == nullptr || context->err != 0) return {};
+    if (!password_.empty()) (void)ask(context.get(), {"AUTH", password_});
+    return ask(context.get(), words);
+  }
+  /// Lines of CLIENT LIST with this in them.
+  [[nodiscard]] std::vector<std::string> clients(const std::string& with) const {
+    std::vector<std::string> out;
+    std::istringstream list(command({"CLIENT", "LIST"}));
+    for (std::string line; std::getline(list, line);) {
+      if (line.find(with) != std::string::npos) out.push_back(line);
+    }
+    return out;
+  }
+  /// Ends the connections with this name.
+  void kill_clients(const std::string& name) const {
+    for (const std::string& line : clients("name=" + name)) {
+      const std::size_t start = line.find("id=") + 3;
+      (void)command({"CLIENT", "KILL", "ID", line.substr(start, line.find(' ', start) - start)});
+    }
+  }
+
+ private:
+  static std::uint16_t free_port() {
+    const UniqueFd fd(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
+    sockaddr_in address{};
+    address.sin_family = AF_INET;
+    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    socklen_t length = sizeof address;
+    auto* generic = reinterpret_cast<sockaddr*>(&address);
+    CHECK(::bind(fd.get(), generic, length) == 0);
+    CHECK(::getsockname(fd.get(), generic, &length) == 0);
+    return ntohs(address.sin_port);
+  }
+  static std::string ask(redisContext* context, const Words& words) {
+    std::vector<const char*> pointers;
+    std::vector<std::size_t> lengths;
+    for (const std::string& word : words) {
+      pointers.push_back(word.data());
+      lengths.push_back(word.size());
+    }
+    auto* reply = static_cast<redisReply*>(
+        redisCommandArgv(context, static_cast<int>(words.size()), pointers.data(), lengths.data()));
+    if (reply == nullptr) return {};
+    const std::string text = as_text(*reply);
+    freeReplyObject(reply);
+    return text;
+  }
+  static std::string as_text(const redisReply& reply) {
+    if (reply.type == REDIS_REPLY_INTEGER) return std::to_string(reply.integer);
+    std::string out;
+    if (reply.type == REDIS_REPLY_ARRAY) {
+      for (std::size_t i = 0; i < reply.elements; ++i) out += as_text(*reply.element[i]) + "\n";
+      return out;
+    }
+    return reply.str == nullptr ? "" : std::string(reply.str, reply.len);
+  }
+
+  std::string directory_;
+  std::uint16_t port_ = 0;
+  std::string password_;
+  pid_t pid_ = 0;
+};
+
+}  // namespace sluice::relay::test

@@ -1,0 +1,496 @@
+#include "relay/router.h"
+
+#include <gtest/gtest.h>
+
+#include "tests/unit/relay/recording.h"
+
+namespace sluice::relay {
+namespace {
+
+using namespace test;
+using proto::ErrorReason;
+using Lines = std::vector<std::string>;
+
+/// Two gateways, broker connected.
+struct Pair : RouterWorld {
+  explicit Pair(RouterOptions given = {}) : RouterWorld(given) { router.broker_connected(); }
+  RecordingLink link_a;
+  RecordingLink link_b;
+  GatewayState* a = &connect(link_a, "1111");
+  GatewayState* b = &connect(link_b, "2222");
+
+  void join(std::string_view channel) {
+    subscribe(*a, channel);
+    subscribe(*b, channel);
+    router.subscribed(channel, std::nullopt);
+  }
+};
+
+// ---- subscriptions
+
+TEST(Router, SubscribesOnceAndAnswersWhenTheBrokerHasConfirmed) {
+  Pair w;
+  w.subscribe(*w.a, "livechat", 11);
+  w.subscribe(*w.b, "livechat", 12);
+  EXPECT_EQ(w.broker.subscribes, Lines{"livechat"});
+  EXPECT_TRUE(w.link_a.answers.empty());
+  w.router.subscribed("livechat", std::nullopt);
+  ASSERT_EQ(w.link_a.answers.size(), 1U);
+  EXPECT_EQ(w.link_a.answers[0].request, 11U);
+  EXPECT_EQ(w.link_a.answers[0].id, 1U);
+  EXPECT_NE(w.link_a.answers[0].start.epoch, 0U);
+  EXPECT_EQ(w.link_a.answers[0].start.offset, 0U);
+  EXPECT_EQ(w.link_b.answers[0].request, 12U);
+  EXPECT_EQ(w.watcher.lines.back(), "+livechat");
+}
+
+TEST(Router, EachSubscribedGatewayGetsEachMessageInOrder) {
+  Pair w;
+  w.join("livechat");
+  w.deliver("livechat", "one");
+  w.deliver("livechat", "two");
+  EXPECT_EQ(w.drain(*w.a), (Lines{"1:1:one", "2:2:two"}));
+  EXPECT_EQ(w.drain(*w.b), (Lines{"1:1:one", "2:2:two"}));
+  EXPECT_EQ(w.router.ring().messages(), 2U);
+  EXPECT_GT(w.link_a.wakes, 0);
+}
+
+TEST(Router, NobodyGetsWhatHeHasNotSubscribed) {
+  Pair w;
+  w.subscribe(*w.a, "one");
+  w.router.subscribed("one", std::nullopt);
+  w.deliver("one", "x");
+  w.deliver("other", "y");
+  EXPECT_EQ(w.drain(*w.a), Lines{"1:1:x"});
+  EXPECT_TRUE(w.drain(*w.b).empty());
+  EXPECT_EQ(w.router.stats().messages_unwanted, 1U);
+}
+
+TEST(Router, SubscribingAgainGivesTheSameIdAndAfterUnsubscribingANewOne) {
+  Pair w;
+  w.join("c");
+  w.subscribe(*w.a, "c", 2);
+  ASSERT_EQ(w.link_a.answers.size(), 2U);
+  EXPECT_EQ(w.link_a.answers[1].id, w.link_a.answers[0].id);
+  w.deliver("c", "m");
+  w.router.unsubscribe(*w.a, 1);
+  ASSERT_EQ(w.link_a.unsubscribes.size(), 1U);
+  EXPECT_EQ(w.link_a.unsubscribes[0], (std::pair<std::uint32_t, std::uint64_t>{1, 1}));
+  w.subscribe(*w.a, "c", 3);
+  EXPECT_EQ(w.link_a.answers.back().id, 2U);
+  EXPECT_EQ(w.link_a.answers.back().start.offset, 1U);
+  w.router.unsubscribe(*w.a, 77);
+  EXPECT_EQ(w.link_a.unsubscribes.back().first, 77U);
+}
+
+TEST(Router, FromAPositionTheRingFillsTheHole) {
+  Pair w;
+  w.join("c");
+  for (const char* m : {"1", "2", "3"}) w.deliver("c", m);
+  const std::uint64_t epoch = w.link_a.answers[0].start.epoch;
+  w.drain(*w.a);
+  w.router.unsubscribe(*w.a, 1);
+  w.subscribe(*w.a, "c", 9, proto::Position{epoch, 1});
+  EXPECT_TRUE(w.link_a.answers.back().continuous);
+  EXPECT_EQ(w.link_a.answers.back().start, (proto::Position{epoch, 1}));
+  EXPECT_EQ(w.drain(*w.a), (Lines{"4:2:2", "5:3:3"}));
+}
+
+TEST(Router, FromAPositionThatTheRingHasLostTheStreamStartsLater) {
+  RouterOptions options;
+  options.ring.messages_max = 2;
+  Pair w(options);
+  w.join("c");
+  for (const char* m : {"1", "2", "3", "4", "5"}) w.deliver("c", m);
+  const std::uint64_t epoch = w.link_a.answers[0].start.epoch;
+  w.drain(*w.a);
+  w.router.unsubscribe(*w.a, 1);
+  w.subscribe(*w.a, "c", 9, proto::Position{epoch, 1});
+  EXPECT_FALSE(w.link_a.answers.back().continuous);
+  EXPECT_EQ(w.link_a.answers.back().start, (proto::Position{epoch, 3}));
+  EXPECT_EQ(w.drain(*w.a), (Lines{"6:4:4", "7:5:5"}));
+}
+
+TEST(Router, FromAnotherEpochNothingIsReplayed) {
+  Pair w;
+  w.join("c");
+  w.deliver("c", "1");
+  w.drain(*w.a);
+  w.router.unsubscribe(*w.a, 1);
+  w.subscribe(*w.a, "c", 9, proto::Position{12345, 0});
+  EXPECT_FALSE(w.link_a.answers.back().continuous);
+  EXPECT_EQ(w.link_a.answers.back().start.offset, 1U);
+  EXPECT_TRUE(w.drain(*w.a).empty());
+}
+
+TEST(Router, ChannelsAreBounded) {
+  RouterOptions options;
+  options.channels_max = 1;
+  Pair w(options);
+  w.join("c");
+  w.subscribe(*w.a, "d", 5);
+  ASSERT_EQ(w.link_a.refusals.size(), 1U);
+  EXPECT_EQ(w.link_a.refusals[0].request, 5U);
+  // One that nobody wants any more makes room.
+  w.router.unsubscribe(*w.a, 1);
+  w.router.unsubscribe(*w.b, 1);
+  w.subscribe(*w.a, "d", 6);
+  EXPECT_EQ(w.broker.unsubscribes, Lines{"c"});
+  EXPECT_EQ(w.broker.subscribes.back(), "d");
+}
+
+// ---- linger and resume
+
+TEST(Router, ABrokerSubscriptionLingersAfterItsLastSubscriber) {
+  Pair w;
+  w.join("c");
+  w.router.unsubscribe(*w.a, 1);
+  w.router.unsubscribe(*w.b, 1);
+  w.time.advance(59s);
+  w.router.tick();
+  EXPECT_TRUE(w.broker.unsubscribes.empty());
+  w.deliver("c", "unheard");
+  w.subscribe(*w.a, "c", 3);
+  EXPECT_EQ(w.link_a.answers.back().start.offset, 1U);
+  w.time.advance(90s);
+  w.router.tick();
+  EXPECT_TRUE(w.broker.unsubscribes.empty());
+  w.router.unsubscribe(*w.a, 2);
+  w.time.advance(60s);
+  w.router.tick();
+  EXPECT_EQ(w.broker.unsubscribes, Lines{"c"});
+  EXPECT_EQ(w.router.channels(), 0U);
+}
+
+TEST(Router, AGatewayThatComesBackGoesOnWhereItWas) {
+  Pair w;
+  w.join("c");
+  w.deliver("c", "1");
+  w.drain(*w.a);
+  w.deliver("c", "2");
+  w.router.detach(*w.a);
+  w.deliver("c", "3");
+  RecordingLink again;
+  proto::Hello hello;
+  hello.gateway_id = "1111";
+  hello.resume = true;
+  hello.relay_instance = w.router.instance();
+  hello.last_sequence = 1;
+  const auto attached = w.router.attach(again, hello);
+  ASSERT_TRUE(attached);
+  EXPECT_TRUE(attached->resumed);
+  EXPECT_EQ(attached->last_sequence, 3U);
+  w.router.greet(*attached->gateway, hello.last_sequence);
+  EXPECT_TRUE(again.answers.empty()) << "confirmed below what it has received";
+  EXPECT_EQ(w.drain(*attached->gateway), (Lines{"2:2:2", "3:3:3"}));
+}
+
+TEST(Router, AConfirmationThatMayBeLostIsToldAgain) {
+  Pair w;
+  w.subscribe(*w.a, "c", 1);
+  w.router.detach(*w.a);
+  w.router.subscribed("c", std::nullopt);
+  w.deliver("c", "1");
+  RecordingLink again;
+  proto::Hello hello;
+  hello.gateway_id = "1111";
+  hello.resume = true;
+  hello.relay_instance = w.router.instance();
+  const auto attached = w.router.attach(again, hello);
+  ASSERT_TRUE(attached->resumed);
+  w.router.greet(*attached->gateway, 0);
+  ASSERT_EQ(again.answers.size(), 1U);
+  EXPECT_EQ(again.answers[0].request, 0U);
+  EXPECT_EQ(again.answers[0].start.offset, 0U);
+  w.subscribe(*attached->gateway, "c", 2);
+  EXPECT_EQ(again.answers[1].id, again.answers[0].id);
+}
+
+TEST(Router, WithoutResumeOrFromAnotherRelayItStartsAfresh) {
+  Pair w;
+  w.join("c");
+  w.deliver("c", "1");
+  w.router.detach(*w.a);
+  RecordingLink again;
+  proto::Hello hello;
+  hello.gateway_id = "1111";
+  hello.resume = true;
+  hello.relay_instance = w.router.instance() + 1;
+  const auto attached = w.router.attach(again, hello);
+  ASSERT_TRUE(attached);
+  EXPECT_FALSE(attached->resumed);
+  EXPECT_EQ(attached->last_sequence, 0U);
+  EXPECT_TRUE(w.drain(*attached->gateway).empty());
+  EXPECT_EQ(w.router.subscriptions(), 1U);
+}
+
+TEST(Router, AGatewayAndItsChannelsAreForgottenAfterTheLinger) {
+  Pair w;
+  w.subscribe(*w.a, "c");
+  w.router.subscribed("c", std::nullopt);
+  w.router.detach(*w.a);
+  w.time.advance(59s);
+  w.router.tick();
+  EXPECT_EQ(w.router.gateways(), 2U);
+  w.time.advance(1s);
+  w.router.tick();
+  EXPECT_EQ(w.router.gateways(), 1U);
+  EXPECT_EQ(w.broker.unsubscribes, Lines{"c"}) << "one linger, not two";
+}
+
+TEST(Router, ASecondLiveLinkOfOneIdIsRefused) {
+  Pair w;
+  RecordingLink second;
+  proto::Hello hello;
+  hello.gateway_id = "1111";
+  const auto attached = w.router.attach(second, hello);
+  ASSERT_FALSE(attached);
+  EXPECT_EQ(attached.error().code, ErrorCode::kInUse);
+}
+
+TEST(Router, GatewaysAreBoundedAndALingeringOneMakesRoom) {
+  RouterOptions options;
+  options.gateways_max = 2;
+  Pair w(options);
+  RecordingLink third;
+  proto::Hello hello;
+  hello.gateway_id = "3333";
+  EXPECT_EQ(w.router.attach(third, hello).error().code, ErrorCode::kPermission);
+  w.router.detach(*w.b);
+  EXPECT_TRUE(w.router.attach(third, hello));
+  EXPECT_EQ(w.router.gateways(), 2U);
+}
+
+TEST(Router, AGatewayThatEndsForGoodIsForgottenAtOnce) {
+  Pair w;
+  w.join("c");
+  w.router.end(*w.a);
+  EXPECT_EQ(w.router.gateways(), 1U);
+  EXPECT_EQ(w.router.subscriptions(), 1U);
+  EXPECT_EQ(w.router.links(), 1U);
+}
+
+// ---- slow gateways
+
+TEST(Router, ASlowGatewayIsCutAndTheOtherNotices) {
+  RouterOptions options;
+  options.gateway_queue_bytes = 4096;
+  Pair w(options);
+  w.join("c");
+  std::size_t received = 0;
+  for (int i = 0; i < 500; ++i) {
+    w.deliver("c", std::string(100, 'x'));
+    received += w.drain(*w.b).size();
+  }
+  EXPECT_EQ(received, 500U);
+  EXPECT_LE(w.router.queue_bytes(), 4096U);
+  EXPECT_EQ(w.router.stats().overruns, 1U);
+  EXPECT_EQ(w.watcher.lines.back(), "overrun 1111");
+  const Lines lines = w.drain(*w.a);
+  EXPECT_EQ(w.router.stats().gaps_overrun, 1U);
+  EXPECT_EQ(w.router.stats().messages_lost + lines.size() - 1, 500U);
+}
+
+// ---- publishing
+
+TEST(Router, PublishesGoToTheBrokerAndAreAcknowledged) {
+  Pair w;
+  w.join("c");
+  w.publish(*w.a, "c", "hi", 42);
+  ASSERT_EQ(w.broker.publishes.size(), 1U);
+  EXPECT_EQ(w.broker.publishes[0].channel, "c");
+  EXPECT_TRUE(w.link_a.acknowledged.empty());
+  w.router.published(w.broker.publishes[0].id, PublishOutcome::kPublished, {});
+  EXPECT_EQ(w.link_a.acknowledged, std::vector<std::uint64_t>{42});
+  EXPECT_EQ(w.router.stats().published, 1U);
+  EXPECT_EQ(w.router.publishes_in_flight(), 0U);
+}
+
+TEST(Router, ByIdAndOnlyByAKnownOne) {
+  Pair w;
+  w.join("c");
+  proto::Publish p;
+  p.acknowledge = true;
+  p.channel_id = 1;
+  p.payload = proto::as_bytes("x");
+  p.meta = proto::as_bytes("m");
+  w.router.publish(*w.a, p);
+  EXPECT_EQ(w.broker.publishes.at(0).channel, "c");
+  EXPECT_EQ(w.broker.publishes.at(0).meta, "m");
+  p.channel_id = 2;
+  w.router.publish(*w.a, p);
+  EXPECT_EQ(w.link_a.refusals.at(0).reason, ErrorReason::kUnknownChannel);
+}
+
+TEST(Router, APublishWaitsForTheSubscriptionOfItsChannel) {
+  Pair w;
+  w.subscribe(*w.a, "c");
+  w.publish(*w.a, "c", "first");
+  w.publish(*w.a, "c", "second");
+  w.publish(*w.a, "other", "free");
+  EXPECT_EQ(w.broker.payloads(), Lines{"free"});
+  w.router.subscribed("c", std::nullopt);
+  EXPECT_EQ(w.broker.payloads(), (Lines{"free", "first", "second"}));
+}
+
+TEST(Router, PublishesWaitInOrderWhileTheBrokerHasNoRoom) {
+  Pair w;
+  w.join("c");
+  w.broker.room = false;
+  w.router.broker_away("gone");
+  w.publish(*w.a, "c", "1");
+  w.publish(*w.b, "c", "2");
+  w.broker.room = true;
+  w.publish(*w.a, "c", "3");  // must not overtake
+  EXPECT_TRUE(w.broker.publishes.empty());
+  w.router.broker_connected();
+  EXPECT_EQ(w.broker.payloads(), (Lines{"1", "2", "3"}));
+}
+
+TEST(Router, AHeldPublishFailsAtItsDeadlineAndIsNeverSent) {
+  Pair w;
+  w.broker.room = false;
+  w.publish(*w.a, "c", "soon", 1, 1000);
+  w.publish(*w.a, "c", "later", 2, 3000);
+  w.time.advance(1s);
+  w.router.tick();
+  ASSERT_EQ(w.link_a.refusals.size(), 1U);
+  EXPECT_EQ(w.link_a.refusals[0].request, 1U);
+  EXPECT_EQ(w.link_a.refusals[0].reason, ErrorReason::kTimedOut);
+  w.broker.room = true;
+  w.router.broker_connected();
+  EXPECT_EQ(w.broker.payloads(), Lines{"later"});
+  EXPECT_EQ(w.router.stats().publish_timed_out, 1U);
+}
+
+TEST(Router, RefusesWhatIsTooLargeOrTooMuch) {
+  RouterOptions options;
+  options.payload_bytes_max = 100;
+  options.publish_queue_bytes = 1000;
+  Pair w(options);
+  w.publish(*w.a, "c", std::string(101, 'x'));
+  EXPECT_EQ(w.link_a.refusals.at(0).reason, ErrorReason::kTooLarge);
+  w.broker.room = false;
+  for (int i = 0; i < 10; ++i) w.publish(*w.a, "c", "x");
+  EXPECT_EQ(w.link_a.refusals.back().reason, ErrorReason::kQueueFull);
+  EXPECT_LE(w.router.hold().bytes(), 1000U);
+  EXPECT_EQ(w.router.stats().publish_queue_full + w.router.hold().count(), 10U);
+}
+
+TEST(Router, UnknownFateAndRefusalReachWhoAsked) {
+  Pair w;
+  w.publish(*w.a, "c", "1", 5);
+  w.publish(*w.a, "c", "2", 6);
+  w.router.published(w.broker.publishes[0].id, PublishOutcome::kUnknownFate, "lost");
+  w.router.published(w.broker.publishes[1].id, PublishOutcome::kRefused, "OOM");
+  ASSERT_EQ(w.link_a.refusals.size(), 2U);
+  EXPECT_EQ(w.link_a.refusals[0].reason, ErrorReason::kUnknownFate);
+  EXPECT_EQ(w.link_a.refusals[1].reason, ErrorReason::kRefusedByBroker);
+  EXPECT_EQ(w.broker.publishes.size(), 2U);
+}
+
+TEST(Router, AnAnswerForALinkThatEndedIsNobodys) {
+  Pair w;
+  w.publish(*w.a, "c", "1", 5);
+  w.router.detach(*w.a);
+  RecordingLink again;
+  w.connect(again, "1111");
+  w.router.published(w.broker.publishes[0].id, PublishOutcome::kPublished, {});
+  EXPECT_TRUE(again.acknowledged.empty());
+  EXPECT_EQ(w.router.stats().published, 1U);
+}
+
+TEST(Router, WhatWaitedForAChannelThatWasGivenUpGoes) {
+  Pair w;
+  w.subscribe(*w.a, "c");
+  w.publish(*w.b, "c", "x", 1, 200000);
+  w.router.end(*w.a);
+  w.time.advance(60s);
+  w.router.tick();
+  EXPECT_EQ(w.broker.payloads(), Lines{"x"});
+}
+
+TEST(Router, AtTheEndHeldPublishesAreRefused) {
+  Pair w;
+  w.broker.room = false;
+  w.publish(*w.a, "c", "1");
+  w.router.shut_down();
+  w.publish(*w.a, "c", "2");
+  ASSERT_EQ(w.link_a.refusals.size(), 2U);
+  EXPECT_EQ(w.link_a.refusals[0].reason, ErrorReason::kShuttingDown);
+  EXPECT_EQ(w.link_a.refusals[1].reason, ErrorReason::kShuttingDown);
+  EXPECT_TRUE(w.router.hold().empty());
+}
+
+// ---- the broker's state and lost continuity
+
+TEST(Router, EveryLinkHearsOfTheBrokerAtOnceAndOnChange) {
+  Pair w;
+  EXPECT_EQ(w.link_a.broker_states, (std::vector<bool>{false, true}));
+  w.router.broker_away("connection refused");
+  w.router.broker_away("still refused");
+  w.router.broker_connected();
+  w.router.broker_connected();  // room again
+  EXPECT_EQ(w.link_a.broker_states, (std::vector<bool>{false, true, false, true}));
+  EXPECT_EQ(w.router.stats().broker_losses, 1U);
+}
+
+TEST(Router, LostContinuityIsAGapInEachIndexAndANewEpoch) {
+  Pair w;
+  w.join("c");
+  w.deliver("c", "before");
+  const std::uint64_t epoch = w.link_a.answers[0].start.epoch;
+  w.router.detach(*w.b);
+  w.router.subscribed("c", 1500ms);
+  w.deliver("c", "after");
+  EXPECT_EQ(w.drain(*w.a), (Lines{"1:1:before", "2:gap broker ?", "3:1:after"}));
+  // It survives the resume of the one that was away.
+  EXPECT_EQ(w.drain(*w.b), (Lines{"1:1:before", "2:gap broker ?", "3:1:after"}));
+  EXPECT_EQ(w.router.stats().gaps_broker, 1U);
+  EXPECT_EQ(w.watcher.lines.back(), "gap c");
+  // The old epoch can't be asked for any more.
+  w.router.unsubscribe(*w.a, 1);
+  w.subscribe(*w.a, "c", 9, proto::Position{epoch, 0});
+  EXPECT_FALSE(w.link_a.answers.back().continuous);
+  EXPECT_NE(w.link_a.answers.back().start.epoch, epoch);
+  EXPECT_TRUE(w.drain(*w.a).empty());
+}
+
+TEST(Router, AReconfirmationWithoutLossChangesNothing) {
+  Pair w;
+  w.join("c");
+  w.router.subscribed("c", std::nullopt);
+  w.deliver("c", "x");
+  EXPECT_EQ(w.drain(*w.a), Lines{"1:1:x"});
+  EXPECT_EQ(w.link_a.answers.size(), 1U);
+}
+
+TEST(Router, AMessageLargerThanTheLinkCarriesIsAGapOfOne) {
+  Pair w;
+  w.join("c");
+  w.deliver("c", "1");
+  w.deliver("c", std::string(proto::kPayloadBytesMax + 1, 'x'));
+  w.deliver("c", "3");
+  EXPECT_EQ(w.drain(*w.a), (Lines{"1:1:1", "2:gap overrun 1", "3:3:3"}));
+  const std::uint64_t epoch = w.link_a.answers[0].start.epoch;
+  w.router.unsubscribe(*w.a, 1);
+  w.subscribe(*w.a, "c", 9, proto::Position{epoch, 1});
+  EXPECT_FALSE(w.link_a.answers.back().continuous);
+  EXPECT_EQ(w.link_a.answers.back().start.offset, 2U);
+  EXPECT_EQ(w.drain(*w.a), Lines{"4:3:3"});
+}
+
+TEST(Router, PositionsOfABrokerThatNumbersAreKept) {
+  Pair w;
+  w.join("c");
+  const auto send = [&](std::uint64_t epoch, std::uint64_t offset) {
+    w.router.message("c", proto::as_bytes("m"), {}, proto::Position{epoch, offset});
+  };
+  send(5, 7);
+  send(5, 8);
+  send(5, 10);
+  EXPECT_EQ(w.drain(*w.a), (Lines{"1:7:m", "2:8:m", "3:gap broker ?", "4:10:m"}));
+}
+
+}  // namespace
+}  // namespace sluice::relay
