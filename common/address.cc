@@ -15,7 +15,9 @@
 namespace sluice {
 namespace {
 
-std::string errno_text() { return std::strerror(errno); }
+std::string errno_text() {
+  return std::strerror(errno);
+}
 
 bool parse_number(std::string_view text, unsigned& value) {
   const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
@@ -24,7 +26,8 @@ bool parse_number(std::string_view text, unsigned& value) {
 
 Result<Address> bad(std::string_view text) {
   return fail(ErrorCode::kInvalid,
-              "'" + std::string(text) + "' is not an address: ADDR:PORT, [ADDR6]:PORT, *:PORT, unix:PATH or fd:N");
+              "'" + std::string(text) +
+                  "' is not an address: ADDR:PORT, [ADDR6]:PORT, *:PORT, unix:PATH or fd:N");
 }
 
 bool unix_address(const std::string& path, sockaddr_un& out) {
@@ -67,27 +70,42 @@ Result<UniqueFd> listen_tcp(const Address& address, const ListenOptions& options
       ::listen(fd->get(), options.backlog) != 0) {
     const std::string where = to_string(address);
     switch (errno) {
-      case EADDRINUSE: return fail(ErrorCode::kInUse, where + " is in use: stop what listens there or choose another port");
-      case EACCES: return fail(ErrorCode::kPermission, where + ": no permission; ports below 1024 need CAP_NET_BIND_SERVICE");
-      case EADDRNOTAVAIL: return fail(ErrorCode::kInvalid, where + ": this host has no such address");
-      default: return fail(ErrorCode::kSystem, where + ": " + errno_text());
+      case EADDRINUSE:
+        return fail(ErrorCode::kInUse,
+                    where + " is in use: stop what listens there or choose another port");
+      case EACCES:
+        return fail(ErrorCode::kPermission,
+                    where + ": no permission; ports below 1024 need CAP_NET_BIND_SERVICE");
+      case EADDRNOTAVAIL:
+        return fail(ErrorCode::kInvalid, where + ": this host has no such address");
+      default:
+        return fail(ErrorCode::kSystem, where + ": " + errno_text());
     }
   }
   return fd;
 }
 
-/// Makes way for a new socket at `path`: a stale one goes, a live one or another kind of file does not.
+/// Makes way for a new socket at `path`: a stale one goes, a live one or another kind of file does
+/// not.
 Result<void> clear_path(const std::string& path, const sockaddr_un& name) {
-  struct stat info{};
+  struct stat info {};
   if (::lstat(path.c_str(), &info) != 0) return {};
-  if (!S_ISSOCK(info.st_mode)) return fail(ErrorCode::kInUse, "unix:" + path + " exists and is not a socket: choose another path");
+  if (!S_ISSOCK(info.st_mode))
+    return fail(ErrorCode::kInUse,
+                "unix:" + path + " exists and is not a socket: choose another path");
   auto probe = new_socket(AF_UNIX);
   if (!probe) return tl::make_unexpected(probe.error());
-  const bool live = ::connect(probe->get(), reinterpret_cast<const sockaddr*>(&name), sizeof name) == 0 || errno == EAGAIN;
-  if (live) return fail(ErrorCode::kInUse, "unix:" + path + " is live: another process listens there");
-  if (errno == EACCES) return fail(ErrorCode::kPermission, "unix:" + path + ": no permission to see whether it is live");
+  const bool live =
+      ::connect(probe->get(), reinterpret_cast<const sockaddr*>(&name), sizeof name) == 0 ||
+      errno == EAGAIN;
+  if (live)
+    return fail(ErrorCode::kInUse, "unix:" + path + " is live: another process listens there");
+  if (errno == EACCES)
+    return fail(ErrorCode::kPermission,
+                "unix:" + path + ": no permission to see whether it is live");
   if (::unlink(path.c_str()) != 0 && errno != ENOENT) {
-    return fail(ErrorCode::kPermission, "unix:" + path + " is stale and can't be removed: " + errno_text());
+    return fail(ErrorCode::kPermission,
+                "unix:" + path + " is stale and can't be removed: " + errno_text());
   }
   return {};
 }
@@ -97,7 +115,8 @@ Result<UniqueFd> listen_unix(const Address& address, const ListenOptions& option
   if (!unix_address(address.path, name)) {
     return fail(ErrorCode::kInvalid, "unix:" + address.path + ": a socket path has 1 to 107 bytes");
   }
-  if (auto cleared = clear_path(address.path, name); !cleared) return tl::make_unexpected(cleared.error());
+  if (auto cleared = clear_path(address.path, name); !cleared)
+    return tl::make_unexpected(cleared.error());
   auto fd = new_socket(AF_UNIX);
   if (!fd) return fd;
   // Nobody can connect before listen(), so the mode is right from the first connection on.
@@ -108,9 +127,11 @@ Result<UniqueFd> listen_unix(const Address& address, const ListenOptions& option
   if (bound != 0) {
     errno = bind_errno;
     return fail(errno == EADDRINUSE ? ErrorCode::kInUse : ErrorCode::kPermission,
-                "unix:" + address.path + ": " + errno_text() + "; does the directory exist, and may we write there?");
+                "unix:" + address.path + ": " + errno_text() +
+                    "; does the directory exist, and may we write there?");
   }
-  if (::chmod(address.path.c_str(), options.unix_mode) != 0 || ::listen(fd->get(), options.backlog) != 0) {
+  if (::chmod(address.path.c_str(), options.unix_mode) != 0 ||
+      ::listen(fd->get(), options.backlog) != 0) {
     return fail(ErrorCode::kSystem, "unix:" + address.path + ": " + errno_text());
   }
   return fd;
@@ -120,7 +141,8 @@ Result<UniqueFd> take_inherited(const Address& address) {
   int listening = 0;
   socklen_t length = sizeof listening;
   const std::string where = to_string(address);
-  if (::getsockopt(address.fd, SOL_SOCKET, SO_ACCEPTCONN, &listening, &length) != 0 || listening == 0) {
+  if (::getsockopt(address.fd, SOL_SOCKET, SO_ACCEPTCONN, &listening, &length) != 0 ||
+      listening == 0) {
     return fail(ErrorCode::kInvalid, where + " is not an inherited listening socket");
   }
   if (::fcntl(address.fd, F_SETFL, ::fcntl(address.fd, F_GETFL) | O_NONBLOCK) != 0 ||
@@ -138,7 +160,8 @@ Result<Address> parse_address(std::string_view text) {
     address.kind = Address::Kind::kUnix;
     address.path = text.substr(5);
     if (address.path.empty() || address.path.size() > 107) {
-      return fail(ErrorCode::kInvalid, "'" + std::string(text) + "': a socket path has 1 to 107 bytes");
+      return fail(ErrorCode::kInvalid,
+                  "'" + std::string(text) + "': a socket path has 1 to 107 bytes");
     }
     return address;
   }
@@ -150,7 +173,9 @@ Result<Address> parse_address(std::string_view text) {
     return address;
   }
   const std::size_t colon = text.rfind(':');
-  if (colon == std::string_view::npos || !parse_number(text.substr(colon + 1), number) || number > 65535) return bad(text);
+  if (colon == std::string_view::npos || !parse_number(text.substr(colon + 1), number) ||
+      number > 65535)
+    return bad(text);
   address.port = static_cast<std::uint16_t>(number);
   std::string_view host = text.substr(0, colon);
   const bool bracketed = host.size() > 2 && host.front() == '[' && host.back() == ']';
@@ -165,9 +190,12 @@ Result<Address> parse_address(std::string_view text) {
 
 std::string to_string(const Address& address) {
   switch (address.kind) {
-    case Address::Kind::kUnix: return "unix:" + address.path;
-    case Address::Kind::kFd: return "fd:" + std::to_string(address.fd);
-    case Address::Kind::kTcp: break;
+    case Address::Kind::kUnix:
+      return "unix:" + address.path;
+    case Address::Kind::kFd:
+      return "fd:" + std::to_string(address.fd);
+    case Address::Kind::kTcp:
+      break;
   }
   const bool v6 = address.host.find(':') != std::string::npos;
   return (v6 ? "[" + address.host + "]" : address.host) + ":" + std::to_string(address.port);
@@ -175,25 +203,35 @@ std::string to_string(const Address& address) {
 
 Result<UniqueFd> listen_on(const Address& address, const ListenOptions& options) {
   switch (address.kind) {
-    case Address::Kind::kTcp: return listen_tcp(address, options);
-    case Address::Kind::kUnix: return listen_unix(address, options);
-    case Address::Kind::kFd: return take_inherited(address);
+    case Address::Kind::kTcp:
+      return listen_tcp(address, options);
+    case Address::Kind::kUnix:
+      return listen_unix(address, options);
+    case Address::Kind::kFd:
+      return take_inherited(address);
   }
   return fail(ErrorCode::kInvalid, "unknown kind of address");
 }
 
 Result<UniqueFd> connect_unix(const std::string& path) {
   sockaddr_un name{};
-  if (!unix_address(path, name)) return fail(ErrorCode::kInvalid, "unix:" + path + ": a socket path has 1 to 107 bytes");
+  if (!unix_address(path, name))
+    return fail(ErrorCode::kInvalid, "unix:" + path + ": a socket path has 1 to 107 bytes");
   auto fd = new_socket(AF_UNIX);
   if (!fd) return fd;
   if (::connect(fd->get(), reinterpret_cast<const sockaddr*>(&name), sizeof name) == 0) return fd;
   switch (errno) {
-    case ENOENT: return fail(ErrorCode::kUnavailable, "nothing there yet");
-    case ECONNREFUSED: return fail(ErrorCode::kUnavailable, "nobody listens");
-    case EAGAIN: return fail(ErrorCode::kUnavailable, "its queue of connections is full");
-    case EACCES: return fail(ErrorCode::kPermission, "no permission to connect: check --socket-mode of the relay and our group");
-    default: return fail(ErrorCode::kUnavailable, errno_text());
+    case ENOENT:
+      return fail(ErrorCode::kUnavailable, "nothing there yet");
+    case ECONNREFUSED:
+      return fail(ErrorCode::kUnavailable, "nobody listens");
+    case EAGAIN:
+      return fail(ErrorCode::kUnavailable, "its queue of connections is full");
+    case EACCES:
+      return fail(ErrorCode::kPermission,
+                  "no permission to connect: check --socket-mode of the relay and our group");
+    default:
+      return fail(ErrorCode::kUnavailable, errno_text());
   }
 }
 

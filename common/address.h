@@ -28,8 +28,9 @@ struct ListenOptions {
   unsigned unix_mode = 0660;
 };
 
-/// A listening socket, non-blocking and close-on-exec. A Unix path on which somebody answers is refused (kInUse), a stale
-/// socket is replaced, anything else at that path is refused. Messages name the address and the remedy.
+/// A listening socket, non-blocking and close-on-exec. A Unix path on which somebody answers is
+/// refused (kInUse), a stale socket is replaced, anything else at that path is refused. Messages
+/// name the address and the remedy.
 [[nodiscard]] Result<UniqueFd> listen_on(const Address& address, const ListenOptions& options);
 
 /// A connection to a Unix socket, non-blocking and close-on-exec.

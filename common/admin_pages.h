@@ -1,4 +1,5 @@
-// What the admin listeners serve, whatever event loop carries it: GET alone, a closed set of paths. Pure.
+// What the admin listeners serve, whatever event loop carries it: GET alone, a closed set of paths.
+// Pure.
 #pragma once
 
 #include <functional>
@@ -16,7 +17,9 @@ struct HttpReply {
 
 class AdminPages {
  public:
-  void add(std::string path, std::function<HttpReply()> page) { pages_[std::move(path)] = std::move(page); }
+  void add(std::string path, std::function<HttpReply()> page) {
+    pages_[std::move(path)] = std::move(page);
+  }
   /// 405 for other methods than GET, 404 for unknown paths; a query string is ignored.
   [[nodiscard]] HttpReply handle(std::string_view method, std::string_view target) const;
 

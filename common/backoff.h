@@ -1,5 +1,5 @@
-// How long to wait before the next try: doubling, with full jitter, so that many processes that lost the same peer do
-// not come back together.
+// How long to wait before the next try: doubling, with full jitter, so that many processes that
+// lost the same peer do not come back together.
 #pragma once
 
 #include <algorithm>
@@ -11,7 +11,8 @@ namespace sluice {
 
 class Backoff {
  public:
-  Backoff(Duration min, Duration max, Random& random) : min_(min), max_(max), random_(random), ceiling_(min) {}
+  Backoff(Duration min, Duration max, Random& random)
+      : min_(min), max_(max), random_(random), ceiling_(min) {}
 
   /// Uniform in [min, ceiling]; the ceiling doubles up to max.
   [[nodiscard]] Duration next() {

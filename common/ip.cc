@@ -20,7 +20,9 @@ IpAddress from_v4(const in_addr& v4) {
   return ip;
 }
 
-bool bit(const IpAddress& ip, unsigned i) { return (ip.bytes[i / 8] >> (7 - i % 8) & 1U) != 0; }
+bool bit(const IpAddress& ip, unsigned i) {
+  return (ip.bytes[i / 8] >> (7 - i % 8) & 1U) != 0;
+}
 
 }  // namespace
 
@@ -34,15 +36,19 @@ Result<IpAddress> IpAddress::parse(std::string_view text) {
 }
 
 IpAddress IpAddress::from_sockaddr(const sockaddr& address) {
-  if (address.sa_family == AF_INET) return from_v4(reinterpret_cast<const sockaddr_in&>(address).sin_addr);
+  if (address.sa_family == AF_INET)
+    return from_v4(reinterpret_cast<const sockaddr_in&>(address).sin_addr);
   IpAddress ip;
   if (address.sa_family == AF_INET6) {
-    std::memcpy(ip.bytes.data(), &reinterpret_cast<const sockaddr_in6&>(address).sin6_addr, ip.bytes.size());
+    std::memcpy(ip.bytes.data(), &reinterpret_cast<const sockaddr_in6&>(address).sin6_addr,
+                ip.bytes.size());
   }
   return ip;
 }
 
-bool IpAddress::is_v4() const { return std::equal(kMapped.begin(), kMapped.end(), bytes.begin()); }
+bool IpAddress::is_v4() const {
+  return std::equal(kMapped.begin(), kMapped.end(), bytes.begin());
+}
 
 std::string to_string(const IpAddress& ip) {
   char text[INET6_ADDRSTRLEN] = "";
@@ -57,7 +63,9 @@ std::string to_string(const IpAddress& ip) {
 Result<Cidr> Cidr::parse(std::string_view text) {
   const std::size_t slash = text.find('/');
   const auto network = IpAddress::parse(text.substr(0, slash));
-  if (!network) return fail(ErrorCode::kInvalid, "'" + std::string(text) + "' is not a network such as 10.0.0.0/8");
+  if (!network)
+    return fail(ErrorCode::kInvalid,
+                "'" + std::string(text) + "' is not a network such as 10.0.0.0/8");
   Cidr cidr{*network, 128};
   const unsigned offset = network->is_v4() ? 96 : 0;
   if (slash != std::string_view::npos) {
@@ -70,7 +78,8 @@ Result<Cidr> Cidr::parse(std::string_view text) {
     cidr.bits = offset + bits;
   }
   for (unsigned i = cidr.bits; i < 128; ++i) {
-    if (bit(cidr.network, i)) return fail(ErrorCode::kInvalid, "'" + std::string(text) + "' has host bits set");
+    if (bit(cidr.network, i))
+      return fail(ErrorCode::kInvalid, "'" + std::string(text) + "' has host bits set");
   }
   return cidr;
 }

@@ -1,4 +1,5 @@
-// IP addresses and networks. IPv4 is kept mapped into IPv6 (RFC 4291 2.5.5.2), so that one type serves both.
+// IP addresses and networks. IPv4 is kept mapped into IPv6 (RFC 4291 2.5.5.2), so that one type
+// serves both.
 #pragma once
 
 #include <array>

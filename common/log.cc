@@ -22,10 +22,14 @@ State& state() {
 
 spdlog::level::level_enum to_spdlog(LogLevel level) {
   switch (level) {
-    case LogLevel::kDebug: return spdlog::level::debug;
-    case LogLevel::kInfo: return spdlog::level::info;
-    case LogLevel::kWarn: return spdlog::level::warn;
-    case LogLevel::kError: return spdlog::level::err;
+    case LogLevel::kDebug:
+      return spdlog::level::debug;
+    case LogLevel::kInfo:
+      return spdlog::level::info;
+    case LogLevel::kWarn:
+      return spdlog::level::warn;
+    case LogLevel::kError:
+      return spdlog::level::err;
   }
   return spdlog::level::info;
 }
@@ -59,12 +63,14 @@ std::string one_line(std::string_view text) {
 
 void make_logger(std::string_view program) {
   State& s = state();
-  s.logger = std::make_shared<spdlog::logger>(std::string(program), std::make_shared<spdlog::sinks::stderr_sink_st>());
+  s.logger = std::make_shared<spdlog::logger>(std::string(program),
+                                              std::make_shared<spdlog::sinks::stderr_sink_st>());
   s.logger->set_level(to_spdlog(s.level));
   s.logger->flush_on(spdlog::level::trace);
-  const char* pattern = s.format == LogFormat::kText
-                            ? "%Y-%m-%dT%H:%M:%S.%eZ %l %n: %v"
-                            : R"({"time":"%Y-%m-%dT%H:%M:%S.%eZ","level":"%l","program":"%n","message":"%v"})";
+  const char* pattern =
+      s.format == LogFormat::kText
+          ? "%Y-%m-%dT%H:%M:%S.%eZ %l %n: %v"
+          : R"({"time":"%Y-%m-%dT%H:%M:%S.%eZ","level":"%l","program":"%n","message":"%v"})";
   s.logger->set_pattern(pattern, spdlog::pattern_time_type::utc);
 }
 
@@ -75,7 +81,8 @@ Result<LogLevel> parse_log_level(std::string_view text) {
   if (text == "info") return LogLevel::kInfo;
   if (text == "warn") return LogLevel::kWarn;
   if (text == "error") return LogLevel::kError;
-  return fail(ErrorCode::kInvalid, "'" + std::string(text) + "' is not one of debug, info, warn, error");
+  return fail(ErrorCode::kInvalid,
+              "'" + std::string(text) + "' is not one of debug, info, warn, error");
 }
 
 Result<LogFormat> parse_log_format(std::string_view text) {
@@ -90,14 +97,17 @@ void log_init(LogLevel level, LogFormat format, std::string_view program) {
   make_logger(program);
 }
 
-bool log_enabled(LogLevel level) { return level >= state().level; }
+bool log_enabled(LogLevel level) {
+  return level >= state().level;
+}
 
 namespace internal {
 
 void log_line(LogLevel level, std::string_view text) {
   State& s = state();
   if (!s.logger) make_logger("sluice");
-  s.logger->log(to_spdlog(level), "{}", s.format == LogFormat::kJson ? json_escaped(text) : one_line(text));
+  s.logger->log(to_spdlog(level), "{}",
+                s.format == LogFormat::kJson ? json_escaped(text) : one_line(text));
 }
 
 }  // namespace internal

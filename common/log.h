@@ -1,4 +1,5 @@
-// One line per event on stderr, as text or JSON. A thin front for spdlog; the arguments are formatted only when the line is wanted.
+// One line per event on stderr, as text or JSON. A thin front for spdlog; the arguments are
+// formatted only when the line is wanted.
 #pragma once
 
 #include <spdlog/fmt/fmt.h>
@@ -17,7 +18,8 @@ enum class LogFormat { kText, kJson };
 /// "text", "json"
 [[nodiscard]] Result<LogFormat> parse_log_format(std::string_view text);
 
-/// `program` stands in every line, e.g. "gateway[1111]". Before it nothing but warnings and errors is written.
+/// `program` stands in every line, e.g. "gateway[1111]". Before it nothing but warnings and errors
+/// is written.
 void log_init(LogLevel level, LogFormat format, std::string_view program);
 [[nodiscard]] bool log_enabled(LogLevel level);
 
@@ -27,7 +29,8 @@ void log_line(LogLevel level, std::string_view text);
 
 template <typename... Args>
 void log_at(LogLevel level, fmt::format_string<Args...> format, Args&&... args) {
-  if (log_enabled(level)) internal::log_line(level, fmt::format(format, std::forward<Args>(args)...));
+  if (log_enabled(level))
+    internal::log_line(level, fmt::format(format, std::forward<Args>(args)...));
 }
 template <typename... Args>
 void log_debug(fmt::format_string<Args...> format, Args&&... args) {

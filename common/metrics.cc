@@ -43,17 +43,21 @@ ProcessFigures read_process() {
     figures.resident_bytes = resident_pages * page;
   }
   std::error_code error;
-  for (std::filesystem::directory_iterator entry("/proc/self/fd", error), end; !error && entry != end; entry.increment(error)) {
+  for (std::filesystem::directory_iterator entry("/proc/self/fd", error), end;
+       !error && entry != end; entry.increment(error)) {
     ++figures.open_descriptors;
   }
   std::string stat;
   std::getline(std::ifstream("/proc/self/stat"), stat);
-  // The command's name in parentheses may hold anything; fields are counted behind it. Start time is field 22.
+  // The command's name in parentheses may hold anything; fields are counted behind it. Start time
+  // is field 22.
   if (const auto behind = stat.rfind(')'); behind != std::string::npos) {
     std::istringstream fields(stat.substr(behind + 2));
     std::string field;
     for (int i = 3; i <= 22; ++i) fields >> field;
-    figures.start_time_seconds = boot_time_seconds() + std::strtod(field.c_str(), nullptr) / static_cast<double>(::sysconf(_SC_CLK_TCK));
+    figures.start_time_seconds =
+        boot_time_seconds() +
+        std::strtod(field.c_str(), nullptr) / static_cast<double>(::sysconf(_SC_CLK_TCK));
   }
   return figures;
 }
@@ -61,7 +65,9 @@ ProcessFigures read_process() {
 double cpu_seconds() {
   rusage usage{};
   ::getrusage(RUSAGE_SELF, &usage);
-  const auto seconds = [](const timeval& t) { return static_cast<double>(t.tv_sec) + static_cast<double>(t.tv_usec) * 1e-6; };
+  const auto seconds = [](const timeval& t) {
+    return static_cast<double>(t.tv_sec) + static_cast<double>(t.tv_usec) * 1e-6;
+  };
   return seconds(usage.ru_utime) + seconds(usage.ru_stime);
 }
 
@@ -82,8 +88,10 @@ void HistogramData::observe(double value) {
 struct MetricsPage::Impl {
   std::vector<prometheus::MetricFamily> families;
 
-  prometheus::ClientMetric& add(const std::string& name, const std::string& help, prometheus::MetricType type, const MetricLabels& labels) {
-    auto family = std::find_if(families.begin(), families.end(), [&](const auto& f) { return f.name == name; });
+  prometheus::ClientMetric& add(const std::string& name, const std::string& help,
+                                prometheus::MetricType type, const MetricLabels& labels) {
+    auto family = std::find_if(families.begin(), families.end(),
+                               [&](const auto& f) { return f.name == name; });
     if (family == families.end()) {
       families.push_back({});
       family = std::prev(families.end());
@@ -97,43 +105,55 @@ struct MetricsPage::Impl {
   }
 };
 
-MetricsPage::MetricsPage() : impl_(std::make_unique<Impl>()) {}
+MetricsPage::MetricsPage() : impl_(std::make_unique<Impl>()) {
+}
 MetricsPage::~MetricsPage() = default;
 
-void MetricsPage::counter(const std::string& name, const std::string& help, const MetricLabels& labels, const std::function<double()>& value) {
+void MetricsPage::counter(const std::string& name, const std::string& help,
+                          const MetricLabels& labels, const std::function<double()>& value) {
   impl_->add(name, help, prometheus::MetricType::Counter, labels).counter.value = value();
 }
 
-void MetricsPage::gauge(const std::string& name, const std::string& help, const MetricLabels& labels, const std::function<double()>& value) {
+void MetricsPage::gauge(const std::string& name, const std::string& help,
+                        const MetricLabels& labels, const std::function<double()>& value) {
   impl_->add(name, help, prometheus::MetricType::Gauge, labels).gauge.value = value();
 }
 
-void MetricsPage::histogram(const std::string& name, const std::string& help, const HistogramData& data) {
+void MetricsPage::histogram(const std::string& name, const std::string& help,
+                            const HistogramData& data) {
   auto& histogram = impl_->add(name, help, prometheus::MetricType::Histogram, {}).histogram;
   std::uint64_t cumulative = 0;
   for (std::size_t i = 0; i < data.counts().size(); ++i) {
     cumulative += data.counts()[i];
-    const double bound = i < data.bounds().size() ? data.bounds()[i] : std::numeric_limits<double>::infinity();
+    const double bound =
+        i < data.bounds().size() ? data.bounds()[i] : std::numeric_limits<double>::infinity();
     histogram.bucket.push_back({cumulative, bound});
   }
   histogram.sample_count = cumulative;
   histogram.sample_sum = data.sum();
 }
 
-std::string MetricsPage::text() const { return prometheus::TextSerializer().Serialize(impl_->families); }
+std::string MetricsPage::text() const {
+  return prometheus::TextSerializer().Serialize(impl_->families);
+}
 
 void add_build_info(MetricsPage& page, const std::string& program) {
-  page.gauge("sluice_build_info", "Which program this is, in which version.", {{"program", program}, {"version", SLUICE_VERSION}}, [] { return 1.0; });
+  page.gauge("sluice_build_info", "Which program this is, in which version.",
+             {{"program", program}, {"version", SLUICE_VERSION}}, [] { return 1.0; });
 }
 
 void add_process_metrics(MetricsPage& page, const std::string& prefix) {
   const ProcessFigures figures = read_process();
   page.counter(prefix + "process_cpu_seconds_total", "User and system CPU time.", {}, cpu_seconds);
-  page.gauge(prefix + "process_resident_memory_bytes", "Resident memory.", {}, [&] { return figures.resident_bytes; });
-  page.gauge(prefix + "process_virtual_memory_bytes", "Virtual memory.", {}, [&] { return figures.virtual_bytes; });
-  page.gauge(prefix + "process_open_fds", "Descriptors open.", {}, [&] { return figures.open_descriptors; });
+  page.gauge(prefix + "process_resident_memory_bytes", "Resident memory.", {},
+             [&] { return figures.resident_bytes; });
+  page.gauge(prefix + "process_virtual_memory_bytes", "Virtual memory.", {},
+             [&] { return figures.virtual_bytes; });
+  page.gauge(prefix + "process_open_fds", "Descriptors open.", {},
+             [&] { return figures.open_descriptors; });
   page.gauge(prefix + "process_max_fds", "Descriptors allowed.", {}, descriptors_max);
-  page.gauge(prefix + "process_start_time_seconds", "Start, in seconds since 1970.", {}, [&] { return figures.start_time_seconds; });
+  page.gauge(prefix + "process_start_time_seconds", "Start, in seconds since 1970.", {},
+             [&] { return figures.start_time_seconds; });
 }
 
 }  // namespace sluice

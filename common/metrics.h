@@ -1,5 +1,6 @@
-// A page of metrics in the Prometheus text format. Counters live as plain numbers where they are counted; the page is built
-// when it is asked for, through prometheus-cpp's own families and serializer.
+// A page of metrics in the Prometheus text format. Counters live as plain numbers where they are
+// counted; the page is built when it is asked for, through prometheus-cpp's own families and
+// serializer.
 #pragma once
 
 #include <cstdint>
@@ -15,7 +16,8 @@ namespace sluice {
 class HistogramData {
  public:
   /// Upper bounds, ascending; the last bucket (infinity) is implied.
-  explicit HistogramData(std::vector<double> bounds) : bounds_(std::move(bounds)), counts_(bounds_.size() + 1) {}
+  explicit HistogramData(std::vector<double> bounds)
+      : bounds_(std::move(bounds)), counts_(bounds_.size() + 1) {}
   void observe(double value);
 
   [[nodiscard]] const std::vector<double>& bounds() const { return bounds_; }
@@ -38,8 +40,10 @@ class MetricsPage {
   MetricsPage& operator=(const MetricsPage&) = delete;
 
   /// The same name again with other labels joins the family.
-  void counter(const std::string& name, const std::string& help, const MetricLabels& labels, const std::function<double()>& value);
-  void gauge(const std::string& name, const std::string& help, const MetricLabels& labels, const std::function<double()>& value);
+  void counter(const std::string& name, const std::string& help, const MetricLabels& labels,
+               const std::function<double()>& value);
+  void gauge(const std::string& name, const std::string& help, const MetricLabels& labels,
+             const std::function<double()>& value);
   void histogram(const std::string& name, const std::string& help, const HistogramData& data);
   [[nodiscard]] std::string text() const;
 
@@ -50,7 +54,8 @@ class MetricsPage {
 
 /// sluice_build_info{program, version} 1
 void add_build_info(MetricsPage& page, const std::string& program);
-/// CPU seconds, resident and virtual bytes, descriptors open and allowed, start time, under `prefix` + "process_…".
+/// CPU seconds, resident and virtual bytes, descriptors open and allowed, start time, under
+/// `prefix` + "process_…".
 void add_process_metrics(MetricsPage& page, const std::string& prefix);
 
 }  // namespace sluice

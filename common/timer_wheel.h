@@ -1,4 +1,5 @@
-// Deadlines of many keys, one entry each, O(1). No cancel: a key carries a generation, a stale one finds nothing.
+// Deadlines of many keys, one entry each, O(1). No cancel: a key carries a generation, a stale one
+// finds nothing.
 #pragma once
 
 #include <algorithm>
@@ -15,8 +16,10 @@ namespace sluice {
 template <typename Key>
 class TimerWheel {
  public:
-  /// Deadlines are met with the precision of `tick`; those further than tick × slots ahead go round.
-  TimerWheel(Duration tick, std::size_t slots, TimePoint start) : tick_(tick), start_(start), slots_(slots) {
+  /// Deadlines are met with the precision of `tick`; those further than tick × slots ahead go
+  /// round.
+  TimerWheel(Duration tick, std::size_t slots, TimePoint start)
+      : tick_(tick), start_(start), slots_(slots) {
     CHECK(tick > Duration::zero() && slots > 1);
   }
 

@@ -10,7 +10,8 @@ namespace {
 
 /// Splits "12.5ms" into number and unit; false when there is no number in front.
 bool split(std::string_view text, double& number, std::string_view& unit) {
-  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number, std::chars_format::fixed);
+  const auto [end, error] =
+      std::from_chars(text.data(), text.data() + text.size(), number, std::chars_format::fixed);
   if (error != std::errc{} || !std::isfinite(number) || number < 0) return false;
   unit = text.substr(static_cast<std::size_t>(end - text.data()));
   return true;
@@ -31,11 +32,14 @@ Result<Duration> parse_duration(std::string_view text) {
   if (split(text, number, unit)) {
     for (const auto& [name, factor] : kDurationUnits) {
       if (unit != name) continue;
-      if (number * factor > kNanosecondsMax) return fail(ErrorCode::kTooLarge, "'" + std::string(text) + "' is over ten years");
+      if (number * factor > kNanosecondsMax)
+        return fail(ErrorCode::kTooLarge, "'" + std::string(text) + "' is over ten years");
       return Duration(static_cast<std::int64_t>(std::llround(number * factor)));
     }
   }
-  return fail(ErrorCode::kInvalid, "'" + std::string(text) + "' is not a duration with a unit, such as 250ms, 5s, 2m or 1h");
+  return fail(
+      ErrorCode::kInvalid,
+      "'" + std::string(text) + "' is not a duration with a unit, such as 250ms, 5s, 2m or 1h");
 }
 
 std::string format_duration(Duration duration) {
@@ -54,19 +58,22 @@ Result<std::uint64_t> parse_size(std::string_view text) {
     for (const auto& [name, factor] : kSizeUnits) {
       if (unit != name) continue;
       const double bytes = number * factor;
-      if (bytes > kSizeMax) return fail(ErrorCode::kTooLarge, "'" + std::string(text) + "' is too large");
+      if (bytes > kSizeMax)
+        return fail(ErrorCode::kTooLarge, "'" + std::string(text) + "' is too large");
       if (bytes != std::floor(bytes)) break;
       return static_cast<std::uint64_t>(bytes);
     }
   }
-  return fail(ErrorCode::kInvalid, "'" + std::string(text) + "' is not a size with a unit, such as 512B, 64KiB or 1MiB");
+  return fail(ErrorCode::kInvalid,
+              "'" + std::string(text) + "' is not a size with a unit, such as 512B, 64KiB or 1MiB");
 }
 
 Result<double> parse_rate(std::string_view text) {
   double number = 0;
   std::string_view unit;
   if (split(text, number, unit) && unit == "/s" && number > 0) return number;
-  return fail(ErrorCode::kInvalid, "'" + std::string(text) + "' is not a rate above 0, such as 200/s");
+  return fail(ErrorCode::kInvalid,
+              "'" + std::string(text) + "' is not a rate above 0, such as 200/s");
 }
 
 }  // namespace sluice

@@ -8,7 +8,8 @@ namespace sluice {
 
 [[nodiscard]] bool valid_utf8(std::span<const std::uint8_t> bytes);
 
-/// Checks a text that comes in pieces, however it is cut, and fails at the first byte that can't be part of any valid text.
+/// Checks a text that comes in pieces, however it is cut, and fails at the first byte that can't be
+/// part of any valid text.
 class Utf8Validator {
  public:
   /// False for ever once a byte was wrong.

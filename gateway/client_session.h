@@ -1,5 +1,6 @@
-// Step 2 of a message's path: one client's state, whatever carries its bytes. SessionState is plain data from which the
-// session can be built again in another process; the rest of ClientSession belongs to this process alone.
+// Step 2 of a message's path: one client's state, whatever carries its bytes. SessionState is plain
+// data from which the session can be built again in another process; the rest of ClientSession
+// belongs to this process alone.
 #pragma once
 
 #include <array>
@@ -51,9 +52,9 @@ struct SessionState {
   std::uint64_t last_sequence = 0;  ///< link sequence of the last message put into the outbox
   std::vector<Subscription> subscriptions;
   InboundMessage inbound;
-  TimePoint greeting_at{};       ///< zero: none due
-  TimePoint ping_at{};           ///< next ping
-  TimePoint pong_deadline{};     ///< zero: none awaited
+  TimePoint greeting_at{};    ///< zero: none due
+  TimePoint ping_at{};        ///< next ping
+  TimePoint pong_deadline{};  ///< zero: none awaited
 };
 
 enum class SessionPhase : std::uint8_t { kOpen, kClosing, kClosed };
@@ -61,8 +62,8 @@ enum class SessionPhase : std::uint8_t { kOpen, kClosing, kClosed };
 struct ClientSession {
   ClientRef ref;
   SessionPhase phase = SessionPhase::kOpen;
-  bool dirty = false;    ///< on the sender's list of this wake-up
-  bool blocked = false;  ///< the socket took no more: wait for the writeable callback
+  bool dirty = false;          ///< on the sender's list of this wake-up
+  bool blocked = false;        ///< the socket took no more: wait for the writeable callback
   bool peer_closed = false;    ///< the client sent a close frame
   bool close_started = false;  ///< lws is told; nothing may be sent beside it
   CloseCode close_code = CloseCode::kNormal;

@@ -6,8 +6,8 @@
 
 namespace sluice::gateway {
 
-ClientTimers::ClientTimers(ClientTimerOptions options, SessionTable& sessions, Sender& sender, Hub& hub,
-                           GatewayStats& stats, Random& random, TimePoint now)
+ClientTimers::ClientTimers(ClientTimerOptions options, SessionTable& sessions, Sender& sender,
+                           Hub& hub, GatewayStats& stats, Random& random, TimePoint now)
     : options_(options),
       sessions_(sessions),
       sender_(sender),
@@ -16,7 +16,8 @@ ClientTimers::ClientTimers(ClientTimerOptions options, SessionTable& sessions, S
       random_(random),
       ping_(Frame::make(Opcode::kPing, {}, {})),
       wheel_(kTimerTick, kTimerSlots, now),
-      last_advance_(now) {}
+      last_advance_(now) {
+}
 
 void ClientTimers::opened(ClientSession& session, TimePoint now) {
   const auto interval = static_cast<std::uint64_t>(options_.ping_interval.count());
@@ -27,12 +28,14 @@ void ClientTimers::opened(ClientSession& session, TimePoint now) {
 void ClientTimers::schedule(const ClientSession& session) {
   TimePoint next = session.state.ping_at;
   if (session.state.greeting_at != TimePoint{}) next = std::min(next, session.state.greeting_at);
-  if (session.state.pong_deadline != TimePoint{}) next = std::min(next, session.state.pong_deadline);
+  if (session.state.pong_deadline != TimePoint{})
+    next = std::min(next, session.state.pong_deadline);
   wheel_.schedule(session.ref, next);
 }
 
 void ClientTimers::advance(TimePoint now) {
-  // A process that was stopped or starved must read before it judges: the pongs may lie in the sockets.
+  // A process that was stopped or starved must read before it judges: the pongs may lie in the
+  // sockets.
   if (now - last_advance_ > kTimerStall) judge_from_ = now + options_.pong_timeout;
   last_advance_ = now;
   wheel_.advance(now, [this, now](ClientRef ref) {
@@ -45,7 +48,8 @@ void ClientTimers::advance(TimePoint now) {
 
 void ClientTimers::due(ClientSession& session, TimePoint now) {
   SessionState& state = session.state;
-  if (state.pong_deadline != TimePoint{} && state.pong_deadline < judge_from_) state.pong_deadline = judge_from_;
+  if (state.pong_deadline != TimePoint{} && state.pong_deadline < judge_from_)
+    state.pong_deadline = judge_from_;
   if (state.pong_deadline != TimePoint{} && state.pong_deadline <= now) {
     // It would not take a close frame either.
     session.close_code = CloseCode::kNoPong;

@@ -1,5 +1,5 @@
-// Pings, pong deadlines and greetings of all clients on one timer wheel: one entry per client, spread in time, none
-// cancelled (a stale entry finds no session).
+// Pings, pong deadlines and greetings of all clients on one timer wheel: one entry per client,
+// spread in time, none cancelled (a stale entry finds no session).
 #pragma once
 
 #include "common/random.h"
@@ -17,11 +17,12 @@ struct ClientTimerOptions {
 
 class ClientTimers {
  public:
-  ClientTimers(ClientTimerOptions options, SessionTable& sessions, Sender& sender, Hub& hub, GatewayStats& stats,
-               Random& random, TimePoint now);
+  ClientTimers(ClientTimerOptions options, SessionTable& sessions, Sender& sender, Hub& hub,
+               GatewayStats& stats, Random& random, TimePoint now);
 
-  /// After the protocol has seen the session (it may have set greeting_at). The first ping comes after a random part of
-  /// the interval, so that clients which came together are not pinged together.
+  /// After the protocol has seen the session (it may have set greeting_at). The first ping comes
+  /// after a random part of the interval, so that clients which came together are not pinged
+  /// together.
   void opened(ClientSession& session, TimePoint now);
   /// Anything came from the client: it lives.
   void heard(ClientSession& session) { session.state.pong_deadline = TimePoint{}; }

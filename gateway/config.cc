@@ -25,7 +25,8 @@ constexpr std::size_t kGreetingBytesMax = 1024;
 /// A value out of a closed set of words.
 template <typename T>
 auto one_of(std::initializer_list<std::pair<const char*, T>> words) {
-  return [words = std::vector<std::pair<const char*, T>>(words)](const std::string& text) -> Result<T> {
+  return [words =
+              std::vector<std::pair<const char*, T>>(words)](const std::string& text) -> Result<T> {
     std::string names;
     for (const auto& [name, value] : words) {
       if (text == name) return value;
@@ -42,86 +43,153 @@ Result<std::string> parse_id(const std::string& text) {
 
 Result<std::string> parse_channel(const std::string& text) {
   if (valid_channel_name(text)) return text;
-  return fail(ErrorCode::kInvalid, "'" + text + "' is not a channel name: 1 to 128 of A-Z a-z 0-9 . _ ~ : -");
+  return fail(ErrorCode::kInvalid,
+              "'" + text + "' is not a channel name: 1 to 128 of A-Z a-z 0-9 . _ ~ : -");
 }
 
 Result<std::string> parse_greeting(const std::string& text) {
-  if (text.size() > kGreetingBytesMax) return fail(ErrorCode::kTooLarge, "a greeting has at most 1024 bytes");
-  if (!valid_utf8(proto::as_bytes(text))) return fail(ErrorCode::kInvalid, "the greeting is not UTF-8");
+  if (text.size() > kGreetingBytesMax)
+    return fail(ErrorCode::kTooLarge, "a greeting has at most 1024 bytes");
+  if (!valid_utf8(proto::as_bytes(text)))
+    return fail(ErrorCode::kInvalid, "the greeting is not UTF-8");
   return text;
 }
 
 Result<Address> parse_relay(const std::string& text) {
   auto address = parse_address(text);
-  if (address && address->kind != Address::Kind::kUnix) return fail(ErrorCode::kInvalid, "'" + text + "' is not a Unix socket: unix:PATH");
+  if (address && address->kind != Address::Kind::kUnix)
+    return fail(ErrorCode::kInvalid, "'" + text + "' is not a Unix socket: unix:PATH");
   return address;
 }
 
 void add_connection_flags(Flags& flags, GatewayConfig& c) {
   const std::string group = "Clients";
-  flags.add_list_as("listen", {group, "ADDR", "", "Where clients connect; may be given again"}, c.listen, parse_address, true);
-  flags.add_as("socket-mode", {group, "MODE", "0660", "File mode of Unix sockets that we listen on"}, c.socket_mode, parse_file_mode);
-  flags.add_as("proxy-protocol", {group, "MODE", "off", "PROXY header in front of each connection: off, optional, required"}, c.proxy_mode,
-               one_of<ProxyMode>({{"off", ProxyMode::kOff}, {"optional", ProxyMode::kOptional}, {"required", ProxyMode::kRequired}}));
-  flags.add_list_as("trusted-proxy", {group, "CIDR", "", "Peers whose PROXY header is believed; may be given again"}, c.trusted_proxies, Cidr::parse);
-  flags.add_list_as("allowed-origin", {group, "ORIGIN", "any", "Origin that browsers may come from; may be given again"}, c.allowed_origins, parse_origin);
-  flags.add_as("max-connections", {group, "N", "10000", "Connections at once, handshakes included; over it: 503"}, c.connections_max, count_between(1, kConnectionsMaxMax));
-  flags.add_as("max-connections-per-ip", {group, "N", "0", "The same for one address, 0: no bound; over it: 429"}, c.connections_per_ip_max, count_between(0, kConnectionsMaxMax));
-  flags.add_as("handshake-timeout", {group, "TIME", "10s", "From accept to the whole request head"}, c.handshake_timeout, duration_between(milliseconds(100), hours(1)));
-  flags.add_as("max-head-size", {group, "SIZE", "8KiB", "Request head; over it: 431"}, c.head_bytes_max, size_between(kHeadBytesMin, kHeadBytesMaxMax));
-  flags.add_as("ping-interval", {group, "TIME", "25s", "Between pings to a client; keep it below the balancer's tunnel time-out"}, c.ping_interval, duration_between(milliseconds(100), hours(1)));
-  flags.add_as("pong-timeout", {group, "TIME", "10s", "A client silent for so long after a ping is cut"}, c.pong_timeout, duration_between(milliseconds(100), hours(1)));
+  flags.add_list_as("listen", {group, "ADDR", "", "Where clients connect; may be given again"},
+                    c.listen, parse_address, true);
+  flags.add_as("socket-mode",
+               {group, "MODE", "0660", "File mode of Unix sockets that we listen on"},
+               c.socket_mode, parse_file_mode);
+  flags.add_as(
+      "proxy-protocol",
+      {group, "MODE", "off", "PROXY header in front of each connection: off, optional, required"},
+      c.proxy_mode,
+      one_of<ProxyMode>({{"off", ProxyMode::kOff},
+                         {"optional", ProxyMode::kOptional},
+                         {"required", ProxyMode::kRequired}}));
+  flags.add_list_as("trusted-proxy",
+                    {group, "CIDR", "", "Peers whose PROXY header is believed; may be given again"},
+                    c.trusted_proxies, Cidr::parse);
+  flags.add_list_as(
+      "allowed-origin",
+      {group, "ORIGIN", "any", "Origin that browsers may come from; may be given again"},
+      c.allowed_origins, parse_origin);
+  flags.add_as("max-connections",
+               {group, "N", "10000", "Connections at once, handshakes included; over it: 503"},
+               c.connections_max, count_between(1, kConnectionsMaxMax));
+  flags.add_as("max-connections-per-ip",
+               {group, "N", "0", "The same for one address, 0: no bound; over it: 429"},
+               c.connections_per_ip_max, count_between(0, kConnectionsMaxMax));
+  flags.add_as("handshake-timeout", {group, "TIME", "10s", "From accept to the whole request head"},
+               c.handshake_timeout, duration_between(milliseconds(100), hours(1)));
+  flags.add_as("max-head-size", {group, "SIZE", "8KiB", "Request head; over it: 431"},
+               c.head_bytes_max, size_between(kHeadBytesMin, kHeadBytesMaxMax));
+  flags.add_as(
+      "ping-interval",
+      {group, "TIME", "25s", "Between pings; keep it below the balancer's tunnel time-out"},
+      c.ping_interval, duration_between(milliseconds(100), hours(1)));
+  flags.add_as("pong-timeout",
+               {group, "TIME", "10s", "A client silent for so long after a ping is cut"},
+               c.pong_timeout, duration_between(milliseconds(100), hours(1)));
 }
 
 void add_message_flags(Flags& flags, GatewayConfig& c) {
   const std::string group = "Messages";
-  flags.add_as("default-channel", {group, "NAME", "livechat", "Channel of clients that connect to /"}, c.default_channel, parse_channel);
-  flags.add_switch("tag-messages", {group, "", "", "Deliver messages as ID:message"}, c.tag_messages);
-  flags.add_as("greeting", {group, "TEXT", "", "Sent once to each client; {id} becomes the gateway's id"}, c.greeting, parse_greeting);
-  flags.add_as("greeting-delay", {group, "TIME", "5s", "How long after the client came"}, c.greeting_delay, duration_between(Duration::zero(), hours(1)));
-  flags.add_as("max-message-size", {group, "SIZE", "64KiB", "Of a client's message; over it: close 1009"}, c.message_bytes_max, size_between(kMessageBytesMin, kMessageBytesMax));
-  flags.add_as("max-channels", {group, "N", "10000", "Channels with subscribers here; over it: close 1013"}, c.channels_max, count_between(1, 10'000'000));
-  flags.add_as("client-queue-bytes", {group, "SIZE", "1MiB", "What may wait for one client; over it the client is cut"}, c.client_queue_bytes, size_between(kClientQueueBytesMin, kClientQueueBytesMax));
-  flags.add_as("publish-wait", {group, "TIME", "5s", "How long a client's message may wait for the broker; then close 1013"}, c.publish_wait, duration_between(Duration::zero(), std::chrono::minutes(5)));
-  flags.add_as("publish-queue-bytes", {group, "SIZE", "4MiB", "What may wait for the relay, all clients together; over it: close 1013"}, c.publish_queue_bytes, size_between(1024, 1U << 30U));
-  flags.add_as("on-gap", {group, "RULE", "ignore", "When messages of a channel were missed: ignore, or close (1012) its clients"}, c.on_gap,
-               one_of<OnGap>({{"ignore", OnGap::kIgnore}, {"close", OnGap::kClose}}));
+  flags.add_as("default-channel",
+               {group, "NAME", "livechat", "Channel of clients that connect to /"},
+               c.default_channel, parse_channel);
+  flags.add_switch("tag-messages", {group, "", "", "Deliver messages as ID:message"},
+                   c.tag_messages);
+  flags.add_as("greeting",
+               {group, "TEXT", "", "Sent once to each client; {id} becomes the gateway's id"},
+               c.greeting, parse_greeting);
+  flags.add_as("greeting-delay", {group, "TIME", "5s", "How long after the client came"},
+               c.greeting_delay, duration_between(Duration::zero(), hours(1)));
+  flags.add_as("max-message-size",
+               {group, "SIZE", "64KiB", "Of a client's message; over it: close 1009"},
+               c.message_bytes_max, size_between(kMessageBytesMin, kMessageBytesMax));
+  flags.add_as("max-channels",
+               {group, "N", "10000", "Channels with subscribers here; over it: close 1013"},
+               c.channels_max, count_between(1, 10'000'000));
+  flags.add_as("client-queue-bytes",
+               {group, "SIZE", "1MiB", "What may wait for one client; over it the client is cut"},
+               c.client_queue_bytes, size_between(kClientQueueBytesMin, kClientQueueBytesMax));
+  flags.add_as("publish-wait",
+               {group, "TIME", "5s", "How long a message may wait for the broker; then close 1013"},
+               c.publish_wait, duration_between(Duration::zero(), std::chrono::minutes(5)));
+  flags.add_as("publish-queue-bytes",
+               {group, "SIZE", "4MiB", "What may wait for the relay in all; over it: close 1013"},
+               c.publish_queue_bytes, size_between(1024, 1U << 30U));
+  flags.add_as(
+      "on-gap",
+      {group, "RULE", "ignore", "Messages of a channel were missed: ignore, or close (1012)"},
+      c.on_gap, one_of<OnGap>({{"ignore", OnGap::kIgnore}, {"close", OnGap::kClose}}));
 }
 
 void add_operation_flags(Flags& flags, GatewayConfig& c) {
   const std::string group = "Operation";
-  flags.add("admin-listen", {group, "ADDR", "off", "Serve /healthz, /readyz and /metrics here"}, [&c](const std::string& text) -> Result<void> {
-    auto address = parse_address(text);
-    if (!address) return tl::make_unexpected(address.error());
-    c.admin_listen = *address;
-    return {};
-  });
-  flags.add_as("ready-requires", {group, "WHAT", "relay", "What must not be away for long: none, relay, broker"}, c.ready_requires,
-               one_of<ReadyRequires>({{"none", ReadyRequires::kNone}, {"relay", ReadyRequires::kRelay}, {"broker", ReadyRequires::kBroker}}));
-  flags.add_as("ready-grace", {group, "TIME", "10s", "How long it may be away before /readyz says 503"}, c.ready_grace, duration_between(Duration::zero(), hours(1)));
-  flags.add_as("drain-delay", {group, "TIME", "3s", "After SIGTERM: how long new clients are still served"}, c.drain_delay, duration_between(Duration::zero(), hours(1)));
-  flags.add_as("drain-timeout", {group, "TIME", "30s", "The whole drain, its delay included"}, c.drain_timeout, duration_between(Duration::zero(), hours(24)));
-  flags.add_as("drain-rate", {group, "RATE", "200/s", "Clients closed (1001) per second while draining"}, c.drain_rate_per_second, parse_rate);
-  flags.add_as("log-level", {group, "LEVEL", "info", "debug, info, warn, error"}, c.log_level, parse_log_level);
-  flags.add_as("log-format", {group, "FORMAT", "text", "text, json"}, c.log_format, parse_log_format);
+  flags.add("admin-listen", {group, "ADDR", "off", "Serve /healthz, /readyz and /metrics here"},
+            [&c](const std::string& text) -> Result<void> {
+              auto address = parse_address(text);
+              if (!address) return tl::make_unexpected(address.error());
+              c.admin_listen = *address;
+              return {};
+            });
+  flags.add_as("ready-requires",
+               {group, "WHAT", "relay", "What must not be away for long: none, relay, broker"},
+               c.ready_requires,
+               one_of<ReadyRequires>({{"none", ReadyRequires::kNone},
+                                      {"relay", ReadyRequires::kRelay},
+                                      {"broker", ReadyRequires::kBroker}}));
+  flags.add_as("ready-grace",
+               {group, "TIME", "10s", "How long it may be away before /readyz says 503"},
+               c.ready_grace, duration_between(Duration::zero(), hours(1)));
+  flags.add_as("drain-delay",
+               {group, "TIME", "3s", "After SIGTERM: how long new clients are still served"},
+               c.drain_delay, duration_between(Duration::zero(), hours(1)));
+  flags.add_as("drain-timeout", {group, "TIME", "30s", "The whole drain, its delay included"},
+               c.drain_timeout, duration_between(Duration::zero(), hours(24)));
+  flags.add_as("drain-rate",
+               {group, "RATE", "200/s", "Clients closed (1001) per second while draining"},
+               c.drain_rate_per_second, parse_rate);
+  flags.add_as("log-level", {group, "LEVEL", "info", "debug, info, warn, error"}, c.log_level,
+               parse_log_level);
+  flags.add_as("log-format", {group, "FORMAT", "text", "text, json"}, c.log_format,
+               parse_log_format);
 }
 
 }  // namespace
 
 ConfigOutcome parse_config(int argc, char** argv) {
   GatewayConfig config;
-  Flags flags("sluice-gateway", "WebSocket clients on one side, the host's sluice-relay on the other.", "SLUICE_GATEWAY_");
-  flags.add_as("id", {"Identity", "ID", "", "Name of this gateway, unique per relay"}, config.id, parse_id, true);
-  flags.add_as("relay", {"Identity", "ADDR", "", "The relay's socket, unix:PATH"}, config.relay, parse_relay, true);
+  Flags flags("sluice-gateway",
+              "WebSocket clients on one side, the host's sluice-relay on the other.",
+              "SLUICE_GATEWAY_");
+  flags.add_as("id", {"Identity", "ID", "", "Name of this gateway, unique per relay"}, config.id,
+               parse_id, true);
+  flags.add_as("relay", {"Identity", "ADDR", "", "The relay's socket, unix:PATH"}, config.relay,
+               parse_relay, true);
   add_connection_flags(flags, config);
   add_message_flags(flags, config);
   add_operation_flags(flags, config);
   if (const auto code = flags.parse(argc, argv)) return {std::nullopt, *code};
   if (config.proxy_mode != ProxyMode::kOff && config.trusted_proxies.empty()) {
-    const bool any_tcp = std::any_of(config.listen.begin(), config.listen.end(),
-                                     [](const Address& a) { return a.kind != Address::Kind::kUnix; });
+    const bool any_tcp =
+        std::any_of(config.listen.begin(), config.listen.end(),
+                    [](const Address& a) { return a.kind != Address::Kind::kUnix; });
     if (any_tcp) {
-      std::fprintf(stderr, "sluice-gateway: --proxy-protocol needs --trusted-proxy: name the balancer's network, e.g. 127.0.0.0/8\n");
+      std::fprintf(stderr,
+                   "sluice-gateway: --proxy-protocol needs --trusted-proxy: name the balancer's "
+                   "network, e.g. 127.0.0.0/8\n");
       return {std::nullopt, 2};
     }
   }

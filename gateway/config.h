@@ -1,4 +1,5 @@
-// What the command line, the environment and the configuration file say, checked. Built once, const from then on.
+// What the command line, the environment and the configuration file say, checked. Built once, const
+// from then on.
 #pragma once
 
 #include <cstddef>
@@ -10,8 +11,8 @@
 #include "common/clock.h"
 #include "common/ip.h"
 #include "common/log.h"
-#include "gateway/proxy_protocol.h"
 #include "gateway/protocols/plain.h"
+#include "gateway/proxy_protocol.h"
 #include "gateway/readiness.h"
 
 namespace sluice::gateway {
@@ -50,7 +51,8 @@ struct GatewayConfig {
   unsigned socket_mode = 0660;
 };
 
-/// Either a configuration, or the exit code: --help and --version (0), a fault (not 0, one line on stderr has said it).
+/// Either a configuration, or the exit code: --help and --version (0), a fault (not 0, one line on
+/// stderr has said it).
 struct ConfigOutcome {
   std::optional<GatewayConfig> config;
   int exit_code = 0;

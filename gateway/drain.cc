@@ -5,7 +5,9 @@
 namespace sluice::gateway {
 namespace {
 
-double seconds(Duration d) { return std::chrono::duration<double>(d).count(); }
+double seconds(Duration d) {
+  return std::chrono::duration<double>(d).count();
+}
 
 /// Of the time for closing, this share is for the last clients' close handshakes.
 constexpr double kHandshakeShare = 0.2;
@@ -16,15 +18,19 @@ Drain::Drain(DrainOptions options, TimePoint now) : options_(options), began_(no
   options_.delay = std::min(options_.delay, options_.timeout);
 }
 
-Duration Drain::closing_time() const { return options_.timeout - options_.delay; }
+Duration Drain::closing_time() const {
+  return options_.timeout - options_.delay;
+}
 
 double Drain::rate_needed(std::size_t clients) const {
   const double time = seconds(closing_time()) * (1 - kHandshakeShare);
-  const double needed = time > 0 ? static_cast<double>(clients) / time : static_cast<double>(clients) * 1e3;
+  const double needed =
+      time > 0 ? static_cast<double>(clients) / time : static_cast<double>(clients) * 1e3;
   return std::max(options_.rate_per_second, needed);
 }
 
-Drain::Step Drain::tick(TimePoint now, std::size_t open, std::size_t present, std::size_t publishes_pending) {
+Drain::Step Drain::tick(TimePoint now, std::size_t open, std::size_t present,
+                        std::size_t publishes_pending) {
   Step step;
   if (phase_ == DrainPhase::kAnnounced && now - began_ >= options_.delay) {
     phase_ = DrainPhase::kClosing;
@@ -34,7 +40,8 @@ Drain::Step Drain::tick(TimePoint now, std::size_t open, std::size_t present, st
   } else if (phase_ == DrainPhase::kClosing && (present == 0 || now - began_ >= options_.timeout)) {
     phase_ = DrainPhase::kFlushing;
     step.entered = true;
-  } else if (phase_ == DrainPhase::kFlushing && (publishes_pending == 0 || now - began_ >= options_.timeout)) {
+  } else if (phase_ == DrainPhase::kFlushing &&
+             (publishes_pending == 0 || now - began_ >= options_.timeout)) {
     phase_ = DrainPhase::kDone;
     step.entered = true;
   }

@@ -19,13 +19,15 @@ std::size_t put_header(std::uint8_t* out, Opcode opcode, std::uint64_t length) {
   }
   const int bytes = length < 65536 ? 2 : 8;
   out[1] = bytes == 2 ? 126 : 127;
-  for (int i = 0; i < bytes; ++i) out[2 + i] = static_cast<std::uint8_t>(length >> (8 * (bytes - 1 - i)));
+  for (int i = 0; i < bytes; ++i)
+    out[2 + i] = static_cast<std::uint8_t>(length >> (8 * (bytes - 1 - i)));
   return static_cast<std::size_t>(2 + bytes);
 }
 
 }  // namespace
 
-FrameRef Frame::make(Opcode opcode, std::string_view prefix, std::span<const std::uint8_t> payload) {
+FrameRef Frame::make(Opcode opcode, std::string_view prefix,
+                     std::span<const std::uint8_t> payload) {
   std::uint8_t header[kHeaderBytesMax];
   const std::size_t body = prefix.size() + payload.size();
   const std::size_t header_bytes = put_header(header, opcode, body);
@@ -34,7 +36,8 @@ FrameRef Frame::make(Opcode opcode, std::string_view prefix, std::span<const std
   std::uint8_t* out = frame->data();
   std::memcpy(out, header, header_bytes);
   if (!prefix.empty()) std::memcpy(out + header_bytes, prefix.data(), prefix.size());
-  if (!payload.empty()) std::memcpy(out + header_bytes + prefix.size(), payload.data(), payload.size());
+  if (!payload.empty())
+    std::memcpy(out + header_bytes + prefix.size(), payload.data(), payload.size());
   return FrameRef::adopt(frame);
 }
 

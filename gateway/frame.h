@@ -1,5 +1,5 @@
-// One encoded WebSocket frame, shared by all clients that get it. Server frames are not masked (RFC 6455 5.1), so the
-// same bytes serve everybody. One allocation: counter, size and bytes together.
+// One encoded WebSocket frame, shared by all clients that get it. Server frames are not masked (RFC
+// 6455 5.1), so the same bytes serve everybody. One allocation: counter, size and bytes together.
 #pragma once
 
 #include <cstddef>
@@ -15,8 +15,10 @@ enum class Opcode : std::uint8_t { kText = 1, kBinary = 2, kClose = 8, kPing = 9
 
 class Frame {
  public:
-  /// A whole unfragmented frame whose payload is `prefix` then `payload`. Deterministic: the bytes depend on the arguments alone.
-  [[nodiscard]] static RefPtr<const Frame> make(Opcode opcode, std::string_view prefix, std::span<const std::uint8_t> payload);
+  /// A whole unfragmented frame whose payload is `prefix` then `payload`. Deterministic: the bytes
+  /// depend on the arguments alone.
+  [[nodiscard]] static RefPtr<const Frame> make(Opcode opcode, std::string_view prefix,
+                                                std::span<const std::uint8_t> payload);
 
   [[nodiscard]] std::span<const std::uint8_t> bytes() const { return {data(), size_}; }
   [[nodiscard]] std::size_t size() const { return size_; }
@@ -30,7 +32,9 @@ class Frame {
  private:
   explicit Frame(std::size_t size) : size_(size) {}
   ~Frame() = default;
-  [[nodiscard]] const std::uint8_t* data() const { return reinterpret_cast<const std::uint8_t*>(this + 1); }
+  [[nodiscard]] const std::uint8_t* data() const {
+    return reinterpret_cast<const std::uint8_t*>(this + 1);
+  }
   [[nodiscard]] std::uint8_t* data() { return reinterpret_cast<std::uint8_t*>(this + 1); }
 
   mutable std::size_t refs_ = 1;

@@ -13,14 +13,16 @@
 namespace sluice::gateway {
 namespace {
 
-/// Descriptors beside the clients': lingering refusals (512), admin connections (192), listeners, link, loop, libwebsockets.
+/// Descriptors beside the clients': lingering refusals (512), admin connections (192), listeners,
+/// link, loop, libwebsockets.
 constexpr std::size_t kReservedDescriptors = 800;
 
 PlainOptions plain_options(const GatewayConfig& config) {
   PlainOptions options;
   if (config.tag_messages) options.tag = config.id + ":";
   options.greeting = config.greeting;
-  if (const auto at = options.greeting.find("{id}"); at != std::string::npos) options.greeting.replace(at, 4, config.id);
+  if (const auto at = options.greeting.find("{id}"); at != std::string::npos)
+    options.greeting.replace(at, 4, config.id);
   options.greeting_delay = config.greeting_delay;
   options.on_gap = config.on_gap;
   return options;
@@ -32,7 +34,8 @@ AcceptorOptions acceptor_options(const GatewayConfig& config) {
   options.trusted_proxies = config.trusted_proxies;
   options.handshake_timeout = config.handshake_timeout;
   options.head_bytes_max = config.head_bytes_max;
-  options.limits = {.connections_max = config.connections_max, .connections_per_ip_max = config.connections_per_ip_max};
+  options.limits = {.connections_max = config.connections_max,
+                    .connections_per_ip_max = config.connections_per_ip_max};
   options.upgrade.default_channel = config.default_channel;
   options.upgrade.allowed_origins = config.allowed_origins;
   return options;
@@ -50,8 +53,8 @@ Gateway::Gateway(GatewayConfig config)
              .publish_queue_bytes = config_.publish_queue_bytes},
             hub_, time_),
       relay_(loop_, config_.relay.path, link_, random_),
-      timers_({.ping_interval = config_.ping_interval, .pong_timeout = config_.pong_timeout}, sessions_, sender_, hub_,
-              stats_, random_, time_.now()),
+      timers_({.ping_interval = config_.ping_interval, .pong_timeout = config_.pong_timeout},
+              sessions_, sender_, hub_, stats_, random_, time_.now()),
       endpoint_(loop_.raw(), sessions_, sender_, *this, time_, random_),
       readiness_({.requires_what = config_.ready_requires, .grace = config_.ready_grace}),
       end_of_turn_(loop_, [this] { end_of_turn(); }),
@@ -69,6 +72,9 @@ Result<void> Gateway::start() {
   acceptor_ = std::make_unique<Acceptor>(loop_, acceptor_options(config_), time_, *this);
   if (auto opened = open_admin_listener(); !opened) return opened;
   if (auto opened = open_client_listeners(); !opened) return opened;
+  // A start that fails says one line, what is wrong; so the rest is said only now.
+  for (const std::string& line : std::exchange(said_at_start_, {})) log_info("{}", line);
+  log_info("up to {} connections", config_.connections_max);
   watch_signals();
   tick_.start_every(kTimerTick);
   relay_.start();
@@ -78,15 +84,16 @@ Result<void> Gateway::start() {
 Result<void> Gateway::check_descriptors() const {
   rlimit limit{};
   if (::getrlimit(RLIMIT_NOFILE, &limit) != 0) return {};
-  const std::size_t room = limit.rlim_cur > kReservedDescriptors ? limit.rlim_cur - kReservedDescriptors : 0;
+  const std::size_t room =
+      limit.rlim_cur > kReservedDescriptors ? limit.rlim_cur - kReservedDescriptors : 0;
   if (config_.connections_max > room) {
-    return fail(ErrorCode::kSystem, "--max-connections " + std::to_string(config_.connections_max) + " needs " +
-                                        std::to_string(config_.connections_max + kReservedDescriptors) +
-                                        " descriptors, the limit is " + std::to_string(limit.rlim_cur) +
-                                        ": raise it (ulimit -n, LimitNOFILE=) or set --max-connections to " +
-                                        std::to_string(room) + " at most");
+    return fail(ErrorCode::kSystem,
+                "--max-connections " + std::to_string(config_.connections_max) + " needs " +
+                    std::to_string(config_.connections_max + kReservedDescriptors) +
+                    " descriptors, the limit is " + std::to_string(limit.rlim_cur) +
+                    ": raise it (ulimit -n, LimitNOFILE=) or set --max-connections to " +
+                    std::to_string(room) + " at most");
   }
-  log_info("up to {} connections ({} descriptors allow {})", config_.connections_max, limit.rlim_cur, room);
   return {};
 }
 
@@ -94,9 +101,10 @@ Result<void> Gateway::open_client_listeners() {
   for (const Address& address : config_.listen) {
     auto fd = listen_on(address, {.unix_mode = config_.socket_mode});
     if (!fd) return fail(fd.error().code, "--listen: " + fd.error().message);
-    const std::string name = address.kind == Address::Kind::kUnix ? to_string(address) : local_name(fd->get());
+    const std::string name =
+        address.kind == Address::Kind::kUnix ? to_string(address) : local_name(fd->get());
     acceptor_->listen(std::move(*fd));
-    log_info("listening on {}", name);
+    said_at_start_.push_back("listening on " + name);
   }
   return {};
 }
@@ -106,13 +114,17 @@ Result<void> Gateway::open_admin_listener() {
   pages_.add("/healthz", [] { return HttpReply{200, "text/plain; charset=utf-8", "ok\n"}; });
   pages_.add("/readyz", [this] {
     const ReadyAnswer answer = readiness_.answer(time_.now());
-    return HttpReply{Readiness::http_status(answer.state), "text/plain; charset=utf-8", answer.text + "\n"};
+    return HttpReply{Readiness::http_status(answer.state), "text/plain; charset=utf-8",
+                     answer.text + "\n"};
   });
-  pages_.add("/metrics", [this] { return HttpReply{200, "text/plain; version=0.0.4", metrics_text(*this)}; });
+  pages_.add("/metrics", [this] {
+    return HttpReply{200, "text/plain; version=0.0.4", metrics_text(*this)};
+  });
   auto fd = listen_on(*config_.admin_listen, {.unix_mode = config_.socket_mode});
   if (!fd) return fail(fd.error().code, "--admin-listen: " + fd.error().message);
   const bool is_unix = config_.admin_listen->kind == Address::Kind::kUnix;
-  log_info("admin on {}", is_unix ? to_string(*config_.admin_listen) : local_name(fd->get()));
+  said_at_start_.push_back("admin on " +
+                           (is_unix ? to_string(*config_.admin_listen) : local_name(fd->get())));
   admin_ = std::make_unique<AdminListener>(loop_, std::move(*fd), pages_, time_);
   return {};
 }
@@ -123,7 +135,8 @@ void Gateway::watch_signals() {
   };
   on(SIGTERM, [this] { on_terminate("SIGTERM"); });
   on(SIGINT, [this] { on_terminate("SIGINT"); });
-  on(SIGUSR2, [] { log_warn("SIGUSR2 ignored: this version can't hand its clients over; SIGTERM drains"); });
+  on(SIGUSR2,
+     [] { log_warn("SIGUSR2 ignored: this version can't hand its clients over; SIGTERM drains"); });
   on(SIGHUP, [] { log_info("SIGHUP: nothing that this process reads again"); });
 }
 
@@ -163,15 +176,16 @@ void Gateway::log_readiness() {
 
 // ---- clients
 
-void Gateway::accept(UniqueFd fd, const UpgradeRequest& request, const ClientAddress& address, std::string_view rest) {
+void Gateway::accept(UniqueFd fd, const UpgradeRequest& request, const ClientAddress& address,
+                     std::string_view rest) {
   endpoint_.adopt(std::move(fd), request, address, rest);
 }
 
 void Gateway::opened(ClientSession& session, const UpgradeRequest& request) {
   ++stats_.opened;
   session.protocol = &plain_;
-  log_info("client connected id={} address={} channel={}", to_string(session.state.id), to_string(session.state.address),
-           request.channel);
+  log_info("client connected id={} address={} channel={}", to_string(session.state.id),
+           to_string(session.state.address), request.channel);
   hub_.opened(session, request.channel);
   timers_.opened(session, time_.now());
 }
@@ -185,14 +199,19 @@ void Gateway::fragment(ClientSession& session, const Fragment& fragment) {
   timers_.heard(session);
   const Input input = add_fragment(session.state.inbound, fragment, config_.message_bytes_max);
   switch (input.verdict) {
-    case InputVerdict::kMore: return;
+    case InputVerdict::kMore:
+      return;
     case InputVerdict::kMessage:
       log_debug("received {} bytes from id={}", input.message.size(), to_string(session.state.id));
       hub_.received(session, input.message, session.state.inbound.text);
       release_message(session.state.inbound);
       return;
-    case InputVerdict::kNotUtf8: sender_.close(session, CloseCode::kInvalidPayload, "text is not UTF-8"); return;
-    case InputVerdict::kTooBig: sender_.close(session, CloseCode::kTooBig, "message too big"); return;
+    case InputVerdict::kNotUtf8:
+      sender_.close(session, CloseCode::kInvalidPayload, "text is not UTF-8");
+      return;
+    case InputVerdict::kTooBig:
+      sender_.close(session, CloseCode::kTooBig, "message too big");
+      return;
   }
 }
 
@@ -201,22 +220,30 @@ CloseReason Gateway::reason_of(const ClientSession& session) const {
     return session.peer_closed ? CloseReason::kClientClosed : CloseReason::kClientGone;
   }
   switch (session.close_code) {
-    case CloseCode::kGoingAway: return CloseReason::kDrained;
-    case CloseCode::kInvalidPayload: return CloseReason::kInvalidPayload;
-    case CloseCode::kPolicy: return CloseReason::kTooSlow;
-    case CloseCode::kTooBig: return CloseReason::kTooBig;
-    case CloseCode::kServiceRestart: return CloseReason::kGap;
-    case CloseCode::kTryAgainLater: return CloseReason::kPublishFailed;
-    case CloseCode::kNoPong: return CloseReason::kNoPong;
-    default: return CloseReason::kClientGone;
+    case CloseCode::kGoingAway:
+      return CloseReason::kDrained;
+    case CloseCode::kInvalidPayload:
+      return CloseReason::kInvalidPayload;
+    case CloseCode::kPolicy:
+      return CloseReason::kTooSlow;
+    case CloseCode::kTooBig:
+      return CloseReason::kTooBig;
+    case CloseCode::kServiceRestart:
+      return CloseReason::kGap;
+    case CloseCode::kTryAgainLater:
+      return CloseReason::kPublishFailed;
+    case CloseCode::kNoPong:
+      return CloseReason::kNoPong;
+    default:
+      return CloseReason::kClientGone;
   }
 }
 
 void Gateway::closed(ClientSession& session) {
   const CloseReason reason = reason_of(session);
   stats_.count_close(reason);
-  log_info("client closed id={} address={} reason={}", to_string(session.state.id), to_string(session.state.address),
-           kCloseReasonNames[static_cast<std::size_t>(reason)]);
+  log_info("client closed id={} address={} reason={}", to_string(session.state.id),
+           to_string(session.state.address), kCloseReasonNames[static_cast<std::size_t>(reason)]);
   hub_.closed(session);
   acceptor_->client_left(session.state.address);
 }
@@ -240,11 +267,15 @@ void Gateway::broker_state(bool connected, std::string_view reason) {
 }
 
 void Gateway::channel_gap(const ChannelGap& gap) {
-  const std::string count = gap.count == proto::kCountUnknown ? "unknown" : std::to_string(gap.count);
-  log_warn("gap channel={} cause=\"{}\" messages={} duration_ms={}", gap.channel, gap.cause, count, gap.duration_ms);
+  const std::string count =
+      gap.count == proto::kCountUnknown ? "unknown" : std::to_string(gap.count);
+  log_warn("gap channel={} cause=\"{}\" messages={} duration_ms={}", gap.channel, gap.cause, count,
+           gap.duration_ms);
 }
 
-void Gateway::channel_subscribed(std::string_view channel) { log_info("subscribed to {}", channel); }
+void Gateway::channel_subscribed(std::string_view channel) {
+  log_info("subscribed to {}", channel);
+}
 
 void Gateway::channel_refused(std::string_view channel, std::string_view reason) {
   log_warn("the relay refuses channel {}: {}; its clients are closed (1013)", channel, reason);
@@ -263,11 +294,15 @@ void Gateway::on_terminate(const char* signal_name) {
                               .timeout = config_.drain_timeout,
                               .rate_per_second = config_.drain_rate_per_second},
                  time_.now());
-  log_info("{}: draining {} clients; new ones are served for {} more", signal_name, sessions_.size(),
-           format_duration(config_.drain_delay));
-  if (const double needed = drain_->rate_needed(sessions_.size()); needed > config_.drain_rate_per_second) {
-    log_warn("--drain-rate {:.0f}/s would not empty {} clients within --drain-timeout {}: closing {:.0f}/s",
-             config_.drain_rate_per_second, sessions_.size(), format_duration(config_.drain_timeout), needed);
+  log_info("{}: draining {} clients; new ones are served for {} more", signal_name,
+           sessions_.size(), format_duration(config_.drain_delay));
+  if (const double needed = drain_->rate_needed(sessions_.size());
+      needed > config_.drain_rate_per_second) {
+    log_warn(
+        "--drain-rate {:.0f}/s would not empty {} clients within --drain-timeout {}: closing "
+        "{:.0f}/s",
+        config_.drain_rate_per_second, sessions_.size(), format_duration(config_.drain_timeout),
+        needed);
   }
 }
 
@@ -282,7 +317,8 @@ std::size_t Gateway::open_sessions() const {
 
 void Gateway::drain_tick() {
   const Drain::Step step =
-      drain_->tick(time_.now(), open_sessions(), sessions_.size() + acceptor_->pending(), link_.publishes_pending());
+      drain_->tick(time_.now(), open_sessions(), sessions_.size() + acceptor_->pending(),
+                   link_.publishes_pending());
   if (step.entered) enter_drain_phase(step.phase);
   close_some(step.close_now);
   if (step.phase == DrainPhase::kClosing && sessions_.size() + 1000 <= drain_reported_) {
@@ -293,17 +329,20 @@ void Gateway::drain_tick() {
 
 void Gateway::enter_drain_phase(DrainPhase phase) {
   switch (phase) {
-    case DrainPhase::kAnnounced: return;
+    case DrainPhase::kAnnounced:
+      return;
     case DrainPhase::kClosing:
       acceptor_->stop_listening();
       drain_reported_ = sessions_.size();
       log_info("draining: listeners closed, closing {} clients", drain_reported_);
       return;
     case DrainPhase::kFlushing:
-      log_info("draining: {} clients left, {} publishes on their way", sessions_.size(), link_.publishes_pending());
+      log_info("draining: {} clients left, {} publishes on their way", sessions_.size(),
+               link_.publishes_pending());
       return;
     case DrainPhase::kDone:
-      if (link_.publishes_pending() > 0) log_warn("{} publishes of unknown fate", link_.publishes_pending());
+      if (link_.publishes_pending() > 0)
+        log_warn("{} publishes of unknown fate", link_.publishes_pending());
       log_info("drained");
       loop_.stop();
       return;

@@ -28,7 +28,8 @@ class Gateway final : public EndpointEvents, public HubObserver, public UpgradeS
   explicit Gateway(GatewayConfig config);
   ~Gateway() override;
 
-  /// Opens listeners and the link. A fault here ends the program: the message names flag and remedy.
+  /// Opens listeners and the link. A fault here ends the program: the message names flag and
+  /// remedy.
   [[nodiscard]] Result<void> start();
   /// Until drained or told to stop. The exit code.
   int run();
@@ -46,10 +47,13 @@ class Gateway final : public EndpointEvents, public HubObserver, public UpgradeS
   void channel_gap(const ChannelGap& gap) override;
   void channel_subscribed(std::string_view channel) override;
   void channel_refused(std::string_view channel, std::string_view reason) override;
-  void message_queued(std::uint32_t received_micros) override { sender_.note_message(received_micros); }
+  void message_queued(std::uint32_t received_micros) override {
+    sender_.note_message(received_micros);
+  }
 
   // UpgradeSink.
-  void accept(UniqueFd fd, const UpgradeRequest& request, const ClientAddress& address, std::string_view rest) override;
+  void accept(UniqueFd fd, const UpgradeRequest& request, const ClientAddress& address,
+              std::string_view rest) override;
 
   // For the metrics page.
   [[nodiscard]] const GatewayConfig& config() const { return config_; }
@@ -102,6 +106,7 @@ class Gateway final : public EndpointEvents, public HubObserver, public UpgradeS
   std::optional<Drain> drain_;
   std::size_t drain_slot_ = 0;
   std::size_t drain_reported_ = 0;
+  std::vector<std::string> said_at_start_;
 };
 
 }  // namespace sluice::gateway

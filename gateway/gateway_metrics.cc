@@ -6,39 +6,54 @@
 namespace sluice::gateway {
 namespace {
 
-double number(std::uint64_t n) { return static_cast<double>(n); }
+double number(std::uint64_t n) {
+  return static_cast<double>(n);
+}
 
 void add_clients(MetricsPage& page, const Gateway& g) {
-  page.gauge("sluice_gateway_connections", "Clients connected.", {}, [&g] { return number(g.connections()); });
-  page.gauge("sluice_gateway_connections_max", "--max-connections.", {}, [&g] { return number(g.config().connections_max); });
-  page.gauge("sluice_gateway_handshakes_pending", "Connections whose request head is not whole yet.", {},
+  page.gauge("sluice_gateway_connections", "Clients connected.", {},
+             [&g] { return number(g.connections()); });
+  page.gauge("sluice_gateway_connections_max", "--max-connections.", {},
+             [&g] { return number(g.config().connections_max); });
+  page.gauge("sluice_gateway_handshakes_pending",
+             "Connections whose request head is not whole yet.", {},
              [&g] { return number(g.acceptor().pending()); });
   page.counter("sluice_gateway_accepted_total", "Connections accepted.", {},
                [&g] { return number(g.acceptor().stats().listener.accepted); });
-  page.counter("sluice_gateway_accept_pauses_total", "Times accepting paused: out of descriptors or memory.", {},
+  page.counter("sluice_gateway_accept_pauses_total",
+               "Times accepting paused: out of descriptors or memory.", {},
                [&g] { return number(g.acceptor().stats().listener.pauses); });
-  page.counter("sluice_gateway_accepts_aborted_total", "Connections gone before they were accepted.", {},
+  page.counter("sluice_gateway_accepts_aborted_total",
+               "Connections gone before they were accepted.", {},
                [&g] { return number(g.acceptor().stats().listener.aborted); });
-  page.counter("sluice_gateway_handshakes_abandoned_total", "Peers that left before their request head was whole.", {},
+  page.counter("sluice_gateway_handshakes_abandoned_total",
+               "Peers that left before their request head was whole.", {},
                [&g] { return number(g.acceptor().stats().abandoned); });
-  page.counter("sluice_gateway_opened_total", "Clients whose WebSocket was opened.", {}, [&g] { return number(g.stats().opened); });
-  page.counter("sluice_gateway_never_opened_total", "Upgrades that ended before they were open.", {},
-               [&g] { return number(g.stats().never_opened); });
+  page.counter("sluice_gateway_opened_total", "Clients whose WebSocket was opened.", {},
+               [&g] { return number(g.stats().opened); });
+  page.counter("sluice_gateway_never_opened_total", "Upgrades that ended before they were open.",
+               {}, [&g] { return number(g.stats().never_opened); });
   for (const RefusalReason reason : all_refusal_reasons()) {
-    page.counter("sluice_gateway_refused_total", "Connections refused, by reason.", {{"reason", std::string(to_string(reason))}},
+    page.counter("sluice_gateway_refused_total", "Connections refused, by reason.",
+                 {{"reason", std::string(to_string(reason))}},
                  [&g, reason] { return number(g.acceptor().stats().refused_for(reason)); });
   }
   for (std::size_t i = 0; i < kCloseReasonNames.size(); ++i) {
-    page.counter("sluice_gateway_closed_total", "Clients gone, by reason.", {{"reason", kCloseReasonNames[i]}},
+    page.counter("sluice_gateway_closed_total", "Clients gone, by reason.",
+                 {{"reason", kCloseReasonNames[i]}},
                  [&g, i] { return number(g.stats().closed[i]); });
   }
-  page.counter("sluice_gateway_pings_total", "Pings sent.", {}, [&g] { return number(g.stats().pings); });
-  page.counter("sluice_gateway_greetings_total", "Greetings sent.", {}, [&g] { return number(g.stats().greetings); });
+  page.counter("sluice_gateway_pings_total", "Pings sent.", {},
+               [&g] { return number(g.stats().pings); });
+  page.counter("sluice_gateway_greetings_total", "Greetings sent.", {},
+               [&g] { return number(g.stats().greetings); });
 }
 
 void add_messages(MetricsPage& page, const Gateway& g) {
-  page.counter("sluice_gateway_client_messages_total", "Messages from clients.", {}, [&g] { return number(g.hub().stats().received); });
-  page.counter("sluice_gateway_client_message_bytes_total", "Payload bytes of messages from clients.", {},
+  page.counter("sluice_gateway_client_messages_total", "Messages from clients.", {},
+               [&g] { return number(g.hub().stats().received); });
+  page.counter("sluice_gateway_client_message_bytes_total",
+               "Payload bytes of messages from clients.", {},
                [&g] { return number(g.hub().stats().received_bytes); });
   page.counter("sluice_gateway_channel_messages_total", "Channel messages from the relay.", {},
                [&g] { return number(g.hub().stats().messages_in); });
@@ -48,48 +63,60 @@ void add_messages(MetricsPage& page, const Gateway& g) {
                [&g] { return number(g.sender().stats().frames_out); });
   page.counter("sluice_gateway_client_bytes_total", "Frame bytes handed to client sockets.", {},
                [&g] { return number(g.sender().stats().bytes_out); });
-  page.counter("sluice_gateway_client_sends_total", "System calls for that.", {}, [&g] { return number(g.sender().stats().sends); });
+  page.counter("sluice_gateway_client_sends_total", "System calls for that.", {},
+               [&g] { return number(g.sender().stats().sends); });
   page.counter("sluice_gateway_partial_sends_total", "Sends that took a part of a frame.", {},
                [&g] { return number(g.sender().stats().partial_sends); });
-  page.counter("sluice_gateway_blocked_sends_total", "Sends that took nothing.", {}, [&g] { return number(g.sender().stats().blocked); });
+  page.counter("sluice_gateway_blocked_sends_total", "Sends that took nothing.", {},
+               [&g] { return number(g.sender().stats().blocked); });
   page.counter("sluice_gateway_cut_off_total", "Connections ended without a close handshake.", {},
                [&g] { return number(g.sender().stats().cut_off); });
-  page.counter("sluice_gateway_dropped_total", "Frames dropped, by reason.", {{"reason", "overflow"}},
+  page.counter("sluice_gateway_dropped_total", "Frames dropped, by reason.",
+               {{"reason", "overflow"}},
                [&g] { return number(g.sender().stats().dropped_overflow); });
-  page.counter("sluice_gateway_dropped_total", "Frames dropped, by reason.", {{"reason", "closing"}},
+  page.counter("sluice_gateway_dropped_total", "Frames dropped, by reason.",
+               {{"reason", "closing"}},
                [&g] { return number(g.sender().stats().dropped_closing); });
   page.gauge("sluice_gateway_client_queue_bytes", "Bytes waiting for all clients.", {},
              [&g] { return number(g.sender().queued_bytes()); });
-  page.histogram("sluice_gateway_delivery_latency_seconds", "From the broker's message at the relay to the clients' sockets.",
+  page.histogram("sluice_gateway_delivery_latency_seconds",
+                 "From the broker's message at the relay to the clients' sockets.",
                  g.sender().latency());
 }
 
 void add_relay(MetricsPage& page, const Gateway& g) {
-  page.gauge("sluice_gateway_relay_up", "1: the relay link stands.", {}, [&g] { return g.link().up() ? 1.0 : 0.0; });
+  page.gauge("sluice_gateway_relay_up", "1: the relay link stands.", {},
+             [&g] { return g.link().up() ? 1.0 : 0.0; });
   page.gauge("sluice_gateway_broker_up", "1: the relay says that its broker is connected.", {},
              [&g] { return g.link().up() && g.broker_connected() ? 1.0 : 0.0; });
-  for (const ReadyState state : {ReadyState::kStarting, ReadyState::kReady, ReadyState::kDegraded, ReadyState::kNotReady,
-                                 ReadyState::kDraining}) {
+  for (const ReadyState state : {ReadyState::kStarting, ReadyState::kReady, ReadyState::kDegraded,
+                                 ReadyState::kNotReady, ReadyState::kDraining}) {
     std::string label = to_string(state);
     if (const auto space = label.find(' '); space != std::string::npos) label[space] = '_';
-    page.gauge("sluice_gateway_ready_state", "1 for the state that /readyz tells.", {{"state", label}},
-               [&g, state] { return g.ready_state() == state ? 1.0 : 0.0; });
+    page.gauge("sluice_gateway_ready_state", "1 for the state that /readyz tells.",
+               {{"state", label}}, [&g, state] { return g.ready_state() == state ? 1.0 : 0.0; });
   }
-  page.gauge("sluice_gateway_channels", "Channels with a subscriber here.", {}, [&g] { return number(g.hub().channels()); });
-  page.gauge("sluice_gateway_subscriptions", "Client subscriptions.", {}, [&g] { return number(g.hub().subscriptions()); });
-  page.counter("sluice_gateway_channels_refused_total", "Subscriptions refused: --max-channels.", {},
-               [&g] { return number(g.hub().stats().channels_refused); });
-  const auto link = [&page, &g](const char* name, const char* help, std::uint64_t RelayLinkStats::*field) {
+  page.gauge("sluice_gateway_channels", "Channels with a subscriber here.", {},
+             [&g] { return number(g.hub().channels()); });
+  page.gauge("sluice_gateway_subscriptions", "Client subscriptions.", {},
+             [&g] { return number(g.hub().subscriptions()); });
+  page.counter("sluice_gateway_channels_refused_total", "Subscriptions refused: --max-channels.",
+               {}, [&g] { return number(g.hub().stats().channels_refused); });
+  const auto link = [&page, &g](const char* name, const char* help,
+                                std::uint64_t RelayLinkStats::*field) {
     page.counter(name, help, {}, [&g, field] { return number(g.link().stats().*field); });
   };
-  link("sluice_gateway_relay_connects_total", "Connections to the relay.", &RelayLinkStats::connects);
-  link("sluice_gateway_relay_resumes_total", "Links that went on where they were.", &RelayLinkStats::resumes);
+  link("sluice_gateway_relay_connects_total", "Connections to the relay.",
+       &RelayLinkStats::connects);
+  link("sluice_gateway_relay_resumes_total", "Links that went on where they were.",
+       &RelayLinkStats::resumes);
   link("sluice_gateway_relay_losses_total", "Links lost.", &RelayLinkStats::losses);
-  link("sluice_gateway_relay_received_bytes_total", "Bytes from the relay.", &RelayLinkStats::bytes_in);
+  link("sluice_gateway_relay_received_bytes_total", "Bytes from the relay.",
+       &RelayLinkStats::bytes_in);
   link("sluice_gateway_relay_sent_bytes_total", "Bytes to the relay.", &RelayLinkStats::bytes_out);
   const auto publish = [&page, &g](const char* outcome, std::uint64_t RelayLinkStats::*field) {
-    page.counter("sluice_gateway_publishes_total", "Publishes of clients, by outcome.", {{"outcome", outcome}},
-                 [&g, field] { return number(g.link().stats().*field); });
+    page.counter("sluice_gateway_publishes_total", "Publishes of clients, by outcome.",
+                 {{"outcome", outcome}}, [&g, field] { return number(g.link().stats().*field); });
   };
   publish("published", &RelayLinkStats::published);
   publish("timed_out", &RelayLinkStats::publish_timeouts);
@@ -98,9 +125,10 @@ void add_relay(MetricsPage& page, const Gateway& g) {
   publish("unknown_fate", &RelayLinkStats::publish_unknown);
   page.gauge("sluice_gateway_publishes_pending", "Publishes held or unanswered.", {},
              [&g] { return number(g.link().publishes_pending()); });
-  page.gauge("sluice_gateway_publish_queue_bytes", "Bytes of held publishes.", {}, [&g] { return number(g.link().hold_bytes()); });
-  page.counter("sluice_gateway_gap_events_total", "Holes in channels, one per channel and hole.", {},
-               [&g] { return number(g.hub().stats().gap_events); });
+  page.gauge("sluice_gateway_publish_queue_bytes", "Bytes of held publishes.", {},
+             [&g] { return number(g.link().hold_bytes()); });
+  page.counter("sluice_gateway_gap_events_total", "Holes in channels, one per channel and hole.",
+               {}, [&g] { return number(g.hub().stats().gap_events); });
   page.counter("sluice_gateway_gap_messages_total", "Messages missing in holes of known size.", {},
                [&g] { return number(g.hub().stats().gap_messages); });
   page.counter("sluice_gateway_gaps_unknown_total", "Holes whose size nobody knows.", {},

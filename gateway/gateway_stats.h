@@ -21,9 +21,10 @@ enum class CloseReason : std::uint8_t {
   kCount,
 };
 
-inline constexpr std::array<const char*, static_cast<std::size_t>(CloseReason::kCount)> kCloseReasonNames = {
-    "client_closed", "client_gone", "drained",        "invalid_payload", "too_slow",
-    "too_big",       "gap",         "publish_failed", "no_pong"};
+inline constexpr std::array<const char*, static_cast<std::size_t>(CloseReason::kCount)>
+    kCloseReasonNames = {"client_closed", "client_gone", "drained", "invalid_payload",
+                         "too_slow",      "too_big",     "gap",     "publish_failed",
+                         "no_pong"};
 
 struct GatewayStats {
   std::uint64_t opened = 0;

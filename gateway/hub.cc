@@ -7,11 +7,14 @@
 namespace sluice::gateway {
 
 Hub::Hub(HubOptions options, SessionTable& sessions, Delivery& delivery, HubObserver& observer)
-    : options_(options), sessions_(sessions), delivery_(delivery), observer_(observer) {}
+    : options_(options), sessions_(sessions), delivery_(delivery), observer_(observer) {
+}
 
 // ---- client side
 
-void Hub::opened(ClientSession& session, std::string_view channel) { session.protocol->opened(session, channel, *this); }
+void Hub::opened(ClientSession& session, std::string_view channel) {
+  session.protocol->opened(session, channel, *this);
+}
 
 void Hub::received(ClientSession& session, proto::Bytes payload, bool text) {
   ++stats_.received;
@@ -51,9 +54,10 @@ bool Hub::subscribe(ClientSession& session, std::string_view name) {
   std::uint32_t slot = 0;
   Channel* channel = find_or_add(name, slot);
   if (channel == nullptr) return false;
-  session.state.subscriptions.push_back({.channel = slot,
-                                         .place = static_cast<std::uint32_t>(channel->subscribers.size()),
-                                         .began_sequence = link_->sequence()});
+  session.state.subscriptions.push_back(
+      {.channel = slot,
+       .place = static_cast<std::uint32_t>(channel->subscribers.size()),
+       .began_sequence = link_->sequence()});
   channel->subscribers.push_back(session.ref);
   ++subscriptions_;
   return true;
@@ -96,8 +100,9 @@ void Hub::channel_message(std::uint32_t slot, const proto::Message& message) {
   channel.position.offset = message.offset;
   ++stats_.messages_in;
   const ChannelMessage decoded{channel.name, channel.position, message.payload, message.meta};
-  // One encoding per protocol. Protocols are few and subscribers of a channel nearly always share one, so the last
-  // one used is all that needs remembering; a second protocol encodes at its first subscriber.
+  // One encoding per protocol. Protocols are few and subscribers of a channel nearly always share
+  // one, so the last one used is all that needs remembering; a second protocol encodes at its first
+  // subscriber.
   std::vector<std::pair<const ClientProtocol*, FrameRef>> frames;
   for (const ClientRef ref : channel.subscribers) {
     ClientSession* session = sessions_.find(ref);
@@ -143,12 +148,14 @@ void Hub::channel_refused(std::uint32_t slot, std::string_view reason) {
   observer_.channel_refused(channels_[slot].name, reason);
   scratch_ = channels_[slot].subscribers;
   for (const ClientRef ref : scratch_) {
-    if (ClientSession* session = sessions_.find(ref)) delivery_.close(*session, CloseCode::kTryAgainLater, "too many channels");
+    if (ClientSession* session = sessions_.find(ref))
+      delivery_.close(*session, CloseCode::kTryAgainLater, "too many channels");
   }
 }
 
 void Hub::publish_failed(ClientRef origin, proto::ErrorReason reason) {
-  if (ClientSession* session = sessions_.find(origin)) session->protocol->publish_failed(*session, {reason}, *this);
+  if (ClientSession* session = sessions_.find(origin))
+    session->protocol->publish_failed(*session, {reason}, *this);
 }
 
 }  // namespace sluice::gateway

@@ -1,7 +1,9 @@
-// Steps 3 and 12 of a message's path: who gets what. Pure: no libwebsockets, no sockets; the simulator runs it as it is.
+// Steps 3 and 12 of a message's path: who gets what. Pure: no libwebsockets, no sockets; the
+// simulator runs it as it is.
 //
-// A channel lives from its first subscriber to its last. Its subscribers stand in one dense array, each knowing its
-// place, so that joining and leaving cost O(1) and a fan-out walks memory in order.
+// A channel lives from its first subscriber to its last. Its subscribers stand in one dense array,
+// each knowing its place, so that joining and leaving cost O(1) and a fan-out walks memory in
+// order.
 #pragma once
 
 #include <cstdint>
@@ -24,14 +26,14 @@ struct HubOptions {
 
 /// Counters, never reset.
 struct HubStats {
-  std::uint64_t messages_in = 0;      ///< channel messages from the relay
-  std::uint64_t deliveries = 0;       ///< put into outboxes
-  std::uint64_t gap_events = 0;       ///< one per channel and hole
-  std::uint64_t gap_messages = 0;     ///< missing messages, where the number is known
-  std::uint64_t gaps_unknown = 0;     ///< holes of unknown size
-  std::uint64_t received = 0;         ///< messages from clients
+  std::uint64_t messages_in = 0;   ///< channel messages from the relay
+  std::uint64_t deliveries = 0;    ///< put into outboxes
+  std::uint64_t gap_events = 0;    ///< one per channel and hole
+  std::uint64_t gap_messages = 0;  ///< missing messages, where the number is known
+  std::uint64_t gaps_unknown = 0;  ///< holes of unknown size
+  std::uint64_t received = 0;      ///< messages from clients
   std::uint64_t received_bytes = 0;
-  std::uint64_t channels_refused = 0; ///< over channels_max
+  std::uint64_t channels_refused = 0;  ///< over channels_max
 };
 
 /// What the Hub tells beside deliveries.
@@ -61,16 +63,21 @@ class Hub final : public RelayLinkEvents, public ProtocolActions {
 
   // ProtocolActions.
   [[nodiscard]] bool subscribe(ClientSession& session, std::string_view channel) override;
-  [[nodiscard]] bool publish(ClientSession& session, std::string_view channel, proto::Bytes payload) override;
+  [[nodiscard]] bool publish(ClientSession& session, std::string_view channel,
+                             proto::Bytes payload) override;
   [[nodiscard]] std::string_view first_channel(const ClientSession& session) const override;
-  void deliver(ClientSession& session, FrameRef frame) override { delivery_.deliver(session, std::move(frame)); }
+  void deliver(ClientSession& session, FrameRef frame) override {
+    delivery_.deliver(session, std::move(frame));
+  }
   void close(ClientSession& session, CloseCode code, const char* reason) override {
     delivery_.close(session, code, reason);
   }
 
   // RelayLinkEvents.
   void link_state(bool up) override { observer_.link_state(up); }
-  void broker_state(bool connected, std::string_view reason) override { observer_.broker_state(connected, reason); }
+  void broker_state(bool connected, std::string_view reason) override {
+    observer_.broker_state(connected, reason);
+  }
   void channel_message(std::uint32_t channel, const proto::Message& message) override;
   void channel_gap(std::uint32_t channel, const ChannelGap& gap) override;
   void channel_subscribed(std::uint32_t channel, proto::Position start) override;

@@ -9,8 +9,10 @@
 namespace sluice::gateway {
 
 Enqueue Outbox::push(FrameRef frame, std::size_t bytes_max) {
-  // One frame always fits an empty outbox: a message the gateway accepts can be delivered whatever the bound.
-  if (!empty() && (bytes_ + frame->size() > bytes_max || frames() >= kClientQueueFramesMax)) return Enqueue::kFull;
+  // One frame always fits an empty outbox: a message the gateway accepts can be delivered whatever
+  // the bound.
+  if (!empty() && (bytes_ + frame->size() > bytes_max || frames() >= kClientQueueFramesMax))
+    return Enqueue::kFull;
   if (head_ > 0 && head_ * 2 >= frames_.size()) {
     frames_.erase(frames_.begin(), frames_.begin() + static_cast<std::ptrdiff_t>(head_));
     head_ = 0;

@@ -1,5 +1,5 @@
-// Step 13 of a message's path: what one client still has to get, as references to shared frames, in order.
-// Bounded in bytes (by the caller's figure) and in frames; holds no memory while empty.
+// Step 13 of a message's path: what one client still has to get, as references to shared frames, in
+// order. Bounded in bytes (by the caller's figure) and in frames; holds no memory while empty.
 #pragma once
 
 #include <sys/uio.h>
@@ -27,11 +27,11 @@ class Outbox {
   [[nodiscard]] std::size_t fill(std::span<iovec> vectors) const;
 
   struct Cut {
-    FrameRef frame;        ///< set when the last byte taken lies inside this frame
-    std::size_t taken = 0; ///< how many of its bytes left
+    FrameRef frame;         ///< set when the last byte taken lies inside this frame
+    std::size_t taken = 0;  ///< how many of its bytes left
   };
-  /// Removes `bytes` from the front. A frame of which a part has left is removed too and returned: its tail must go
-  /// out before anything else.
+  /// Removes `bytes` from the front. A frame of which a part has left is removed too and returned:
+  /// its tail must go out before anything else.
   [[nodiscard]] Cut consume(std::size_t bytes);
 
   void clear();

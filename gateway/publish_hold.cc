@@ -8,7 +8,9 @@ namespace {
 /// What one entry costs beside its bytes, so that empty messages are bounded too.
 constexpr std::size_t kEntryBytes = sizeof(HeldPublish);
 
-std::size_t cost(const HeldPublish& p) { return kEntryBytes + p.channel.size() + p.payload.size() + p.meta.size(); }
+std::size_t cost(const HeldPublish& p) {
+  return kEntryBytes + p.channel.size() + p.payload.size() + p.meta.size();
+}
 
 }  // namespace
 

@@ -1,5 +1,5 @@
-// Publishes that can't go to the relay yet, in order, bounded in bytes, each with its deadline. One waiting time for all,
-// so the order of arrival is the order of deadlines.
+// Publishes that can't go to the relay yet, in order, bounded in bytes, each with its deadline. One
+// waiting time for all, so the order of arrival is the order of deadlines.
 #pragma once
 
 #include <cstddef>
@@ -31,7 +31,9 @@ class PublishHold {
   [[nodiscard]] const HeldPublish& front() const { return queue_.front(); }
   HeldPublish pop();
   /// The front has waited long enough.
-  [[nodiscard]] bool front_expired(TimePoint now) const { return !queue_.empty() && queue_.front().deadline <= now; }
+  [[nodiscard]] bool front_expired(TimePoint now) const {
+    return !queue_.empty() && queue_.front().deadline <= now;
+  }
 
  private:
   std::deque<HeldPublish> queue_;

@@ -13,11 +13,16 @@ std::string seconds_text(Duration d) {
 
 const char* to_string(ReadyState state) {
   switch (state) {
-    case ReadyState::kStarting: return "starting";
-    case ReadyState::kReady: return "ready";
-    case ReadyState::kDegraded: return "degraded";
-    case ReadyState::kNotReady: return "not ready";
-    case ReadyState::kDraining: return "draining";
+    case ReadyState::kStarting:
+      return "starting";
+    case ReadyState::kReady:
+      return "ready";
+    case ReadyState::kDegraded:
+      return "degraded";
+    case ReadyState::kNotReady:
+      return "not ready";
+    case ReadyState::kDraining:
+      return "draining";
   }
   return "unknown";
 }
@@ -47,13 +52,15 @@ ReadyAnswer Readiness::answer(TimePoint now) const {
     if (need == ReadyRequires::kNone) return {ReadyState::kDegraded, "degraded: the relay is away"};
     if (!ever_up_) return {ReadyState::kStarting, "starting: waiting for the relay"};
     const Duration away = now - *relay_down_since_;
-    if (away >= options_.grace) return {ReadyState::kNotReady, "not ready: the relay is away for " + seconds_text(away)};
+    if (away >= options_.grace)
+      return {ReadyState::kNotReady, "not ready: the relay is away for " + seconds_text(away)};
     return {ReadyState::kDegraded, "degraded: the relay is away for " + seconds_text(away)};
   }
   if (broker_down_since_) {
     const Duration away = now - *broker_down_since_;
     const std::string text = "the broker is away for " + seconds_text(away) + ": " + broker_reason_;
-    if (need == ReadyRequires::kBroker && away >= options_.grace) return {ReadyState::kNotReady, "not ready: " + text};
+    if (need == ReadyRequires::kBroker && away >= options_.grace)
+      return {ReadyState::kNotReady, "not ready: " + text};
     return {ReadyState::kDegraded, "degraded: " + text};
   }
   return {ReadyState::kReady, "ready"};
@@ -62,9 +69,12 @@ ReadyAnswer Readiness::answer(TimePoint now) const {
 int Readiness::http_status(ReadyState state) {
   switch (state) {
     case ReadyState::kReady:
-    case ReadyState::kDegraded: return 200;
-    case ReadyState::kDraining: return 404;
-    default: return 503;
+    case ReadyState::kDegraded:
+      return 200;
+    case ReadyState::kDraining:
+      return 404;
+    default:
+      return 503;
   }
 }
 

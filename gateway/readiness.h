@@ -1,9 +1,11 @@
-// May this gateway get new clients? One state machine for /readyz now, and for the agent check and sd_notify when they come.
-// Pure: facts go in with their time, the answer comes out.
+// May this gateway get new clients? One state machine for /readyz now, and for the agent check and
+// sd_notify when they come. Pure: facts go in with their time, the answer comes out.
 //
-//   starting ──link up──▶ ready ◀──────▶ degraded      (the broker, or the relay inside the grace, is away)
+//   starting ──link up──▶ ready ◀──────▶ degraded      (the broker, or the relay inside the grace,
+//   is away)
 //                           ▲ ▼
-//                        not ready                      (what --ready-requires names is away longer than --ready-grace)
+//                        not ready                      (what --ready-requires names is away longer
+//                        than --ready-grace)
 //   any ──drain──▶ draining                             (for good)
 #pragma once
 
@@ -38,7 +40,8 @@ class Readiness {
   void drain() { draining_ = true; }
 
   [[nodiscard]] ReadyAnswer answer(TimePoint now) const;
-  /// 200 ready or degraded, 404 draining (HAProxy's disable-on-404: old sessions stay), 503 starting or not ready.
+  /// 200 ready or degraded, 404 draining (HAProxy's disable-on-404: old sessions stay), 503
+  /// starting or not ready.
   [[nodiscard]] static int http_status(ReadyState state);
 
  private:

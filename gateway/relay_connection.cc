@@ -23,7 +23,8 @@ RelayConnection::RelayConnection(EventLoop& loop, std::string path, RelayLink& l
       link_(link),
       backoff_(kLinkRetryMin, kLinkRetryMax, random),
       retry_(loop, [this] { dial(); }),
-      tick_(loop, [this] { tick(); }) {}
+      tick_(loop, [this] { tick(); }) {
+}
 
 void RelayConnection::start() {
   tick_.start_every(kTickEvery);
@@ -71,7 +72,8 @@ void RelayConnection::read_some() {
     const ssize_t n = ::recv(fd_.get(), room.data(), room.size(), MSG_DONTWAIT);
     if (n < 0 && (errno == EAGAIN || errno == EWOULDBLOCK || errno == EINTR)) return;
     if (n <= 0) {
-      give_up(n == 0 ? "the relay closed the link" : std::string("the link broke: ") + std::strerror(errno));
+      give_up(n == 0 ? "the relay closed the link"
+                     : std::string("the link broke: ") + std::strerror(errno));
       return;
     }
     if (auto handled = link_.commit(static_cast<std::size_t>(n)); !handled) {

@@ -1,5 +1,5 @@
-// Steps 4 and 11: moves the bytes of the relay link. Dials the relay's Unix socket, again and again with a jittered back-off;
-// what the bytes mean is RelayLink's business.
+// Steps 4 and 11: moves the bytes of the relay link. Dials the relay's Unix socket, again and again
+// with a jittered back-off; what the bytes mean is RelayLink's business.
 #pragma once
 
 #include <functional>

@@ -18,7 +18,8 @@ RelayLink::RelayLink(RelayLinkOptions options, RelayLinkEvents& events, const Ti
       time_(time),
       decoder_(std::make_unique<proto::Decoder>()),
       hold_(options_.publish_queue_bytes),
-      down_since_(time.now()) {}
+      down_since_(time.now()) {
+}
 
 // ---- the Hub's side
 
@@ -45,24 +46,26 @@ void RelayLink::unsubscribe(std::string_view name) {
   channels_.erase(found);
 }
 
-Enqueue RelayLink::publish(ClientRef origin, std::string_view channel, proto::Bytes payload, proto::Bytes meta) {
+Enqueue RelayLink::publish(ClientRef origin, std::string_view channel, proto::Bytes payload,
+                           proto::Bytes meta) {
   if (may_write_publish() && hold_.empty()) {
     write_publish(origin, channel, payload, meta, options_.publish_wait);
     return Enqueue::kOk;
   }
-  HeldPublish held{origin, std::string(channel), std::string(proto::as_text(payload)), std::string(proto::as_text(meta)),
-                   time_.now() + options_.publish_wait};
+  HeldPublish held{origin, std::string(channel), std::string(proto::as_text(payload)),
+                   std::string(proto::as_text(meta)), time_.now() + options_.publish_wait};
   const Enqueue verdict = hold_.push(std::move(held));
   if (verdict == Enqueue::kFull) ++stats_.publish_queue_full;
   return verdict;
 }
 
 bool RelayLink::may_write_publish() const {
-  return phase_ == Phase::kReady && output().size() < kLinkOutputHighBytes && in_flight_.size() < kPublishesInFlightMax;
+  return phase_ == Phase::kReady && output().size() < kLinkOutputHighBytes &&
+         in_flight_.size() < kPublishesInFlightMax;
 }
 
-void RelayLink::write_publish(ClientRef origin, std::string_view channel, proto::Bytes payload, proto::Bytes meta,
-                              Duration wait) {
+void RelayLink::write_publish(ClientRef origin, std::string_view channel, proto::Bytes payload,
+                              proto::Bytes meta, Duration wait) {
   if (payload.size() > payload_bytes_max_) {
     fail_publish(origin, ErrorReason::kTooLarge);
     return;
@@ -73,7 +76,8 @@ void RelayLink::write_publish(ClientRef origin, std::string_view channel, proto:
   const auto found = channels_.find(std::string(channel));
   if (found != channels_.end()) publish.channel_id = found->second->id;
   publish.channel = channel;
-  publish.wait_ms = static_cast<std::uint32_t>(std::chrono::duration_cast<std::chrono::milliseconds>(wait).count());
+  publish.wait_ms = static_cast<std::uint32_t>(
+      std::chrono::duration_cast<std::chrono::milliseconds>(wait).count());
   publish.payload = payload;
   publish.meta = meta;
   proto::encode(output_, publish);
@@ -86,7 +90,8 @@ void RelayLink::flush_hold() {
   const TimePoint now = time_.now();
   while (!hold_.empty() && may_write_publish()) {
     const HeldPublish p = hold_.pop();
-    write_publish(p.origin, p.channel, proto::as_bytes(p.payload), proto::as_bytes(p.meta), p.deadline - now);
+    write_publish(p.origin, p.channel, proto::as_bytes(p.payload), proto::as_bytes(p.meta),
+                  p.deadline - now);
   }
 }
 
@@ -100,10 +105,18 @@ void RelayLink::expire_hold() {
 
 void RelayLink::fail_publish(ClientRef origin, ErrorReason reason) {
   switch (reason) {
-    case ErrorReason::kTimedOut: ++stats_.publish_timeouts; break;
-    case ErrorReason::kQueueFull: ++stats_.publish_queue_full; break;
-    case ErrorReason::kUnknownFate: ++stats_.publish_unknown; break;
-    default: ++stats_.publish_refused; break;
+    case ErrorReason::kTimedOut:
+      ++stats_.publish_timeouts;
+      break;
+    case ErrorReason::kQueueFull:
+      ++stats_.publish_queue_full;
+      break;
+    case ErrorReason::kUnknownFate:
+      ++stats_.publish_unknown;
+      break;
+    default:
+      ++stats_.publish_refused;
+      break;
   }
   events_.publish_failed(origin, reason);
 }
@@ -137,7 +150,8 @@ void RelayLink::disconnected() {
   ++stats_.losses;
   // Their answers died with the connection.
   auto lost = std::exchange(in_flight_, {});
-  for (const auto& [request, publish] : lost) fail_publish(publish.origin, ErrorReason::kUnknownFate);
+  for (const auto& [request, publish] : lost)
+    fail_publish(publish.origin, ErrorReason::kUnknownFate);
   events_.link_state(false);
 }
 
@@ -159,9 +173,11 @@ Result<void> RelayLink::tick() {
   expire_hold();
   if (phase_ == Phase::kDown) return {};
   const TimePoint now = time_.now();
-  // A process that was stopped must read before it judges: what it has not heard may lie in the socket.
+  // A process that was stopped must read before it judges: what it has not heard may lie in the
+  // socket.
   if (now - std::exchange(last_tick_, now) > kLinkPingAfter) last_heard_ = now;
-  if (now - last_heard_ > kLinkSilenceMax) return fail(ErrorCode::kUnavailable, "the relay does not answer");
+  if (now - last_heard_ > kLinkSilenceMax)
+    return fail(ErrorCode::kUnavailable, "the relay does not answer");
   if (phase_ == Phase::kReady && !pinged_ && now - last_heard_ > kLinkPingAfter) {
     pinged_ = true;
     proto::encode_ping(output_, next_request_++);
@@ -170,7 +186,8 @@ Result<void> RelayLink::tick() {
 }
 
 void RelayLink::goodbye() {
-  if (phase_ == Phase::kReady) proto::encode(output_, proto::Goodbye{proto::GoodbyeReason::kShuttingDown, "drained"});
+  if (phase_ == Phase::kReady)
+    proto::encode(output_, proto::Goodbye{proto::GoodbyeReason::kShuttingDown, "drained"});
 }
 
 Result<void> RelayLink::commit(std::size_t bytes) {
@@ -183,7 +200,8 @@ Result<void> RelayLink::commit(std::size_t bytes) {
     if (frame && !*frame) return {};
     Result<void> handled = frame ? handle(**frame) : tl::make_unexpected(frame.error());
     if (!handled) {
-      // Two sides that disagree about the link's state must not resume it: start afresh, from positions.
+      // Two sides that disagree about the link's state must not resume it: start afresh, from
+      // positions.
       if (handled.error().code == ErrorCode::kInvalid) relay_instance_ = 0;
       return handled;
     }
@@ -196,21 +214,34 @@ Result<void> RelayLink::handle(const proto::FrameView& frame) {
     return fail(ErrorCode::kInvalid, "the relay spoke before WELCOME");
   }
   switch (frame.header.type) {
-    case FrameType::kWelcome: return on_welcome(frame);
-    case FrameType::kSubscribed: return on_subscribed(frame);
-    case FrameType::kUnsubscribed: return on_unsubscribed(frame);
-    case FrameType::kMessage: return on_message(frame);
-    case FrameType::kGap: return on_gap(frame);
-    case FrameType::kPublished: return on_published(frame);
-    case FrameType::kError: return on_error(frame);
-    case FrameType::kBrokerState: return on_broker_state(frame);
-    case FrameType::kPing: proto::encode_pong(output_, frame.header.sequence); return {};
-    case FrameType::kPong: return {};
+    case FrameType::kWelcome:
+      return on_welcome(frame);
+    case FrameType::kSubscribed:
+      return on_subscribed(frame);
+    case FrameType::kUnsubscribed:
+      return on_unsubscribed(frame);
+    case FrameType::kMessage:
+      return on_message(frame);
+    case FrameType::kGap:
+      return on_gap(frame);
+    case FrameType::kPublished:
+      return on_published(frame);
+    case FrameType::kError:
+      return on_error(frame);
+    case FrameType::kBrokerState:
+      return on_broker_state(frame);
+    case FrameType::kPing:
+      proto::encode_pong(output_, frame.header.sequence);
+      return {};
+    case FrameType::kPong:
+      return {};
     case FrameType::kGoodbye: {
       const auto bye = proto::decode_goodbye(frame);
-      return fail(ErrorCode::kUnavailable, "the relay says goodbye" + (bye ? ": " + std::string(bye->text) : std::string()));
+      return fail(ErrorCode::kUnavailable,
+                  "the relay says goodbye" + (bye ? ": " + std::string(bye->text) : std::string()));
     }
-    default: return fail(ErrorCode::kInvalid, "a frame that only a gateway sends");
+    default:
+      return fail(ErrorCode::kInvalid, "a frame that only a gateway sends");
   }
 }
 
@@ -259,17 +290,19 @@ void RelayLink::send_subscribe(Channel& channel) {
 Result<void> RelayLink::on_subscribed(const proto::FrameView& frame) {
   const auto answer = proto::decode_subscribed(frame);
   if (!answer) return tl::make_unexpected(answer.error());
-  // By name, not by request: SUBSCRIBE is idempotent, so every answer for a name gives the same id, and after a resume
-  // the relay tells again what may have been lost on the way.
+  // By name, not by request: SUBSCRIBE is idempotent, so every answer for a name gives the same id,
+  // and after a resume the relay tells again what may have been lost on the way.
   const auto found = channels_.find(std::string(answer->channel));
   if (found == channels_.end()) {  // given up before the answer came
-    if (leaving_.insert(answer->channel_id).second) proto::encode_unsubscribe(output_, answer->channel_id);
+    if (leaving_.insert(answer->channel_id).second)
+      proto::encode_unsubscribe(output_, answer->channel_id);
     return {};
   }
   Channel& channel = *found->second;
   channel.request = 0;
   if (channel.id == answer->channel_id) return {};
-  if (leaving_.contains(answer->channel_id)) return {};  // of an earlier subscription; ours is still to come
+  if (leaving_.contains(answer->channel_id))
+    return {};  // of an earlier subscription; ours is still to come
   if (channel.id != 0) by_id_.erase(channel.id);
   channel.id = answer->channel_id;
   by_id_[channel.id] = &channel;
@@ -281,7 +314,8 @@ Result<void> RelayLink::on_subscribed(const proto::FrameView& frame) {
 
 void RelayLink::report_break(const Channel& channel, const proto::Subscribed& answer) {
   ChannelGap gap{.channel = channel.name, .cause = "relay restarted", .position = answer.start};
-  if (answer.start.epoch == channel.position.epoch && answer.start.offset >= channel.position.offset) {
+  if (answer.start.epoch == channel.position.epoch &&
+      answer.start.offset >= channel.position.offset) {
     gap.cause = "overrun";
     gap.count = answer.start.offset - channel.position.offset;
   }
@@ -301,7 +335,8 @@ Result<void> RelayLink::on_message(const proto::FrameView& frame) {
   const auto message = proto::decode_message(frame);
   if (!message) return tl::make_unexpected(message.error());
   if (message->sequence != sequence_ + 1) {
-    return fail(ErrorCode::kInvalid, "link sequence " + std::to_string(message->sequence) + " after " + std::to_string(sequence_));
+    return fail(ErrorCode::kInvalid, "link sequence " + std::to_string(message->sequence) +
+                                         " after " + std::to_string(sequence_));
   }
   sequence_ = message->sequence;
   ++stats_.messages_in;
@@ -309,7 +344,8 @@ Result<void> RelayLink::on_message(const proto::FrameView& frame) {
   if (found == by_id_.end()) {
     // On its way when the channel was given up. Any other id was never given.
     if (leaving_.contains(message->channel_id)) return {};
-    return fail(ErrorCode::kInvalid, "a message for channel id " + std::to_string(message->channel_id) + ", never given");
+    return fail(ErrorCode::kInvalid, "a message for channel id " +
+                                         std::to_string(message->channel_id) + ", never given");
   }
   Channel& channel = *found->second;
   channel.position.offset = message->offset;
@@ -320,12 +356,14 @@ Result<void> RelayLink::on_message(const proto::FrameView& frame) {
 Result<void> RelayLink::on_gap(const proto::FrameView& frame) {
   const auto gap = proto::decode_gap(frame);
   if (!gap) return tl::make_unexpected(gap.error());
-  if (gap->sequence < sequence_) return fail(ErrorCode::kInvalid, "the link sequence of a GAP runs backwards");
+  if (gap->sequence < sequence_)
+    return fail(ErrorCode::kInvalid, "the link sequence of a GAP runs backwards");
   sequence_ = gap->sequence;
   const auto found = by_id_.find(gap->channel_id);
   if (found == by_id_.end()) {
     if (leaving_.contains(gap->channel_id)) return {};
-    return fail(ErrorCode::kInvalid, "a gap for channel id " + std::to_string(gap->channel_id) + ", never given");
+    return fail(ErrorCode::kInvalid,
+                "a gap for channel id " + std::to_string(gap->channel_id) + ", never given");
   }
   Channel& channel = *found->second;
   channel.position = gap->position;
@@ -340,7 +378,8 @@ Result<void> RelayLink::on_gap(const proto::FrameView& frame) {
 Result<void> RelayLink::on_published(const proto::FrameView& frame) {
   const auto request = proto::decode_sequence_only(frame);
   if (!request) return tl::make_unexpected(request.error());
-  if (in_flight_.erase(*request) == 0) return fail(ErrorCode::kInvalid, "PUBLISHED for a request never made");
+  if (in_flight_.erase(*request) == 0)
+    return fail(ErrorCode::kInvalid, "PUBLISHED for a request never made");
   ++stats_.published;
   if (!hold_.empty()) flush_hold();
   return {};
@@ -350,8 +389,10 @@ Result<void> RelayLink::on_error(const proto::FrameView& frame) {
   const auto error = proto::decode_error(frame);
   if (!error) return tl::make_unexpected(error.error());
   if (error->request == 0) {
-    const ErrorCode code = error->reason == ErrorReason::kIdInUse ? ErrorCode::kInUse : ErrorCode::kPermission;
-    return fail(code, "the relay refuses: " + std::string(proto::to_string(error->reason)) + ", " + std::string(error->text));
+    const ErrorCode code =
+        error->reason == ErrorReason::kIdInUse ? ErrorCode::kInUse : ErrorCode::kPermission;
+    return fail(code, "the relay refuses: " + std::string(proto::to_string(error->reason)) + ", " +
+                          std::string(error->text));
   }
   const auto found = in_flight_.find(error->request);
   if (found == in_flight_.end()) return on_subscribe_refused(*error);

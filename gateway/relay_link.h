@@ -1,8 +1,10 @@
-// Steps 4 and 11 of a message's path: the gateway's side of the relay link as a state machine. No I/O: bytes go in and
-// come out, time is handed in, so that the simulator runs the very same code. relay_connection moves the bytes.
+// Steps 4 and 11 of a message's path: the gateway's side of the relay link as a state machine. No
+// I/O: bytes go in and come out, time is handed in, so that the simulator runs the very same code.
+// relay_connection moves the bytes.
 //
-// What survives the loss of a connection: wanted channels with their positions, the link sequence, held publishes.
-// What does not: publishes written and unanswered; nobody knows their fate and they are never sent again.
+// What survives the loss of a connection: wanted channels with their positions, the link sequence,
+// held publishes. What does not: publishes written and unanswered; nobody knows their fate and they
+// are never sent again.
 #pragma once
 
 #include <cstdint>
@@ -35,8 +37,8 @@ struct RelayLinkStats {
   std::uint64_t bytes_out = 0;
   std::uint64_t messages_in = 0;
   std::uint64_t publishes_out = 0;
-  std::uint64_t published = 0;        ///< acknowledged
-  std::uint64_t publish_timeouts = 0; ///< waited out here or at the relay
+  std::uint64_t published = 0;         ///< acknowledged
+  std::uint64_t publish_timeouts = 0;  ///< waited out here or at the relay
   std::uint64_t publish_queue_full = 0;
   std::uint64_t publish_refused = 0;  ///< any other error
   std::uint64_t publish_unknown = 0;  ///< unknown fate
@@ -65,7 +67,8 @@ class RelayLink {
   void subscribe(std::string_view name, std::uint32_t channel);
   void unsubscribe(std::string_view name);
   /// kFull: refused, at once and for good.
-  [[nodiscard]] Enqueue publish(ClientRef origin, std::string_view channel, proto::Bytes payload, proto::Bytes meta);
+  [[nodiscard]] Enqueue publish(ClientRef origin, std::string_view channel, proto::Bytes payload,
+                                proto::Bytes meta);
   [[nodiscard]] bool up() const { return phase_ == Phase::kReady; }
   /// Link sequence of the last message or gap received.
   [[nodiscard]] std::uint64_t sequence() const { return sequence_; }
@@ -85,9 +88,12 @@ class RelayLink {
   /// Handles what was read into prepare(). An error: give the connection up, the text says why.
   [[nodiscard]] Result<void> commit(std::size_t bytes);
   /// Bytes to be written; take from the front with sent().
-  [[nodiscard]] std::string_view output() const { return std::string_view(output_).substr(output_sent_); }
+  [[nodiscard]] std::string_view output() const {
+    return std::string_view(output_).substr(output_sent_);
+  }
   void sent(std::size_t bytes);
-  /// Call every 100 ms to 1 s: deadlines of held publishes, pings, silence. An error: give the connection up.
+  /// Call every 100 ms to 1 s: deadlines of held publishes, pings, silence. An error: give the
+  /// connection up.
   [[nodiscard]] Result<void> tick();
   /// Tells the relay that this gateway ends for good.
   void goodbye();
@@ -120,7 +126,8 @@ class RelayLink {
   void send_subscribe(Channel& channel);
   void report_break(const Channel& channel, const proto::Subscribed& answer);
   [[nodiscard]] bool may_write_publish() const;
-  void write_publish(ClientRef origin, std::string_view channel, proto::Bytes payload, proto::Bytes meta, Duration wait);
+  void write_publish(ClientRef origin, std::string_view channel, proto::Bytes payload,
+                     proto::Bytes meta, Duration wait);
   void flush_hold();
   void expire_hold();
   void fail_publish(ClientRef origin, proto::ErrorReason reason);

@@ -14,13 +14,15 @@ namespace sluice::gateway {
 namespace {
 
 std::vector<double> latency_bounds() {
-  return {0.00005, 0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10};
+  return {0.00005, 0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025,
+          0.05,    0.1,    0.25,    0.5,    1,     2.5,    5,     10};
 }
 
 }  // namespace
 
 Sender::Sender(SenderOptions options, SessionTable& sessions, const TimeSource& time)
-    : options_(options), sessions_(sessions), time_(time), latency_(latency_bounds()) {}
+    : options_(options), sessions_(sessions), time_(time), latency_(latency_bounds()) {
+}
 
 void Sender::deliver(ClientSession& session, FrameRef frame) {
   if (session.phase != SessionPhase::kOpen) {
@@ -71,7 +73,8 @@ void Sender::flush_dirty() {
   flushing_.clear();
   if (stamps_.empty()) return;
   const std::uint32_t now = wire_micros(time_.now());
-  for (const std::uint32_t stamp : stamps_) latency_.observe(static_cast<double>(now - stamp) * 1e-6);
+  for (const std::uint32_t stamp : stamps_)
+    latency_.observe(static_cast<double>(now - stamp) * 1e-6);
   stamps_.clear();
 }
 
@@ -79,7 +82,8 @@ void Sender::expire_closing(TimePoint now) {
   while (!closing_.empty() && closing_.front().deadline <= now) {
     ClientSession* session = sessions_.find(closing_.front().ref);
     closing_.pop_front();
-    if (session != nullptr && !session->close_started) cut_off(*session);
+    // Also one that was told and does not answer: libwebsockets alone would wait for it twice over.
+    if (session != nullptr) cut_off(*session);
   }
 }
 
@@ -96,7 +100,8 @@ void Sender::flush(ClientSession& session) {
       return;
     }
     switch (send_once(session)) {
-      case Sent::kAll: break;
+      case Sent::kAll:
+        break;
       case Sent::kBlocked:
         session.blocked = true;
         lws_callback_on_writable(session.wsi);
@@ -141,10 +146,12 @@ Sender::Sent Sender::send_once(ClientSession& session) {
 void Sender::tail_through_lws(ClientSession& session, const Outbox::Cut& cut) {
   const auto tail = cut.frame->bytes().subspan(cut.taken);
   stats_.bytes_out += tail.size();
-  // LWS_WRITE_HTTP on a WebSocket passes bytes through unchanged. lws wants LWS_PRE writable bytes before the data.
+  // LWS_WRITE_HTTP on a WebSocket passes bytes through unchanged. lws wants LWS_PRE writable bytes
+  // before the data.
   std::vector<std::uint8_t> padded(LWS_PRE + tail.size());
   std::copy(tail.begin(), tail.end(), padded.begin() + LWS_PRE);
-  if (lws_write(session.wsi, padded.data() + LWS_PRE, tail.size(), LWS_WRITE_HTTP) < 0) cut_off(session);
+  if (lws_write(session.wsi, padded.data() + LWS_PRE, tail.size(), LWS_WRITE_HTTP) < 0)
+    cut_off(session);
 }
 
 void Sender::cut_off(ClientSession& session) {

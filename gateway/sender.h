@@ -1,8 +1,9 @@
 // Step 14, the last of a message's path, and the only place that writes to client sockets.
 //
-// What a wake-up brought for a client leaves in one call when the wake-up ends (flush_dirty). While libwebsockets has nothing
-// buffered for the connection, the bytes go straight to the socket; the tail of a partly sent frame goes through
-// libwebsockets' own output buffer, because only there nothing of its own (PONG, CLOSE) can get into the middle of it.
+// What a wake-up brought for a client leaves in one call when the wake-up ends (flush_dirty). While
+// libwebsockets has nothing buffered for the connection, the bytes go straight to the socket; the
+// tail of a partly sent frame goes through libwebsockets' own output buffer, because only there
+// nothing of its own (PONG, CLOSE) can get into the middle of it.
 #pragma once
 
 #include <cstdint>
@@ -23,12 +24,12 @@ struct SenderOptions {
 struct SenderStats {
   std::uint64_t frames_out = 0;
   std::uint64_t bytes_out = 0;
-  std::uint64_t sends = 0;           ///< system calls
+  std::uint64_t sends = 0;  ///< system calls
   std::uint64_t partial_sends = 0;
-  std::uint64_t cut_off = 0;         ///< connections ended without a close handshake
-  std::uint64_t blocked = 0;         ///< the socket took nothing
-  std::uint64_t dropped_overflow = 0; ///< frames for a client at its queue bound
-  std::uint64_t dropped_closing = 0; ///< frames for a client about to be closed
+  std::uint64_t cut_off = 0;           ///< connections ended without a close handshake
+  std::uint64_t blocked = 0;           ///< the socket took nothing
+  std::uint64_t dropped_overflow = 0;  ///< frames for a client at its queue bound
+  std::uint64_t dropped_closing = 0;   ///< frames for a client about to be closed
 };
 
 class Sender final : public Delivery {
@@ -43,7 +44,8 @@ class Sender final : public Delivery {
   void flush_dirty();
   /// From the writeable callback: libwebsockets' buffer is empty again.
   void writeable(ClientSession& session);
-  /// Cuts clients that were to be closed and have not taken their bytes within kCloseWait. Call every tick.
+  /// Cuts clients that were to be closed and have not taken their bytes within kCloseWait. Call
+  /// every tick.
   void expire_closing(TimePoint now);
   /// Broker→socket latency of a message in this wake-up, observed when it has been flushed.
   void note_message(std::uint32_t received_micros) { stamps_.push_back(received_micros); }

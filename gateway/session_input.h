@@ -1,5 +1,6 @@
-// Step 2: puts a client's message together from fragments. UTF-8 is checked as it comes, so that a text fails at its bad
-// byte (RFC 6455 8.1); the size bound holds for the whole message, however it is cut.
+// Step 2: puts a client's message together from fragments. UTF-8 is checked as it comes, so that a
+// text fails at its bad byte (RFC 6455 8.1); the size bound holds for the whole message, however it
+// is cut.
 #pragma once
 
 #include <optional>
@@ -17,10 +18,10 @@ struct Fragment {
 };
 
 enum class InputVerdict {
-  kMore,      ///< nothing to do yet
-  kMessage,   ///< the message is whole: `message` holds it until the next call
-  kNotUtf8,   ///< close 1007
-  kTooBig,    ///< close 1009
+  kMore,     ///< nothing to do yet
+  kMessage,  ///< the message is whole: `message` holds it until the next call
+  kNotUtf8,  ///< close 1007
+  kTooBig,   ///< close 1009
 };
 
 struct Input {
@@ -28,8 +29,10 @@ struct Input {
   proto::Bytes message;
 };
 
-/// `message` of the answer points into `fragment` when the message came in one piece, else into `state`.
-[[nodiscard]] Input add_fragment(InboundMessage& state, const Fragment& fragment, std::size_t bytes_max);
+/// `message` of the answer points into `fragment` when the message came in one piece, else into
+/// `state`.
+[[nodiscard]] Input add_fragment(InboundMessage& state, const Fragment& fragment,
+                                 std::size_t bytes_max);
 
 /// After a kMessage has been used: gives an assembled message's memory back.
 void release_message(InboundMessage& state);

@@ -29,7 +29,9 @@ ClientSession& SessionTable::add() {
 }
 
 ClientSession* SessionTable::find(ClientRef ref) const {
-  if (ref.index >= slots_.size() || ref.generation == 0 || generations_[ref.index] != ref.generation) return nullptr;
+  if (ref.index >= slots_.size() || ref.generation == 0 ||
+      generations_[ref.index] != ref.generation)
+    return nullptr;
   return slots_[ref.index].get();
 }
 

@@ -12,13 +12,15 @@
 namespace sluice::gateway {
 namespace {
 
-/// What libwebsockets keeps per connection for received bytes: decides idle memory. Larger messages come in pieces.
+/// What libwebsockets keeps per connection for received bytes: decides idle memory. Larger messages
+/// come in pieces.
 constexpr std::size_t kReceiveBufferBytes = 512;
 /// Otherwise a tail given to libwebsockets trickles out kReceiveBufferBytes at a time.
 constexpr std::size_t kTransmitPacketBytes = 65536;
 constexpr unsigned int kLwsTimeoutSeconds = 5;
 
-int trampoline(struct lws* wsi, enum lws_callback_reasons reason, void* user, void* in, size_t length) noexcept {
+int trampoline(struct lws* wsi, enum lws_callback_reasons reason, void* user, void* in,
+               size_t length) noexcept {
   auto* endpoint = static_cast<WsEndpoint*>(lws_context_user(lws_get_context(wsi)));
   return endpoint->callback(wsi, reason, user, in, length);
 }
@@ -35,18 +37,20 @@ void emit_log(int level, const char* line) {
   }
 }
 
-const lws_protocols kProtocols[] = {
-    {"sluice", trampoline, sizeof(ClientSession*), kReceiveBufferBytes, 0, nullptr, kTransmitPacketBytes},
-    {nullptr, nullptr, 0, 0, 0, nullptr, 0}};
+const lws_protocols kProtocols[] = {{"sluice", trampoline, sizeof(ClientSession*),
+                                     kReceiveBufferBytes, 0, nullptr, kTransmitPacketBytes},
+                                    {nullptr, nullptr, 0, 0, 0, nullptr, 0}};
 
-/// All zero: no validity pings of libwebsockets' own, which cost a sorted insert per connection and get in the way of PONGs.
+/// All zero: no validity pings of libwebsockets' own, which cost a sorted insert per connection and
+/// get in the way of PONGs.
 const lws_retry_bo_t kNoRetry{};
 
-/// libwebsockets gets a request of our own making: the client's was judged by the acceptor, and what it must not see
-/// (extensions, subprotocols, odd headers) does not reach it.
+/// libwebsockets gets a request of our own making: the client's was judged by the acceptor, and
+/// what it must not see (extensions, subprotocols, odd headers) does not reach it.
 std::string upgrade_head(const UpgradeRequest& request, std::string_view rest) {
   std::string head =
-      "GET / HTTP/1.1\r\nHost: gateway\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\n"
+      "GET / HTTP/1.1\r\nHost: gateway\r\nUpgrade: websocket\r\nConnection: "
+      "Upgrade\r\nSec-WebSocket-Version: 13\r\n"
       "Sec-WebSocket-Key: ";
   head.append(request.sec_websocket_key);
   head.append("\r\n\r\n");
@@ -56,9 +60,15 @@ std::string upgrade_head(const UpgradeRequest& request, std::string_view rest) {
 
 }  // namespace
 
-WsEndpoint::WsEndpoint(struct ev_loop* loop, SessionTable& sessions, Sender& sender, EndpointEvents& events,
-                       const TimeSource& time, Random& random)
-    : loop_(loop), sessions_(sessions), sender_(sender), events_(events), time_(time), random_(random) {}
+WsEndpoint::WsEndpoint(struct ev_loop* loop, SessionTable& sessions, Sender& sender,
+                       EndpointEvents& events, const TimeSource& time, Random& random)
+    : loop_(loop),
+      sessions_(sessions),
+      sender_(sender),
+      events_(events),
+      time_(time),
+      random_(random) {
+}
 
 WsEndpoint::~WsEndpoint() {
   if (context_ != nullptr) lws_context_destroy(context_);
@@ -80,18 +90,22 @@ Result<void> WsEndpoint::start() {
   info.vhost_name = "clients";
   context_ = lws_create_context(&info);
   if (context_ == nullptr) {
-    return fail(ErrorCode::kSystem, "libwebsockets can't start on libev: is its plugin libwebsockets-evlib-ev installed?");
+    return fail(
+        ErrorCode::kSystem,
+        "libwebsockets can't start on libev: is its plugin libwebsockets-evlib-ev installed?");
   }
   vhost_ = lws_get_vhost_by_name(context_, "clients");
   if (vhost_ == nullptr) return fail(ErrorCode::kSystem, "libwebsockets made no vhost");
   return {};
 }
 
-void WsEndpoint::adopt(UniqueFd fd, const UpgradeRequest& request, const ClientAddress& address, std::string_view rest) {
+void WsEndpoint::adopt(UniqueFd fd, const UpgradeRequest& request, const ClientAddress& address,
+                       std::string_view rest) {
   Pending pending{&request, address, false};
   const std::string head = upgrade_head(request, rest);
   adopting_ = &pending;
-  // The whole handshake happens inside this call, because the head is whole. libwebsockets closes the socket when it fails.
+  // The whole handshake happens inside this call, because the head is whole. libwebsockets closes
+  // the socket when it fails.
   struct lws* wsi = lws_adopt_socket_vhost_readbuf(vhost_, fd.release(), head.data(), head.size());
   adopting_ = nullptr;
   if (pending.opened) return;
@@ -102,7 +116,8 @@ void WsEndpoint::adopt(UniqueFd fd, const UpgradeRequest& request, const ClientA
 int WsEndpoint::callback(struct lws* wsi, int reason, void* user, void* in, std::size_t length) {
   auto** slot = static_cast<ClientSession**>(user);
   switch (reason) {
-    case LWS_CALLBACK_ESTABLISHED: return on_established(wsi, slot);
+    case LWS_CALLBACK_ESTABLISHED:
+      return on_established(wsi, slot);
     case LWS_CALLBACK_RECEIVE:
       if (*slot != nullptr && (*slot)->phase == SessionPhase::kOpen) {
         events_.fragment(**slot, Fragment{.bytes = {static_cast<const std::uint8_t*>(in), length},
@@ -114,16 +129,22 @@ int WsEndpoint::callback(struct lws* wsi, int reason, void* user, void* in, std:
     case LWS_CALLBACK_RECEIVE_PONG:
       if (*slot != nullptr) events_.pong(**slot);
       return 0;
-    case LWS_CALLBACK_SERVER_WRITEABLE: return *slot != nullptr ? on_writeable(**slot) : -1;
+    case LWS_CALLBACK_SERVER_WRITEABLE:
+      return *slot != nullptr ? on_writeable(**slot) : -1;
     case LWS_CALLBACK_WS_PEER_INITIATED_CLOSE:
       if (*slot != nullptr) {
         (*slot)->peer_closed = true;
-        (*slot)->close_started = true;  // libwebsockets answers it; nothing may go out behind the answer
+        (*slot)->close_started =
+            true;  // libwebsockets answers it; nothing may go out behind the answer
       }
       return 0;
-    case LWS_CALLBACK_CLOSED: on_closed(slot); return 0;
-    case LWS_CALLBACK_HTTP: return -1;
-    default: return 0;
+    case LWS_CALLBACK_CLOSED:
+      on_closed(slot);
+      return 0;
+    case LWS_CALLBACK_HTTP:
+      return -1;
+    default:
+      return 0;
   }
 }
 
@@ -145,12 +166,14 @@ int WsEndpoint::on_established(struct lws* wsi, ClientSession** slot) {
 int WsEndpoint::on_writeable(ClientSession& session) {
   if (session.phase == SessionPhase::kClosed) return -1;
   sender_.writeable(session);
-  if (session.phase != SessionPhase::kClosing || session.close_started || !session.outbox.empty()) return 0;
+  if (session.phase != SessionPhase::kClosing || session.close_started || !session.outbox.empty())
+    return 0;
   session.close_started = true;
   const std::string_view reason(session.close_reason);
   CHECK(reason.size() <= kCloseReasonBytesMax);
   lws_close_reason(session.wsi, static_cast<lws_close_status>(session.close_code),
-                   reinterpret_cast<unsigned char*>(const_cast<char*>(reason.data())), reason.size());
+                   reinterpret_cast<unsigned char*>(const_cast<char*>(reason.data())),
+                   reason.size());
   return -1;
 }
 

@@ -1,5 +1,6 @@
-// Step 1 of a message's path: where libwebsockets lives. Takes over sockets whose upgrade request has been read and judged,
-// lets libwebsockets shake hands and parse frames, and passes events on. Sessions see no libwebsockets.
+// Step 1 of a message's path: where libwebsockets lives. Takes over sockets whose upgrade request
+// has been read and judged, lets libwebsockets shake hands and parse frames, and passes events on.
+// Sessions see no libwebsockets.
 #pragma once
 
 #include <memory>
@@ -23,7 +24,8 @@ namespace sluice::gateway {
 class EndpointEvents {
  public:
   virtual ~EndpointEvents() = default;
-  /// The 101 is on its way. `session` has id, address and transport; protocol is the receiver's to set.
+  /// The 101 is on its way. `session` has id, address and transport; protocol is the receiver's to
+  /// set.
   virtual void opened(ClientSession& session, const UpgradeRequest& request) = 0;
   virtual void fragment(ClientSession& session, const Fragment& fragment) = 0;
   virtual void pong(ClientSession& session) = 0;
@@ -43,8 +45,10 @@ class WsEndpoint {
 
   /// Creates the libwebsockets context on the loop.
   [[nodiscard]] Result<void> start();
-  /// Takes the socket over; `rest` is what was read behind the head. Ends in opened() or never_opened().
-  void adopt(UniqueFd fd, const UpgradeRequest& request, const ClientAddress& address, std::string_view rest);
+  /// Takes the socket over; `rest` is what was read behind the head. Ends in opened() or
+  /// never_opened().
+  void adopt(UniqueFd fd, const UpgradeRequest& request, const ClientAddress& address,
+             std::string_view rest);
 
   /// From the libwebsockets callback: reason is an enum lws_callback_reasons.
   int callback(struct lws* wsi, int reason, void* user, void* in, std::size_t length);

@@ -13,7 +13,9 @@ constexpr std::size_t kReadChunkBytes = 64U << 10U;
 /// A buffer that one large frame has grown is given back when it is empty again.
 constexpr std::size_t kKeepBytesMax = 4 * kReadChunkBytes;
 
-bool carries_payload(FrameType type) { return type == FrameType::kPublish || type == FrameType::kMessage; }
+bool carries_payload(FrameType type) {
+  return type == FrameType::kPublish || type == FrameType::kMessage;
+}
 
 /// Reads a body field by field; the first fault sticks.
 class BodyReader {
@@ -79,7 +81,8 @@ std::span<std::uint8_t> Decoder::prepare() {
   if (const std::size_t have = end_ - begin_; have >= kHeaderBytes && !error_) {
     std::uint32_t length = 0;
     std::memcpy(&length, buffer_.data() + begin_, sizeof length);
-    if (length <= body_bytes_max_) wanted = std::max(wanted, kHeaderBytes + length - std::min(have, kHeaderBytes + length));
+    if (length <= body_bytes_max_)
+      wanted = std::max(wanted, kHeaderBytes + length - std::min(have, kHeaderBytes + length));
   }
   if (buffer_.size() - end_ < wanted && begin_ > 0) {
     std::memmove(buffer_.data(), buffer_.data() + begin_, end_ - begin_);
@@ -119,15 +122,18 @@ Result<Header> Decoder::read_header() const {
   const bool known = p[4] >= static_cast<std::uint8_t>(FrameType::kHello) &&
                      p[4] <= static_cast<std::uint8_t>(FrameType::kGoodbye);
   if (!known && (h.flags & kFlagSkippable) == 0) {
-    return fail(ErrorCode::kInvalid, "unknown frame type " + std::to_string(p[4]) + " that may not be skipped");
+    return fail(ErrorCode::kInvalid,
+                "unknown frame type " + std::to_string(p[4]) + " that may not be skipped");
   }
   const bool payload = carries_payload(h.type);
   if (h.length > (payload ? body_bytes_max_ : kControlBodyBytesMax)) {
     return fail(ErrorCode::kTooLarge, "frame type " + std::to_string(p[4]) + " with a body of " +
                                           std::to_string(h.length) + " bytes, over the bound");
   }
-  if (h.meta_length > kMetaBytesMax || h.meta_length > h.length || (!payload && known && h.meta_length != 0)) {
-    return fail(ErrorCode::kInvalid, "frame type " + std::to_string(p[4]) + " with a bad meta length");
+  if (h.meta_length > kMetaBytesMax || h.meta_length > h.length ||
+      (!payload && known && h.meta_length != 0)) {
+    return fail(ErrorCode::kInvalid,
+                "frame type " + std::to_string(p[4]) + " with a bad meta length");
   }
   return h;
 }
@@ -145,7 +151,8 @@ Result<std::optional<FrameView>> Decoder::next() {
     if (end_ - begin_ < whole) return std::nullopt;
     const FrameView frame{*header, Bytes(buffer_).subspan(begin_ + kHeaderBytes, header->length)};
     begin_ += whole;
-    if (header->type < FrameType::kHello || header->type > FrameType::kGoodbye) continue;  // skippable, unknown
+    if (header->type < FrameType::kHello || header->type > FrameType::kGoodbye)
+      continue;  // skippable, unknown
     return frame;
   }
 }
@@ -153,7 +160,8 @@ Result<std::optional<FrameView>> Decoder::next() {
 Result<Hello> decode_hello(const FrameView& f) {
   BodyReader in(f.body, "HELLO");
   Hello h;
-  if (in.integer<std::uint32_t>("magic") != kMagic) in.fault("magic", "is not that of a Sluice gateway");
+  if (in.integer<std::uint32_t>("magic") != kMagic)
+    in.fault("magic", "is not that of a Sluice gateway");
   h.resume = (f.header.flags & kFlagResume) != 0;
   h.last_sequence = f.header.sequence;
   h.version_min = in.integer<std::uint16_t>("lowest version");
@@ -226,7 +234,8 @@ Result<Publish> decode_publish(const FrameView& f) {
 
 Result<ErrorFrame> decode_error(const FrameView& f) {
   BodyReader in(f.body, "ERROR");
-  ErrorFrame e{f.header.sequence, static_cast<ErrorReason>(f.header.aux), in.string("text", kReasonBytesMax)};
+  ErrorFrame e{f.header.sequence, static_cast<ErrorReason>(f.header.aux),
+               in.string("text", kReasonBytesMax)};
   in.must_end();
   return in.done(e);
 }

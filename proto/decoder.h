@@ -1,4 +1,5 @@
-// Takes the byte stream of a relay link apart. No I/O; any split of the input gives the same frames; errors are sticky.
+// Takes the byte stream of a relay link apart. No I/O; any split of the input gives the same
+// frames; errors are sticky.
 #pragma once
 
 #include <cstddef>
@@ -12,8 +13,8 @@
 
 namespace sluice::proto {
 
-/// Use: fill prepare(), commit() what was read, then next() until it returns nothing. A FrameView lives until the next
-/// prepare(). After an error next() returns it for ever.
+/// Use: fill prepare(), commit() what was read, then next() until it returns nothing. A FrameView
+/// lives until the next prepare(). After an error next() returns it for ever.
 class Decoder {
  public:
   /// payload_bytes_max: the largest payload taken, at most kPayloadBytesMax.

@@ -9,7 +9,8 @@
 namespace sluice::proto {
 namespace {
 
-static_assert(std::endian::native == std::endian::little, "the format is little-endian; add byte swaps");
+static_assert(std::endian::native == std::endian::little,
+              "the format is little-endian; add byte swaps");
 
 template <typename T>
 void put(std::string& out, T value) {
@@ -29,9 +30,13 @@ void put_header(std::string& out, const Header& header) {
 }
 
 /// Reason texts are for people: too long ones are cut, not refused.
-std::string_view cut(std::string_view text) { return text.substr(0, kReasonBytesMax); }
+std::string_view cut(std::string_view text) {
+  return text.substr(0, kReasonBytesMax);
+}
 
-std::uint32_t string_bytes(std::string_view text) { return static_cast<std::uint32_t>(2 + text.size()); }
+std::uint32_t string_bytes(std::string_view text) {
+  return static_cast<std::uint32_t>(2 + text.size());
+}
 
 }  // namespace
 
@@ -123,13 +128,14 @@ void encode(std::string& out, const Publish& p) {
   std::uint8_t flags = 0;
   if (p.acknowledge) flags |= kFlagAcknowledge;
   if (named) flags |= kFlagNamed;
-  put_header(out, {.length = static_cast<std::uint32_t>(name_bytes + p.payload.size() + p.meta.size()),
-                   .type = FrameType::kPublish,
-                   .flags = flags,
-                   .meta_length = static_cast<std::uint16_t>(p.meta.size()),
-                   .channel = p.channel_id,
-                   .aux = p.wait_ms,
-                   .sequence = p.request});
+  put_header(out,
+             {.length = static_cast<std::uint32_t>(name_bytes + p.payload.size() + p.meta.size()),
+              .type = FrameType::kPublish,
+              .flags = flags,
+              .meta_length = static_cast<std::uint16_t>(p.meta.size()),
+              .channel = p.channel_id,
+              .aux = p.wait_ms,
+              .sequence = p.request});
   if (named) put_string(out, p.channel);
   out.append(as_text(p.payload));
   out.append(as_text(p.meta));

@@ -1,4 +1,5 @@
-// Builds frames of the relay link. Appends to the caller's buffer; never fails: bounds are the caller's to keep (CHECKed).
+// Builds frames of the relay link. Appends to the caller's buffer; never fails: bounds are the
+// caller's to keep (CHECKed).
 #pragma once
 
 #include <array>

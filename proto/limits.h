@@ -7,13 +7,15 @@
 namespace sluice::proto {
 
 inline constexpr std::size_t kHeaderBytes = 32;
-/// Largest client message that any flag can allow, and so the largest payload of a PUBLISH or MESSAGE.
+/// Largest client message that any flag can allow, and so the largest payload of a PUBLISH or
+/// MESSAGE.
 inline constexpr std::size_t kPayloadBytesMax = 16U << 20U;
 /// Opaque bytes beside a payload (publisher information of richer protocols).
 inline constexpr std::size_t kMetaBytesMax = 4096;
 /// A frame's body: payload plus meta plus a channel name, or the small body of a control frame.
 inline constexpr std::size_t kChannelNameBytesMax = 255;
-inline constexpr std::size_t kBodyBytesMax = kPayloadBytesMax + kMetaBytesMax + kChannelNameBytesMax;
+inline constexpr std::size_t kBodyBytesMax =
+    kPayloadBytesMax + kMetaBytesMax + kChannelNameBytesMax;
 inline constexpr std::size_t kGatewayIdBytesMax = 64;
 inline constexpr std::size_t kSoftwareBytesMax = 64;
 inline constexpr std::size_t kReasonBytesMax = 512;

@@ -1,5 +1,6 @@
-// Steps 2 and 12: what a client's messages mean and what its frames look like. Chosen at the upgrade, shared by all
-// clients of one kind, keeps nothing per client: state lives in SessionState.
+// Steps 2 and 12: what a client's messages mean and what its frames look like. Chosen at the
+// upgrade, shared by all clients of one kind, keeps nothing per client: state lives in
+// SessionState.
 #pragma once
 
 #include <cstdint>
@@ -21,10 +22,10 @@ struct ChannelMessage {
 /// A hole in a channel, as far as anybody knows it.
 struct ChannelGap {
   std::string_view channel;
-  const char* cause = "";                            ///< "overrun", "broker", "relay restarted", …
-  proto::Position position;                          ///< the channel goes on behind it
-  std::uint64_t count = proto::kCountUnknown;        ///< messages missing
-  std::uint64_t duration_ms = 0;                     ///< 0: no such time
+  const char* cause = "";                      ///< "overrun", "broker", "relay restarted", …
+  proto::Position position;                    ///< the channel goes on behind it
+  std::uint64_t count = proto::kCountUnknown;  ///< messages missing
+  std::uint64_t duration_ms = 0;               ///< 0: no such time
 };
 
 /// Why a publish was not done; reason kUnknownFate: nobody knows whether it was.
@@ -38,8 +39,10 @@ class ProtocolActions {
   virtual ~ProtocolActions() = default;
   /// False: the gateway has as many channels as it may have.
   [[nodiscard]] virtual bool subscribe(ClientSession& session, std::string_view channel) = 0;
-  /// The outcome comes as publish_failed() or not at all. False: refused at once, the queue is full.
-  [[nodiscard]] virtual bool publish(ClientSession& session, std::string_view channel, proto::Bytes payload) = 0;
+  /// The outcome comes as publish_failed() or not at all. False: refused at once, the queue is
+  /// full.
+  [[nodiscard]] virtual bool publish(ClientSession& session, std::string_view channel,
+                                     proto::Bytes payload) = 0;
   /// The name of the first channel of the session; empty: none.
   [[nodiscard]] virtual std::string_view first_channel(const ClientSession& session) const = 0;
   virtual void deliver(ClientSession& session, FrameRef frame) = 0;
@@ -50,15 +53,20 @@ class ClientProtocol {
  public:
   virtual ~ClientProtocol() = default;
   [[nodiscard]] virtual std::string_view name() const = 0;
-  /// The bytes of a channel message for every client of this protocol. Deterministic (ARCHITECTURE.md, Frames).
+  /// The bytes of a channel message for every client of this protocol. Deterministic
+  /// (ARCHITECTURE.md, Frames).
   [[nodiscard]] virtual FrameRef encode(const ChannelMessage& message) const = 0;
 
-  virtual void opened(ClientSession& session, std::string_view channel, ProtocolActions& actions) const = 0;
+  virtual void opened(ClientSession& session, std::string_view channel,
+                      ProtocolActions& actions) const = 0;
   /// A whole message; text is valid UTF-8.
-  virtual void received(ClientSession& session, proto::Bytes payload, bool text, ProtocolActions& actions) const = 0;
+  virtual void received(ClientSession& session, proto::Bytes payload, bool text,
+                        ProtocolActions& actions) const = 0;
   virtual void greeting_due(ClientSession& session, ProtocolActions& actions) const = 0;
-  virtual void publish_failed(ClientSession& session, const PublishFailure& failure, ProtocolActions& actions) const = 0;
-  virtual void gap(ClientSession& session, const ChannelGap& gap, ProtocolActions& actions) const = 0;
+  virtual void publish_failed(ClientSession& session, const PublishFailure& failure,
+                              ProtocolActions& actions) const = 0;
+  virtual void gap(ClientSession& session, const ChannelGap& gap,
+                   ProtocolActions& actions) const = 0;
 };
 
 }  // namespace sluice::gateway

@@ -6,7 +6,8 @@
 
 namespace sluice::gateway {
 
-PlainProtocol::PlainProtocol(PlainOptions options, const TimeSource& time) : options_(std::move(options)), time_(time) {
+PlainProtocol::PlainProtocol(PlainOptions options, const TimeSource& time)
+    : options_(std::move(options)), time_(time) {
   if (!options_.greeting.empty()) greeting_ = Frame::make(Opcode::kText, options_.greeting, {});
 }
 
@@ -16,7 +17,8 @@ FrameRef PlainProtocol::encode(const ChannelMessage& message) const {
   return Frame::make(opcode, options_.tag, message.payload);
 }
 
-void PlainProtocol::opened(ClientSession& session, std::string_view channel, ProtocolActions& actions) const {
+void PlainProtocol::opened(ClientSession& session, std::string_view channel,
+                           ProtocolActions& actions) const {
   if (!actions.subscribe(session, channel)) {
     actions.close(session, CloseCode::kTryAgainLater, "too many channels");
     return;
@@ -24,7 +26,8 @@ void PlainProtocol::opened(ClientSession& session, std::string_view channel, Pro
   if (greeting_) session.state.greeting_at = time_.now() + options_.greeting_delay;
 }
 
-void PlainProtocol::received(ClientSession& session, proto::Bytes payload, bool /*text*/, ProtocolActions& actions) const {
+void PlainProtocol::received(ClientSession& session, proto::Bytes payload, bool /*text*/,
+                             ProtocolActions& actions) const {
   if (!actions.publish(session, actions.first_channel(session), payload)) {
     actions.close(session, CloseCode::kTryAgainLater, "publish queue full");
   }
@@ -34,14 +37,17 @@ void PlainProtocol::greeting_due(ClientSession& session, ProtocolActions& action
   actions.deliver(session, greeting_);
 }
 
-void PlainProtocol::publish_failed(ClientSession& session, const PublishFailure& failure, ProtocolActions& actions) const {
+void PlainProtocol::publish_failed(ClientSession& session, const PublishFailure& failure,
+                                   ProtocolActions& actions) const {
   // Nobody knows whether the others got it; closing would tell the client it was lost.
   if (failure.reason == proto::ErrorReason::kUnknownFate) return;
   actions.close(session, CloseCode::kTryAgainLater, "message could not be published");
 }
 
-void PlainProtocol::gap(ClientSession& session, const ChannelGap& /*gap*/, ProtocolActions& actions) const {
-  if (options_.on_gap == OnGap::kClose) actions.close(session, CloseCode::kServiceRestart, "messages missed");
+void PlainProtocol::gap(ClientSession& session, const ChannelGap& /*gap*/,
+                        ProtocolActions& actions) const {
+  if (options_.on_gap == OnGap::kClose)
+    actions.close(session, CloseCode::kServiceRestart, "messages missed");
 }
 
 }  // namespace sluice::gateway

@@ -1,4 +1,5 @@
-// The article's protocol: what a client sends is published to its channel, what the channel carries is what it gets.
+// The article's protocol: what a client sends is published to its channel, what the channel carries
+// is what it gets.
 #pragma once
 
 #include <string>
@@ -22,10 +23,13 @@ class PlainProtocol final : public ClientProtocol {
 
   [[nodiscard]] std::string_view name() const override { return "plain"; }
   [[nodiscard]] FrameRef encode(const ChannelMessage& message) const override;
-  void opened(ClientSession& session, std::string_view channel, ProtocolActions& actions) const override;
-  void received(ClientSession& session, proto::Bytes payload, bool text, ProtocolActions& actions) const override;
+  void opened(ClientSession& session, std::string_view channel,
+              ProtocolActions& actions) const override;
+  void received(ClientSession& session, proto::Bytes payload, bool text,
+                ProtocolActions& actions) const override;
   void greeting_due(ClientSession& session, ProtocolActions& actions) const override;
-  void publish_failed(ClientSession& session, const PublishFailure& failure, ProtocolActions& actions) const override;
+  void publish_failed(ClientSession& session, const PublishFailure& failure,
+                      ProtocolActions& actions) const override;
   void gap(ClientSession& session, const ChannelGap& gap, ProtocolActions& actions) const override;
 
  private:

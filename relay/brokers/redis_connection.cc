@@ -150,10 +150,12 @@ void RedisConnection::close() {
   release();
 }
 
-void RedisConnection::fail(RedisLoss loss) {
+void RedisConnection::fail(const RedisLoss& loss) {
   if (closed()) return;
+  // It may stand in what close() frees.
+  const RedisLoss kept = loss;
   close();
-  user_.connection_closed(loss);
+  user_.connection_closed(kept);
 }
 
 void RedisConnection::release() {

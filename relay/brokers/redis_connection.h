@@ -78,7 +78,7 @@ class RedisConnection {
   /// Without a word to the user.
   void close();
   /// The same, and the user is told.
-  void fail(RedisLoss loss);
+  void fail(const RedisLoss& loss);
 
   [[nodiscard]] bool closed() const { return state_ == State::kClosed; }
   [[nodiscard]] bool ready() const { return state_ == State::kReady; }

@@ -1,5 +1,5 @@
-// A broker in the simulator: confirms late, goes away with what is in flight, hears other publishers, and keeps the one
-// true order of everything that was published.
+// A broker in the simulator: confirms late, goes away with what is in flight, hears other
+// publishers, and keeps the one true order of everything that was published.
 #pragma once
 
 #include <deque>
@@ -30,8 +30,11 @@ class FakeBroker final : public relay::Broker {
     live_.erase(name);
     covered_until_.erase(name);
   }
-  [[nodiscard]] bool can_publish(std::size_t) const override { return up_ && !recovering_ && in_flight_.size() < 64; }
-  void publish(relay::PublishId id, std::string_view channel, proto::Bytes payload, proto::Bytes) override {
+  [[nodiscard]] bool can_publish(std::size_t) const override {
+    return up_ && !recovering_ && in_flight_.size() < 64;
+  }
+  void publish(relay::PublishId id, std::string_view channel, proto::Bytes payload,
+               proto::Bytes) override {
     in_flight_.push_back({id, std::string(channel), std::string(proto::as_text(payload))});
   }
   [[nodiscard]] std::string describe() const override { return "fake:"; }
@@ -57,12 +60,15 @@ class FakeBroker final : public relay::Broker {
       lost_.push_back(p.id);
     }
     // New connection, old messages gone: whoever was subscribed hears nothing until then.
-    for (const auto id : lost_) events_->published(id, relay::PublishOutcome::kUnknownFate, "connection lost");
+    for (const auto id : lost_)
+      events_->published(id, relay::PublishOutcome::kUnknownFate, "connection lost");
     lost_.clear();
     events_->broker_away("simulated outage");
   }
   /// Somebody else publishes.
-  void publish_from_outside(const std::string& channel, const std::string& payload) { arrive(channel, payload); }
+  void publish_from_outside(const std::string& channel, const std::string& payload) {
+    arrive(channel, payload);
+  }
 
   /// One small step: a confirmation, a publish that arrives, a message that is delivered.
   void step() {
@@ -114,7 +120,8 @@ class FakeBroker final : public relay::Broker {
   void deliver_one() {
     const Pending p = undelivered_.front();
     undelivered_.pop_front();
-    if (live_.contains(p.channel)) events_->message(p.channel, proto::as_bytes(p.payload), {}, std::nullopt);
+    if (live_.contains(p.channel))
+      events_->message(p.channel, proto::as_bytes(p.payload), {}, std::nullopt);
   }
 
   const TimeSource& time_;

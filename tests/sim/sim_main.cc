@@ -21,9 +21,10 @@ int main(int argc, char** argv) {
   do {
     sluice::sim::World world({.seed = seed});
     const std::string failure = world.run();
-    std::printf("seed %llu: %llu deliveries, %llu gaps%s%s\n", static_cast<unsigned long long>(seed),
-                static_cast<unsigned long long>(world.deliveries), static_cast<unsigned long long>(world.gaps),
-                failure.empty() ? "" : ": ", failure.c_str());
+    std::printf(
+        "seed %llu: %llu deliveries, %llu gaps%s%s\n", static_cast<unsigned long long>(seed),
+        static_cast<unsigned long long>(world.deliveries),
+        static_cast<unsigned long long>(world.gaps), failure.empty() ? "" : ": ", failure.c_str());
     std::fflush(stdout);
     if (!failure.empty()) return 1;
     ++seed;

@@ -14,7 +14,12 @@ TEST_P(Seeds, KeepsTheInvariants) {
 }
 
 TEST_P(Seeds, KeepsTheInvariantsWithATinyRing) {
-  World world({.seed = GetParam() + 1000, .gateways = 2, .channels = 2, .steps = 4000, .ring_messages = 4, .gateway_queue_bytes = 512});
+  World world({.seed = GetParam() + 1000,
+               .gateways = 2,
+               .channels = 2,
+               .steps = 4000,
+               .ring_messages = 4,
+               .gateway_queue_bytes = 512});
   EXPECT_EQ(world.run(), "");
 }
 

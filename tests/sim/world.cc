@@ -24,14 +24,20 @@ std::size_t index_in(const std::vector<std::string>& log, std::string_view paylo
 
 // ---- one gateway
 
-SimGateway::SimGateway(World& world, int number) : world_(world), id_("g" + std::to_string(number)) { start_process(); }
+SimGateway::SimGateway(World& world, int number)
+    : world_(world), id_("g" + std::to_string(number)) {
+  start_process();
+}
 
 void SimGateway::start_process() {
   sessions_ = std::make_unique<gateway::SessionTable>();
   protocol_ = std::make_unique<gateway::PlainProtocol>(gateway::PlainOptions{}, world_.time);
-  hub_ = std::make_unique<gateway::Hub>(gateway::HubOptions{.channels_max = 100}, *sessions_, *this, *this);
+  hub_ = std::make_unique<gateway::Hub>(gateway::HubOptions{.channels_max = 100}, *sessions_, *this,
+                                        *this);
   link_ = std::make_unique<gateway::RelayLink>(
-      gateway::RelayLinkOptions{.gateway_id = id_, .publish_wait = std::chrono::seconds(2), .publish_queue_bytes = kHeldBytes},
+      gateway::RelayLinkOptions{.gateway_id = id_,
+                                .publish_wait = std::chrono::seconds(2),
+                                .publish_queue_bytes = kHeldBytes},
       *hub_, world_.time);
   hub_->attach(*link_);
 }
@@ -54,12 +60,15 @@ void SimGateway::break_pipe() {
   redial_in_ = static_cast<int>(world_.random.below(30));
 }
 
-void SimGateway::relay_gone() { break_pipe(); }
+void SimGateway::relay_gone() {
+  break_pipe();
+}
 
 void SimGateway::add_client() {
   ClientSession& session = sessions_->add();
   session.protocol = protocol_.get();
-  const std::string channel = world_.channel_name(world_.random.below(static_cast<std::uint64_t>(world_.options.channels)));
+  const std::string channel =
+      world_.channel_name(world_.random.below(static_cast<std::uint64_t>(world_.options.channels)));
   seen_[session.ref.index] = Seen{channel, 0, 0, false};
   clients_.push_back(session.ref);
   hub_->opened(session, channel);
@@ -67,7 +76,8 @@ void SimGateway::add_client() {
 
 void SimGateway::remove_client() {
   if (clients_.empty()) return;
-  const auto at = clients_.begin() + static_cast<std::ptrdiff_t>(world_.random.below(clients_.size()));
+  const auto at =
+      clients_.begin() + static_cast<std::ptrdiff_t>(world_.random.below(clients_.size()));
   const ClientRef ref = *at;
   clients_.erase(at);
   if (ClientSession* session = sessions_->find(ref)) {
@@ -85,7 +95,8 @@ void SimGateway::publish() {
   ClientSession* session = sessions_->find(clients_[world_.random.below(clients_.size())]);
   if (session == nullptr || session->phase != gateway::SessionPhase::kOpen) return;
   // The sender's slot and a running number: unique, and in order per sender.
-  const std::string payload = id_ + "." + std::to_string(session->ref.index) + "." + std::to_string(session->ref.generation) + "." +
+  const std::string payload = id_ + "." + std::to_string(session->ref.index) + "." +
+                              std::to_string(session->ref.generation) + "." +
                               std::to_string(++sent_) + std::string(world_.random.below(100), '.');
   ++accepted_;
   hub_->received(*session, proto::as_bytes(payload), true);
@@ -93,7 +104,8 @@ void SimGateway::publish() {
 
 std::uint64_t SimGateway::outcomes() const {
   const gateway::RelayLinkStats& s = link_->stats();
-  return s.published + s.publish_timeouts + s.publish_queue_full + s.publish_refused + s.publish_unknown;
+  return s.published + s.publish_timeouts + s.publish_queue_full + s.publish_refused +
+         s.publish_unknown;
 }
 
 void SimGateway::deliver(ClientSession& session, gateway::FrameRef frame) {
@@ -105,13 +117,16 @@ void SimGateway::deliver(ClientSession& session, gateway::FrameRef frame) {
   const auto log = logs.find(seen.channel);
   const std::size_t index = log == logs.end() ? 0 : index_in(log->second, payload);
   ++world_.deliveries;
-  if (index == 0) return world_.fail("a message that the broker never had, or of another channel: " + std::string(payload));
-  if (index <= seen.last_index) return world_.fail("twice or out of order: " + std::string(payload));
+  if (index == 0)
+    return world_.fail("a message that the broker never had, or of another channel: " +
+                       std::string(payload));
+  if (index <= seen.last_index)
+    return world_.fail("twice or out of order: " + std::string(payload));
   if (seen.last_index != 0) {
     const std::uint64_t missing = index - seen.last_index - 1;
     if (missing != seen.told_missing && !seen.told_unknown) {
-      return world_.fail(std::to_string(missing) + " messages missing on " + seen.channel + " at " + id_ + ", told " +
-                         std::to_string(seen.told_missing));
+      return world_.fail(std::to_string(missing) + " messages missing on " + seen.channel + " at " +
+                         id_ + ", told " + std::to_string(seen.told_missing));
     }
   }
   seen.last_index = index;
@@ -151,7 +166,8 @@ void SimGateway::sweep_closed() {
 void SimGateway::move_up() {
   const std::string_view out = link_->output();
   const std::size_t room = kPipeBytes - std::min(kPipeBytes, to_relay_.size());
-  const std::size_t n = std::min<std::size_t>(room, out.size() > 0 ? world_.random.below(out.size()) + 1 : 0);
+  const std::size_t n =
+      std::min<std::size_t>(room, out.size() > 0 ? world_.random.below(out.size()) + 1 : 0);
   to_relay_.append(out.substr(0, n));
   link_->sent(n);
   if (to_relay_.empty()) return;
@@ -189,7 +205,8 @@ void SimGateway::move_down() {
   std::copy_n(to_gateway_.begin(), k, space.begin());
   to_gateway_.erase(0, k);
   if (const auto result = link_->commit(k); !result) {
-    if (result.error().code == ErrorCode::kInvalid) world_.fail("the link disagrees: " + result.error().message);
+    if (result.error().code == ErrorCode::kInvalid)
+      world_.fail("the link disagrees: " + result.error().message);
     break_pipe();
   }
 }
@@ -218,7 +235,8 @@ void SimGateway::step() {
 World::World(WorldOptions o) : options(o), random(o.seed) {
   broker = std::make_unique<FakeBroker>(time, random);
   start_relay();
-  for (int i = 0; i < options.gateways; ++i) gateways_.push_back(std::make_unique<SimGateway>(*this, i));
+  for (int i = 0; i < options.gateways; ++i)
+    gateways_.push_back(std::make_unique<SimGateway>(*this, i));
 }
 
 World::~World() {
@@ -242,8 +260,12 @@ void World::start_relay() {
 void World::act() {
   SimGateway& g = *gateways_[random.below(gateways_.size())];
   switch (random.below(200)) {
-    case 0: g.break_pipe(); break;
-    case 1: g.stall(static_cast<int>(random.below(300))); break;
+    case 0:
+      g.break_pipe();
+      break;
+    case 1:
+      g.stall(static_cast<int>(random.below(300)));
+      break;
     case 2:
       if (random.below(10) == 0) g.crash();
       break;
@@ -255,11 +277,28 @@ void World::act() {
     case 6:
       if (!broker->up()) broker->come_up();
       break;
-    case 7: case 8: case 9: case 10: g.add_client(); break;
-    case 11: case 12: case 13: g.remove_client(); break;
-    case 14: case 15: case 16: case 17: case 18: case 19: case 20: case 21:
-      broker->publish_from_outside(channel_name(random.below(static_cast<std::uint64_t>(options.channels))),
-                                   "out." + std::to_string(++published_outside));
+    case 7:
+    case 8:
+    case 9:
+    case 10:
+      g.add_client();
+      break;
+    case 11:
+    case 12:
+    case 13:
+      g.remove_client();
+      break;
+    case 14:
+    case 15:
+    case 16:
+    case 17:
+    case 18:
+    case 19:
+    case 20:
+    case 21:
+      broker->publish_from_outside(
+          channel_name(random.below(static_cast<std::uint64_t>(options.channels))),
+          "out." + std::to_string(++published_outside));
       break;
     default:
       if (random.below(3) == 0) g.publish();
@@ -272,7 +311,9 @@ void World::step() {
   broker->step();
   router->tick();
   for (auto& gateway : gateways_) gateway->step();
-  if (router->queue_bytes() > options.gateway_queue_bytes * static_cast<std::size_t>(options.gateways)) fail("a gateway's queue is over its bound");
+  if (router->queue_bytes() >
+      options.gateway_queue_bytes * static_cast<std::size_t>(options.gateways))
+    fail("a gateway's queue is over its bound");
   if (router->ring().messages() > options.ring_messages) fail("the ring is over its bound");
   if (router->hold().bytes() > kHeldBytes) fail("held publishes are over their bound");
 }
@@ -288,7 +329,8 @@ void World::check_end() {
   for (const auto& gateway : gateways_) {
     if (gateway->link().publishes_pending() != 0) fail("publishes still pending");
     if (gateway->accepted() != gateway->outcomes()) {
-      fail("accepted " + std::to_string(gateway->accepted()) + " publishes, outcomes " + std::to_string(gateway->outcomes()));
+      fail("accepted " + std::to_string(gateway->accepted()) + " publishes, outcomes " +
+           std::to_string(gateway->outcomes()));
     }
     accepted += gateway->accepted();
     gateway->remove_all_clients();
@@ -302,10 +344,13 @@ void World::check_end() {
   if (accepted == 0 || deliveries == 0) fail("nothing happened: the run proves nothing");
   settle();
   for (const auto& gateway : gateways_) {
-    if (gateway->hub().channels() != 0 || gateway->hub().subscriptions() != 0) fail("a gateway keeps channels without clients");
+    if (gateway->hub().channels() != 0 || gateway->hub().subscriptions() != 0)
+      fail("a gateway keeps channels without clients");
   }
-  if (router->channels() != 0 || router->subscriptions() != 0) fail("the relay keeps channels without subscribers");
-  if (router->publishes_in_flight() != 0 || !router->hold().empty()) fail("the relay keeps publishes");
+  if (router->channels() != 0 || router->subscriptions() != 0)
+    fail("the relay keeps channels without subscribers");
+  if (router->publishes_in_flight() != 0 || !router->hold().empty())
+    fail("the relay keeps publishes");
 }
 
 std::string World::run() {

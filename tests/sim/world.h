@@ -1,8 +1,10 @@
-// The whole data path without a socket: real Hub, RelayLink, codec, GatewaySession and Router, joined by pipes that split,
-// stall and break, in virtual time, from one seed. What it checks after each delivery and at the end:
+// The whole data path without a socket: real Hub, RelayLink, codec, GatewaySession and Router,
+// joined by pipes that split, stall and break, in virtual time, from one seed. What it checks after
+// each delivery and at the end:
 //
 //  - a client sees a channel's messages in the broker's order, each at most once;
-//  - what it misses between two messages was told as a gap to its gateway, with the right number where one was given;
+//  - what it misses between two messages was told as a gap to its gateway, with the right number
+//  where one was given;
 //  - each publish has exactly one outcome, and what was refused never reached the broker;
 //  - bounds hold, and when all clients have left nothing is left of them.
 #pragma once
@@ -46,7 +48,9 @@ class QuietWatcher final : public relay::RouterWatcher {
 class World;
 
 /// One gateway process with its clients, and the pipe to the relay.
-class SimGateway final : public gateway::Delivery, public gateway::HubObserver, public relay::SessionHost {
+class SimGateway final : public gateway::Delivery,
+                         public gateway::HubObserver,
+                         public relay::SessionHost {
  public:
   SimGateway(World& world, int number);
 

@@ -29,9 +29,13 @@ class RecordingObserver final : public HubObserver {
  public:
   void link_state(bool up) override { link_up = up; }
   void broker_state(bool connected, std::string_view) override { broker_up = connected; }
-  void channel_gap(const ChannelGap& gap) override { gaps.push_back(std::string(gap.channel) + "/" + gap.cause); }
+  void channel_gap(const ChannelGap& gap) override {
+    gaps.push_back(std::string(gap.channel) + "/" + gap.cause);
+  }
   void channel_subscribed(std::string_view channel) override { subscribed.emplace_back(channel); }
-  void channel_refused(std::string_view channel, std::string_view) override { refused.emplace_back(channel); }
+  void channel_refused(std::string_view channel, std::string_view) override {
+    refused.emplace_back(channel);
+  }
   void message_queued(std::uint32_t) override { ++messages; }
   bool link_up = false;
   bool broker_up = false;
@@ -44,10 +48,14 @@ class RecordingObserver final : public HubObserver {
 class HubTest : public testing::Test {
  protected:
   HubTest()
-      : protocol({.tag = "1111:", .greeting = "", .greeting_delay = {}, .on_gap = OnGap::kIgnore}, time),
+      : protocol({.tag = "1111:", .greeting = "", .greeting_delay = {}, .on_gap = OnGap::kIgnore},
+                 time),
         closing({.tag = "", .greeting = "", .greeting_delay = {}, .on_gap = OnGap::kClose}, time),
         hub({.channels_max = 3}, sessions, delivery, observer),
-        link({.gateway_id = "1111", .publish_wait = std::chrono::seconds(5), .publish_queue_bytes = 1000}, hub, time) {
+        link({.gateway_id = "1111",
+              .publish_wait = std::chrono::seconds(5),
+              .publish_queue_bytes = 1000},
+             hub, time) {
     hub.attach(link);
   }
 
@@ -55,7 +63,8 @@ class HubTest : public testing::Test {
     link.connected();
     drain();
     std::string in;
-    proto::encode(in, proto::Welcome{.resumed = resumed, .relay_instance = instance, .software = "test"});
+    proto::encode(
+        in, proto::Welcome{.resumed = resumed, .relay_instance = instance, .software = "test"});
     give(in);
   }
   void give(const std::string& bytes) {
@@ -88,15 +97,21 @@ class HubTest : public testing::Test {
     hub.closed(session);
     sessions.remove(session.ref);
   }
-  void confirm(const std::string& channel, std::uint32_t id, std::uint64_t offset = 0, std::uint64_t epoch = 9,
-               bool continuous = false) {
+  void confirm(const std::string& channel, std::uint32_t id, std::uint64_t offset = 0,
+               std::uint64_t epoch = 9, bool continuous = false) {
     std::string in;
-    proto::encode(in, proto::Subscribed{.channel_id = id, .continuous = continuous, .start = {epoch, offset}, .channel = channel});
+    proto::encode(in, proto::Subscribed{.channel_id = id,
+                                        .continuous = continuous,
+                                        .start = {epoch, offset},
+                                        .channel = channel});
     give(in);
   }
   void message(std::uint32_t id, std::string_view text, std::uint64_t offset) {
     std::string in;
-    proto::encode(in, proto::Message{.channel_id = id, .sequence = ++sequence, .offset = offset, .payload = proto::as_bytes(text)});
+    proto::encode(in, proto::Message{.channel_id = id,
+                                     .sequence = ++sequence,
+                                     .offset = offset,
+                                     .payload = proto::as_bytes(text)});
     give(in);
   }
 
@@ -277,12 +292,18 @@ TEST_F(HubTest, ResumesWithoutSubscribingAgain) {
   EXPECT_NE(hello.at(0).flags & proto::kFlagResume, 0);
   EXPECT_EQ(hello.at(0).sequence, 1U);
   std::string in;
-  proto::encode(in, proto::Welcome{.resumed = true, .last_sequence = 3, .relay_instance = 7, .software = "t"});
+  proto::encode(in, proto::Welcome{
+                        .resumed = true, .last_sequence = 3, .relay_instance = 7, .software = "t"});
   give(in);
   EXPECT_TRUE(drain().empty());
   message(5, "2", 2);
   in.clear();
-  proto::encode(in, proto::Gap{.channel_id = 5, .sequence = 4, .cause = proto::GapCause::kOverrun, .position = {9, 5}, .first_missing = 3, .count = 3});
+  proto::encode(in, proto::Gap{.channel_id = 5,
+                               .sequence = 4,
+                               .cause = proto::GapCause::kOverrun,
+                               .position = {9, 5},
+                               .first_missing = 3,
+                               .count = 3});
   give(in);
   sequence = 4;
   message(5, "6", 6);
@@ -316,7 +337,9 @@ TEST_F(HubTest, AChannelThatTheRelayRefusesClosesItsClientsAlone) {
   const ClientSession& a = client("x");
   const auto out = drain();
   std::string in;
-  proto::encode(in, proto::ErrorFrame{.request = out.at(0).sequence, .reason = proto::ErrorReason::kQueueFull, .text = "full"});
+  proto::encode(in, proto::ErrorFrame{.request = out.at(0).sequence,
+                                      .reason = proto::ErrorReason::kQueueFull,
+                                      .text = "full"});
   give(in);
   EXPECT_EQ(observer.refused, std::vector<std::string>{"x"});
   EXPECT_EQ(delivery.closed[a.ref.index].first, CloseCode::kTryAgainLater);

@@ -10,13 +10,16 @@
 namespace sluice::gateway {
 namespace {
 
-FrameRef frame_of(std::string_view text) { return Frame::make(Opcode::kText, {}, proto::as_bytes(text)); }
+FrameRef frame_of(std::string_view text) {
+  return Frame::make(Opcode::kText, {}, proto::as_bytes(text));
+}
 
 std::string joined(const Outbox& outbox) {
   std::array<iovec, 16> vectors;
   const std::size_t n = outbox.fill(vectors);
   std::string all;
-  for (std::size_t i = 0; i < n; ++i) all.append(static_cast<const char*>(vectors[i].iov_base), vectors[i].iov_len);
+  for (std::size_t i = 0; i < n; ++i)
+    all.append(static_cast<const char*>(vectors[i].iov_base), vectors[i].iov_len);
   return all;
 }
 
@@ -43,7 +46,8 @@ TEST(Frame, PutsThePrefixBeforeThePayload) {
 
 TEST(Outbox, TakesWholeAndPartialFramesFromTheFront) {
   Outbox outbox;
-  for (const char* text : {"one", "two", "three"}) ASSERT_EQ(outbox.push(frame_of(text), 1000), Enqueue::kOk);
+  for (const char* text : {"one", "two", "three"})
+    ASSERT_EQ(outbox.push(frame_of(text), 1000), Enqueue::kOk);
   EXPECT_EQ(outbox.frames(), 3U);
   EXPECT_EQ(outbox.bytes(), 17U);
   EXPECT_FALSE(outbox.consume(5).frame);
@@ -59,13 +63,15 @@ TEST(Outbox, TakesWholeAndPartialFramesFromTheFront) {
 }
 
 TEST(Outbox, CutsAtEveryByte) {
-  const std::string all = "\x81\x01"
-                          "a\x81\x02"
-                          "bc\x81\x03"
-                          "def";
+  const std::string all =
+      "\x81\x01"
+      "a\x81\x02"
+      "bc\x81\x03"
+      "def";
   for (std::size_t n = 0; n <= all.size(); ++n) {
     Outbox outbox;
-    for (const char* text : {"a", "bc", "def"}) ASSERT_EQ(outbox.push(frame_of(text), 1000), Enqueue::kOk);
+    for (const char* text : {"a", "bc", "def"})
+      ASSERT_EQ(outbox.push(frame_of(text), 1000), Enqueue::kOk);
     const Outbox::Cut cut = outbox.consume(n);
     std::string rest;
     if (cut.frame) rest = proto::as_text(cut.frame->bytes().subspan(cut.taken));

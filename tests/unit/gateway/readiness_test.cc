@@ -7,7 +7,9 @@ namespace {
 
 using std::chrono::seconds;
 
-TimePoint at(int second) { return TimePoint{seconds(1000 + second)}; }
+TimePoint at(int second) {
+  return TimePoint{seconds(1000 + second)};
+}
 
 TEST(Readiness, StartsAndWaitsForTheRelay) {
   Readiness r({ReadyRequires::kRelay, seconds(10)});

@@ -24,8 +24,10 @@ TEST(SessionInput, AssemblesAtEverySplit) {
   for (std::size_t i = 0; i <= text.size(); ++i) {
     for (std::size_t j = i; j <= text.size(); ++j) {
       InboundMessage state;
-      ASSERT_EQ(add_fragment(state, fragment(text.substr(0, i), true, false), 100).verdict, InputVerdict::kMore);
-      ASSERT_EQ(add_fragment(state, fragment(text.substr(i, j - i), false, false), 100).verdict, InputVerdict::kMore);
+      ASSERT_EQ(add_fragment(state, fragment(text.substr(0, i), true, false), 100).verdict,
+                InputVerdict::kMore);
+      ASSERT_EQ(add_fragment(state, fragment(text.substr(i, j - i), false, false), 100).verdict,
+                InputVerdict::kMore);
       const std::string last = text.substr(j);
       const Input input = add_fragment(state, fragment(last, false, true), 100);
       ASSERT_EQ(input.verdict, InputVerdict::kMessage);
@@ -37,14 +39,17 @@ TEST(SessionInput, AssemblesAtEverySplit) {
 
 TEST(SessionInput, FailsAtTheBadByteAndAtATruncatedEnd) {
   InboundMessage state;
-  EXPECT_EQ(add_fragment(state, fragment("ok\xFF", true, false), 100).verdict, InputVerdict::kNotUtf8);
+  EXPECT_EQ(add_fragment(state, fragment("ok\xFF", true, false), 100).verdict,
+            InputVerdict::kNotUtf8);
   InboundMessage truncated;
-  EXPECT_EQ(add_fragment(truncated, fragment("\xE2\x82", true, true), 100).verdict, InputVerdict::kNotUtf8);
+  EXPECT_EQ(add_fragment(truncated, fragment("\xE2\x82", true, true), 100).verdict,
+            InputVerdict::kNotUtf8);
 }
 
 TEST(SessionInput, BinaryIsNotChecked) {
   InboundMessage state;
-  EXPECT_EQ(add_fragment(state, fragment("\xFF\xFE", true, true, false), 100).verdict, InputVerdict::kMessage);
+  EXPECT_EQ(add_fragment(state, fragment("\xFF\xFE", true, true, false), 100).verdict,
+            InputVerdict::kMessage);
 }
 
 TEST(SessionInput, TheBoundHoldsForTheWholeMessage) {
@@ -56,7 +61,8 @@ TEST(SessionInput, TheBoundHoldsForTheWholeMessage) {
 
 TEST(SessionInput, ALargeMessageGivesItsMemoryBack) {
   InboundMessage state;
-  ASSERT_EQ(add_fragment(state, fragment(std::string(5000, 'x'), true, false), 10000).verdict, InputVerdict::kMore);
+  ASSERT_EQ(add_fragment(state, fragment(std::string(5000, 'x'), true, false), 10000).verdict,
+            InputVerdict::kMore);
   ASSERT_EQ(add_fragment(state, fragment("y", false, true), 10000).verdict, InputVerdict::kMessage);
   release_message(state);
   EXPECT_LT(state.bytes.capacity(), 100U);

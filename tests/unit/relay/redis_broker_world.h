@@ -4,7 +4,7 @@
 
 #include <gtest/gtest.h>
 
-#include <deque>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>

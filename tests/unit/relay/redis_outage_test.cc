@@ -2,6 +2,7 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <filesystem>
 
 #include "tests/unit/relay/redis_broker_world.h"
 
@@ -205,6 +206,28 @@ TEST_F(RedisOutage, ReplicaCountsAsNotConnected) {
   ASSERT_EQ(events_.confirmations.size(), 2U);
   EXPECT_TRUE(events_.confirmations[1].uncovered);
   expect_traffic("a");
+}
+
+TEST_F(RedisOutage, TwoServersUnderOneNameAreNotConnected) {
+  RedisTestServer other;
+  other.start();
+  server_.start();
+  // The name leads to another server from now on, and only the publisher has noticed.
+  const std::string name = server_.directory() + "/name.sock";
+  std::filesystem::create_symlink(server_.socket_path(), name);
+  open("redis+unix://" + name);
+  ASSERT_TRUE(connected(5s));
+  subscribe_and_wait("a");
+  std::filesystem::remove(name);
+  std::filesystem::create_symlink(other.socket_path(), name);
+  server_.kill_clients("sluice-relay-pub");
+  ASSERT_TRUE(says("two different Redis servers", 3s));
+  ASSERT_TRUE(connected(3s));
+  ASSERT_EQ(events_.confirmations.size(), 2U);
+  EXPECT_TRUE(events_.confirmations[1].uncovered);
+  expect_traffic("a");
+  EXPECT_EQ(other.clients("name=sluice-relay-").size(), 2U);
+  EXPECT_TRUE(server_.clients("name=sluice-relay-").empty());
 }
 
 TEST_F(RedisOutage, LongSilenceOfChannelsIsNoOutage) {

@@ -2,10 +2,10 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <string>
+#include <utility>
 #include <vector>
-
-#include "relay/brokers/redis_limits.h"
 
 namespace sluice::relay {
 namespace {
