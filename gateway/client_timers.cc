@@ -14,7 +14,8 @@ ClientTimers::ClientTimers(ClientTimerOptions options, SessionTable& sessions, S
       hub_(hub),
       stats_(stats),
       random_(random),
-      ping_(Frame::make(Opcode::kPing, {}, {})),
+      // Not empty: libwebsockets 4.1.6 tells nothing of the empty PONG that would answer it.
+      ping_(Frame::make(Opcode::kPing, "sluice", {})),
       wheel_(kTimerTick, kTimerSlots, now),
       last_advance_(now) {
 }

@@ -1,9 +1,24 @@
+#include <unistd.h>
+
 #include <csignal>
 #include <cstdio>
+#include <memory>
 
 #include "common/log.h"
 #include "gateway/config.h"
 #include "gateway/gateway.h"
+
+namespace {
+
+/// Without destructors: the kernel takes everything back at once, while libwebsockets' own way of
+/// ending its context would write to clients that may be somebody else's by now (ARCHITECTURE.md,
+/// Ownership).
+[[noreturn]] void end_process(int code) {
+  std::fflush(nullptr);
+  ::_exit(code);
+}
+
+}  // namespace
 
 int main(int argc, char** argv) {
   std::signal(SIGPIPE, SIG_IGN);
@@ -11,10 +26,10 @@ int main(int argc, char** argv) {
   if (!outcome.config) return outcome.exit_code;
   sluice::log_init(outcome.config->log_level, outcome.config->log_format,
                    "gateway[" + outcome.config->id + "]");
-  sluice::gateway::Gateway gateway(std::move(*outcome.config));
-  if (auto started = gateway.start(); !started) {
+  const auto gateway = std::make_unique<sluice::gateway::Gateway>(std::move(*outcome.config));
+  if (auto started = gateway->start(); !started) {
     std::fprintf(stderr, "sluice-gateway: %s\n", started.error().message.c_str());
-    return 1;
+    end_process(1);
   }
-  return gateway.run();
+  end_process(gateway->run());
 }

@@ -158,8 +158,10 @@ void Sender::cut_off(ClientSession& session) {
   if (session.phase == SessionPhase::kClosed) return;
   session.phase = SessionPhase::kClosed;
   ++stats_.cut_off;
-  // Asynchronously: we may be inside a callback of this very connection.
-  lws_set_timeout(session.wsi, PENDING_TIMEOUT_USER_REASON_BASE, LWS_TO_KILL_ASYNC);
+  // libwebsockets finds the end of the stream in a later turn and closes; we may be inside a
+  // callback of this very connection. Its own LWS_TO_KILL_ASYNC does nothing when asked from a
+  // timer of ours on libev (4.1.6).
+  ::shutdown(session.fd, SHUT_RDWR);
 }
 
 void Sender::forget(ClientSession& session) {

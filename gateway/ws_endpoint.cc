@@ -1,6 +1,7 @@
 #include "gateway/ws_endpoint.h"
 
 #include <libwebsockets.h>
+#include <sys/socket.h>
 
 #include <algorithm>
 #include <cstring>
@@ -109,7 +110,7 @@ void WsEndpoint::adopt(UniqueFd fd, const UpgradeRequest& request, const ClientA
   struct lws* wsi = lws_adopt_socket_vhost_readbuf(vhost_, fd.release(), head.data(), head.size());
   adopting_ = nullptr;
   if (pending.opened) return;
-  if (wsi != nullptr) lws_set_timeout(wsi, PENDING_TIMEOUT_USER_REASON_BASE, LWS_TO_KILL_ASYNC);
+  if (wsi != nullptr) ::shutdown(lws_get_socket_fd(wsi), SHUT_RDWR);
   events_.never_opened(address);
 }
 

@@ -51,8 +51,7 @@ void add_link_flags(Flags& flags, RelayConfig& c) {
                count_between(1, 4096));
   flags.add_as("linger",
                {group, "TIME", "60s",
-                "How long the subscriptions of a gateway that left, and channels that nobody "
-                "wants, are kept"},
+                "How long what a gateway left behind, and channels nobody wants, are kept"},
                r.linger, duration_between(Duration::zero(), std::chrono::hours(24)));
   flags.add_as(
       "gateway-queue-bytes",
@@ -64,9 +63,8 @@ void add_broker_flags(Flags& flags, RelayConfig& c) {
   const std::string group = "Broker";
   RouterOptions& r = c.router;
   flags.add_as("broker",
-               {group, "URL", "memory:",
-                "What joins the hosts: memory: (this host alone), redis://[user@]host[:port][/db], "
-                "redis+unix:///path.sock"},
+               {group, "URL",
+                "memory:", "memory:, redis://[user@]host[:port][/db] or redis+unix:///path.sock"},
                c.broker, check_broker);
   flags.add("broker-password-file",
             {group, "FILE", "", "Holds the broker's password; read at each connection"},

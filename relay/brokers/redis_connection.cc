@@ -152,10 +152,8 @@ void RedisConnection::close() {
 
 void RedisConnection::fail(const RedisLoss& loss) {
   if (closed()) return;
-  // It may stand in what close() frees.
-  const RedisLoss kept = loss;
   close();
-  user_.connection_closed(kept);
+  user_.connection_closed(loss);
 }
 
 void RedisConnection::release() {

@@ -77,7 +77,7 @@ class RedisConnection {
   void open();
   /// Without a word to the user.
   void close();
-  /// The same, and the user is told.
+  /// The same, and the user is told. `loss` must not stand in anything of this connection's.
   void fail(const RedisLoss& loss);
 
   [[nodiscard]] bool closed() const { return state_ == State::kClosed; }

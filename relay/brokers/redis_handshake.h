@@ -42,8 +42,8 @@ class RedisHandshake {
 
   [[nodiscard]] const std::vector<Words>& commands() const { return commands_; }
   [[nodiscard]] Verdict answer(const redisReply& reply);
-  /// After kFailed.
-  [[nodiscard]] const RedisLoss& loss() const { return loss_; }
+  /// After kFailed. A copy: whoever tells it ends the handshake first.
+  [[nodiscard]] RedisLoss loss() const { return loss_; }
   [[nodiscard]] bool role_known() const { return role_known_; }
   /// Redis' run_id, empty if it does not tell: two connections with different ones are connected to
   /// different servers.

@@ -12,6 +12,7 @@
 #include <thread>
 #include <utility>
 
+#include "common/check.h"
 #include "common/unique_fd.h"
 #include "relay/brokers/redis_limits.h"
 
@@ -150,6 +151,8 @@ void RedisResolver::run(const std::shared_ptr<Job>& job, const LookUp& look_up, 
 
 void RedisResolver::on_finished() {
   const std::shared_ptr<Job> job = std::exchange(job_, nullptr);
+  // Readable means finished; reading the flag is what makes the thread's results ours.
+  CHECK(job->finished);
   if (job->error != 0) {
     const char* text =
         job->error == EAI_SYSTEM ? std::strerror(job->system_error) : ::gai_strerror(job->error);

@@ -10,9 +10,9 @@ complain() {
   failed=1
 }
 
-# Listed names, each as Suite.Name: without the prefix of the executable, instances and parameters.
+# Listed names, each as Suite.Name: without the layer in front, without instance and parameter.
 listed=$(ctest --test-dir "$build" -N | sed -nE 's/^ *Test +#[0-9]+: //p')
-names=$(sed -E 's#/[^ ]*$##; s#^.*/##' <<<"$listed" | sed -E 's/^.*\.([^.]+\.[^.]+)$/\1/' | sort -u)
+names=$(sed -nE 's#^[a-z]+\.([A-Za-z0-9_]+/)?([A-Za-z0-9_]+\.[A-Za-z0-9_]+)(/.*)?$#\2#p' <<<"$listed" | sort -u)
 
 if grep -q '_NOT_BUILT' <<<"$listed"; then complain "not built: $(grep '_NOT_BUILT' <<<"$listed" | tr '\n' ' ')"; fi
 

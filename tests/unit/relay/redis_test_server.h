@@ -152,7 +152,7 @@ class RedisTestServer {
     auto* reply = static_cast<redisReply*>(
         redisCommandArgv(context, static_cast<int>(words.size()), pointers.data(), lengths.data()));
     if (reply == nullptr) return {};
-    const std::string text = as_text(*reply);
+    std::string text = as_text(*reply);
     freeReplyObject(reply);
     return text;
   }
