@@ -14,7 +14,8 @@ class TimeSource {
   [[nodiscard]] virtual TimePoint now() const = 0;
 };
 
-/// CLOCK_MONOTONIC: the same for every process of a host, so differences between processes mean something.
+/// CLOCK_MONOTONIC: the same for every process of a host, so differences between processes mean
+/// something.
 class SteadyTime final : public TimeSource {
  public:
   [[nodiscard]] TimePoint now() const override { return std::chrono::steady_clock::now(); }

@@ -10,7 +10,8 @@ class Random {
  public:
   virtual ~Random() = default;
   [[nodiscard]] virtual std::uint64_t next() = 0;
-  /// Uniform in [0, bound); bound must not be 0. The modulo bias is below 2^-32 for bounds that fit 32 bits.
+  /// Uniform in [0, bound); bound must not be 0. The modulo bias is below 2^-32 for bounds that fit
+  /// 32 bits.
   [[nodiscard]] std::uint64_t below(std::uint64_t bound) { return next() % bound; }
 };
 

@@ -1,11 +1,13 @@
-// Intrusive reference for objects of one thread: 8 bytes, no atomics. What every queue of shared frames holds.
+// Intrusive reference for objects of one thread: 8 bytes, no atomics. What every queue of shared
+// frames holds.
 #pragma once
 
 #include <utility>
 
 namespace sluice {
 
-/// T offers `void add_ref() const` and `void release() const` (which frees it at the last reference).
+/// T offers `void add_ref() const` and `void release() const` (which frees it at the last
+/// reference).
 template <typename T>
 class RefPtr {
  public:

@@ -1,4 +1,5 @@
-// Errors as values. No exceptions leave a function of this project but in config code (CLI11, TOML).
+// Errors as values. No exceptions leave a function of this project but in config code (CLI11,
+// TOML).
 #pragma once
 
 #include <string>
