@@ -79,7 +79,7 @@ TEST_F(RelayRestart, ClientsStayAndTrafficResumes) {
     }
     swarm_.publish(0);  // held until the relay is back
     stack_->relay().start();
-    EXPECT_TRUE(traffic_within(1s));
+    EXPECT_TRUE(traffic_within(10s));  // within 1 s on an idle machine; a time is no assertion
     EXPECT_EQ(swarm_.open_count(), 40U);
     for (std::size_t i = 0; i < 4; ++i) {
       EXPECT_TRUE(eventually(5s, [&] { return gap_events(i) == round; })) << gap_events(i);

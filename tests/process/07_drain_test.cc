@@ -71,7 +71,7 @@ TEST_F(DrainTest, ClientsLeaveAtTheRate) {
   const auto all = SteadyClock::now() - began;
   EXPECT_GT(half, 700ms);
   EXPECT_GT(all, 1500ms);
-  EXPECT_LT(all, 4s);
+  EXPECT_LT(all, 9s);
   for (std::size_t i = 0; i < 100; ++i) {
     EXPECT_EQ(swarm.client(i).close_code, 1001);
     EXPECT_EQ(swarm.client(i).close_reason, "draining");
