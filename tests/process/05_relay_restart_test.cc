@@ -102,11 +102,11 @@ TEST_F(RelayRestart, UnderLoadEveryMessageIsAccountedFor) {
   });
   ASSERT_TRUE(traffic_within(5s));
   EXPECT_EQ(swarm_.open_count(), 10U);
-  // A number that is missing at the sender's gateway was of unknown fate: told, counted, never sent
-  // again.
   EXPECT_EQ(swarm_.faults().repeated, 0U);
+  // What a client misses was of unknown fate, or reached Redis and died with the relay on its way
+  // back: the second is acknowledged all the same, and told as a gap whose size nobody knows.
   const std::uint64_t missing = swarm_.sent(0) - swarm_.client(0).received;
-  EXPECT_LE(static_cast<double>(missing), publishes("unknown_fate"));
+  if (missing > 0) EXPECT_GE(gap_events(0), 1);
   const auto sent = static_cast<double>(swarm_.sent(0));
   EXPECT_TRUE(
       eventually(5s, [&] { return publishes("published") + publishes("unknown_fate") == sent; }));
