@@ -106,7 +106,7 @@ TEST_F(RelayRestart, UnderLoadEveryMessageIsAccountedFor) {
   // What a client misses was of unknown fate, or reached Redis and died with the relay on its way
   // back: the second is acknowledged all the same, and told as a gap whose size nobody knows.
   const std::uint64_t missing = swarm_.sent(0) - swarm_.client(0).received;
-  if (missing > 0) EXPECT_GE(gap_events(0), 1);
+  EXPECT_GE(gap_events(0), missing > 0 ? 1 : 0);
   const auto sent = static_cast<double>(swarm_.sent(0));
   EXPECT_TRUE(
       eventually(5s, [&] { return publishes("published") + publishes("unknown_fate") == sent; }));
