@@ -2,6 +2,7 @@
 
 #include <fcntl.h>
 #include <netinet/in.h>
+#include <sys/file.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
@@ -9,11 +10,15 @@
 #include <cerrno>
 #include <charconv>
 #include <cstring>
+#include <ctime>
 
 #include "common/ip.h"
 
 namespace sluice {
 namespace {
+
+/// One try per millisecond.
+constexpr int kDirectoryLockTries = 100;
 
 std::string errno_text() {
   return std::strerror(errno);
@@ -25,9 +30,9 @@ bool parse_number(std::string_view text, unsigned& value) {
 }
 
 Result<Address> bad(std::string_view text) {
-  return fail(ErrorCode::kInvalid,
-              "'" + std::string(text) +
-                  "' is not an address: ADDR:PORT, [ADDR6]:PORT, *:PORT, unix:PATH or fd:N");
+  return fail(ErrorCode::kInvalid, "'" + std::string(text) +
+                                       "' is not an address: ADDR:PORT, [ADDR6]:PORT (both in "
+                                       "digits), *:PORT, unix:PATH or fd:N");
 }
 
 bool unix_address(const std::string& path, sockaddr_un& out) {
@@ -90,19 +95,27 @@ Result<UniqueFd> listen_tcp(const Address& address, const ListenOptions& options
 Result<void> clear_path(const std::string& path, const sockaddr_un& name) {
   struct stat info {};
   if (::lstat(path.c_str(), &info) != 0) return {};
-  if (!S_ISSOCK(info.st_mode))
+  if (!S_ISSOCK(info.st_mode)) {
     return fail(ErrorCode::kInUse,
                 "unix:" + path + " exists and is not a socket: choose another path");
+  }
   auto probe = new_socket(AF_UNIX);
   if (!probe) return tl::make_unexpected(probe.error());
-  const bool live =
-      ::connect(probe->get(), reinterpret_cast<const sockaddr*>(&name), sizeof name) == 0 ||
-      errno == EAGAIN;
-  if (live)
-    return fail(ErrorCode::kInUse, "unix:" + path + " is live: another process listens there");
-  if (errno == EACCES)
+  const bool connected =
+      ::connect(probe->get(), reinterpret_cast<const sockaddr*>(&name), sizeof name) == 0;
+  if (connected || errno == EAGAIN) {
+    return fail(
+        ErrorCode::kInUse,
+        "unix:" + path + " is live: stop the process that listens there or choose another path");
+  }
+  if (errno == EACCES) {
     return fail(ErrorCode::kPermission,
                 "unix:" + path + ": no permission to see whether it is live");
+  }
+  // Only this answer says that nobody is behind it. A live datagram socket, for one, gives another.
+  if (errno != ECONNREFUSED && errno != ENOENT) {
+    return fail(ErrorCode::kInUse, "unix:" + path + " can't be replaced: " + errno_text());
+  }
   if (::unlink(path.c_str()) != 0 && errno != ENOENT) {
     return fail(ErrorCode::kPermission,
                 "unix:" + path + " is stale and can't be removed: " + errno_text());
@@ -110,13 +123,31 @@ Result<void> clear_path(const std::string& path, const sockaddr_un& name) {
   return {};
 }
 
+/// While it lives, no other process of ours stands between clearing a path of that directory and
+/// listening there: a socket that is bound but does not listen yet looks stale.
+UniqueFd lock_directory_of(const std::string& path) {
+  const std::size_t slash = path.rfind('/');
+  const std::string directory = slash == std::string::npos ? "." : path.substr(0, slash + 1);
+  UniqueFd fd(::open(directory.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  // Not to be had: we go on without, bind() says what is wrong with the directory. The lock is held
+  // for microseconds; a stranger who keeps it longer does not keep us from starting.
+  constexpr timespec kPause{0, 1'000'000};
+  for (int tries = 0; fd.valid() && tries < kDirectoryLockTries; ++tries) {
+    if (::flock(fd.get(), LOCK_EX | LOCK_NB) == 0) break;
+    ::nanosleep(&kPause, nullptr);
+  }
+  return fd;
+}
+
 Result<UniqueFd> listen_unix(const Address& address, const ListenOptions& options) {
   sockaddr_un name{};
   if (!unix_address(address.path, name)) {
     return fail(ErrorCode::kInvalid, "unix:" + address.path + ": a socket path has 1 to 107 bytes");
   }
-  if (auto cleared = clear_path(address.path, name); !cleared)
+  const UniqueFd lock = lock_directory_of(address.path);
+  if (auto cleared = clear_path(address.path, name); !cleared) {
     return tl::make_unexpected(cleared.error());
+  }
   auto fd = new_socket(AF_UNIX);
   if (!fd) return fd;
   // Nobody can connect before listen(), so the mode is right from the first connection on.
@@ -132,7 +163,9 @@ Result<UniqueFd> listen_unix(const Address& address, const ListenOptions& option
   }
   if (::chmod(address.path.c_str(), options.unix_mode) != 0 ||
       ::listen(fd->get(), options.backlog) != 0) {
-    return fail(ErrorCode::kSystem, "unix:" + address.path + ": " + errno_text());
+    auto failure = fail(ErrorCode::kSystem, "unix:" + address.path + ": " + errno_text());
+    ::unlink(address.path.c_str());
+    return failure;
   }
   return fd;
 }

@@ -13,7 +13,7 @@ namespace sluice {
 struct Address {
   enum class Kind { kTcp, kUnix, kFd };
   Kind kind = Kind::kTcp;
-  std::string host;  ///< TCP: a numeric address; "*": all
+  std::string host;  ///< TCP: a numeric address; "*": all of IPv4
   std::uint16_t port = 0;
   std::string path;  ///< Unix
   int fd = -1;       ///< inherited from whoever started us

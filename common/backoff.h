@@ -4,6 +4,7 @@
 
 #include <algorithm>
 
+#include "common/check.h"
 #include "common/clock.h"
 #include "common/random.h"
 
@@ -11,8 +12,10 @@ namespace sluice {
 
 class Backoff {
  public:
-  Backoff(Duration min, Duration max, Random& random)
-      : min_(min), max_(max), random_(random), ceiling_(min) {}
+  Backoff(Duration min, Duration max, Random& random) : min_(min), max_(max), random_(random) {
+    CHECK(min > Duration::zero() && min <= max);
+    reset();
+  }
 
   /// Uniform in [min, ceiling]; the ceiling doubles up to max.
   [[nodiscard]] Duration next() {
@@ -21,13 +24,14 @@ class Backoff {
     ceiling_ = std::min(ceiling_ * 2, max_);
     return wait;
   }
-  void reset() { ceiling_ = min_; }
+  /// The first wait is spread too: it is the one that all who lost the same peer have in common.
+  void reset() { ceiling_ = std::min(min_ * 2, max_); }
 
  private:
   Duration min_;
   Duration max_;
   Random& random_;
-  Duration ceiling_;
+  Duration ceiling_{};
 };
 
 }  // namespace sluice

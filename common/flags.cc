@@ -1,18 +1,24 @@
 #include "common/flags.h"
 
+#include <fcntl.h>
 #include <toml++/toml.h>
+#include <unistd.h>
 #include <CLI/CLI.hpp>
 
 #include <algorithm>
-#include <charconv>
+#include <array>
+#include <cctype>
+#include <cerrno>
 #include <cstdio>
 #include <cstdlib>
+#include <cstring>
 #include <map>
 
 namespace sluice {
 namespace {
 
 constexpr int kExitUsage = 2;
+constexpr std::size_t kConfigBytesMax = 1U << 20U;
 
 enum class Kind { kValue, kList, kSwitch };
 
@@ -23,6 +29,12 @@ struct Setting {
   bool required = false;
   CLI::Option* option = nullptr;
   std::vector<std::string> given;  ///< on the command line
+};
+
+/// What one of the four places says about a setting.
+struct Values {
+  std::string place;  ///< as a message names it
+  std::vector<std::string> texts;
 };
 
 std::vector<std::string> split_commas(const std::string& text) {
@@ -49,6 +61,22 @@ bool scalar_text(const toml::node& node, std::string& out) {
   return true;
 }
 
+/// A small file. Read here and not by toml++, which takes a directory for an empty file and does
+/// not say why it could not open one.
+Result<std::string> read_whole(const std::string& path) {
+  const UniqueFd fd(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
+  if (!fd.valid()) return fail(ErrorCode::kSystem, std::strerror(errno));
+  std::string text;
+  std::array<char, 16384> chunk;
+  while (text.size() <= kConfigBytesMax) {
+    const ssize_t n = ::read(fd.get(), chunk.data(), chunk.size());
+    if (n == 0) return text;
+    if (n < 0) return fail(ErrorCode::kSystem, std::strerror(errno));
+    text.append(chunk.data(), static_cast<std::size_t>(n));
+  }
+  return fail(ErrorCode::kTooLarge, "a settings file has at most 1 MiB");
+}
+
 }  // namespace
 
 struct Flags::Impl {
@@ -59,8 +87,10 @@ struct Flags::Impl {
   bool version = false;
   std::vector<std::unique_ptr<Setting>> settings;
 
-  Impl(std::string name, const std::string& description, std::string environment_prefix)
-      : app(description, name), program(std::move(name)), prefix(std::move(environment_prefix)) {}
+  Impl(std::string name, std::string description, std::string environment_prefix)
+      : app(std::move(description), name),
+        program(std::move(name)),
+        prefix(std::move(environment_prefix)) {}
 
   [[nodiscard]] std::string variable(const Setting& s) const {
     std::string name = prefix;
@@ -69,15 +99,19 @@ struct Flags::Impl {
     return name;
   }
   Setting& add(const std::string& name, Kind kind, FlagText text, Accept accept, bool required);
-  [[nodiscard]] Result<void> apply(const Setting& s, const std::string& value,
-                                   const std::string& place) const;
+  [[nodiscard]] Result<Values> values_of(const Setting& s, const toml::table& file,
+                                         const std::string& path) const;
+  [[nodiscard]] Result<Values> from_file(const Setting& s, const toml::node& node,
+                                         const std::string& path) const;
   [[nodiscard]] Result<void> resolve(const toml::table& file, const std::string& path) const;
-  [[nodiscard]] Result<void> from_file(const Setting& s, const toml::node& node,
-                                       const std::string& path) const;
   [[nodiscard]] Result<void> check_keys(const toml::table& file, const std::string& path) const;
   [[nodiscard]] Result<toml::table> read_file(const std::string& path) const;
   int complain(const std::string& message) const {
-    std::fprintf(stderr, "%s: %s\n", program.c_str(), message.c_str());
+    std::string line = program + ": " + message;
+    // One line, whatever was typed.
+    std::replace_if(
+        line.begin(), line.end(), [](unsigned char c) { return c < 0x20 || c == 0x7F; }, ' ');
+    std::fprintf(stderr, "%s\n", line.c_str());
     return kExitUsage;
   }
 };
@@ -93,100 +127,110 @@ Setting& Flags::Impl::add(const std::string& name, Kind kind, FlagText text, Acc
   if (!text.fallback.empty()) text.help += " [" + text.fallback + "]";
   if (required) text.help += " (required)";
   if (kind == Kind::kSwitch) {
-    s.option = app.add_flag_callback(
-        "--" + name, [&s] { s.given = {"true"}; }, text.help);
+    s.option = app.add_flag_function(
+        "--" + name, [&s](std::int64_t times) { s.given = {times > 0 ? "true" : "false"}; },
+        text.help);
   } else {
     s.option = app.add_option_function<std::vector<std::string>>(
         "--" + name, [&s](const std::vector<std::string>& values) { s.given = values; }, text.help);
     s.option->allow_extra_args(false)->expected(1)->type_name(text.value);
     s.option->multi_option_policy(kind == Kind::kList ? CLI::MultiOptionPolicy::TakeAll
                                                       : CLI::MultiOptionPolicy::Throw);
-    if (kind == Kind::kList) s.option->expected(1, 1024)->allow_extra_args(false);
   }
   s.option->group(text.group);
   return s;
 }
 
-Result<void> Flags::Impl::apply(const Setting& s, const std::string& value,
-                                const std::string& place) const {
-  auto accepted = s.accept(value);
-  if (!accepted) return fail(accepted.error().code, place + ": " + accepted.error().message);
-  return {};
-}
-
 Result<toml::table> Flags::Impl::read_file(const std::string& path) const {
+  const Result<std::string> text = read_whole(path);
+  if (!text) return fail(text.error().code, "--config: " + path + ": " + text.error().message);
   try {
-    return toml::parse_file(path);
+    return toml::parse(*text, path);
   } catch (const toml::parse_error& error) {
-    const auto line = error.source().begin.line;
-    const std::string where = line > 0 ? path + ":" + std::to_string(line) : path;
-    return fail(ErrorCode::kInvalid,
-                "--config: " + where + ": " + std::string(error.description()));
+    return fail(ErrorCode::kInvalid, "--config: " + path + ":" +
+                                         std::to_string(error.source().begin.line) + ": " +
+                                         std::string(error.description()));
   }
 }
 
 Result<void> Flags::Impl::check_keys(const toml::table& file, const std::string& path) const {
   for (const auto& [key, node] : file) {
-    const std::string name(key.str());
-    const std::string where = path + ":" + std::to_string(key.source().begin.line);
-    if (node.is_table())
-      return fail(
-          ErrorCode::kInvalid,
-          where + ": [" + name + "]: tables are not used here; write settings at the top level");
+    const std::string_view name = key.str();
     const bool known = std::any_of(settings.begin(), settings.end(),
                                    [&](const auto& s) { return s->name == name; });
-    if (!known)
-      return fail(ErrorCode::kInvalid, where + ": unknown key '" + name +
-                                           "'; keys are the names of the flags, see --help");
+    if (known && !node.is_table()) continue;
+    std::string message = path + ":" + std::to_string(key.source().begin.line);
+    if (node.is_table()) {
+      message.append(": [").append(name);
+      message.append("]: tables are not used here; write settings at the top level");
+    } else {
+      message.append(": unknown key '").append(name);
+      message.append("'; keys are the names of the flags, see --help");
+    }
+    return fail(ErrorCode::kInvalid, message);
   }
   return {};
 }
 
-Result<void> Flags::Impl::from_file(const Setting& s, const toml::node& node,
-                                    const std::string& path) const {
-  const std::string place = path + ":" + std::to_string(node.source().begin.line) + ": " + s.name;
+Result<Values> Flags::Impl::from_file(const Setting& s, const toml::node& node,
+                                      const std::string& path) const {
+  Values found{path + ":" + std::to_string(node.source().begin.line) + ": " + s.name, {}};
   std::string text;
   if (const auto* array = node.as_array(); array != nullptr && s.kind == Kind::kList) {
     for (const toml::node& element : *array) {
-      if (!scalar_text(element, text))
-        return fail(ErrorCode::kInvalid, place + ": write strings in the array");
-      if (auto done = apply(s, text, place); !done) return done;
+      if (!scalar_text(element, text)) {
+        return fail(ErrorCode::kInvalid, found.place + ": write strings in the array");
+      }
+      found.texts.push_back(text);
     }
-    return {};
+    return found;
   }
-  if (!scalar_text(node, text))
-    return fail(ErrorCode::kInvalid, place + ": not a string, a whole number or a boolean");
-  return apply(s, text, place);
+  if (!scalar_text(node, text)) {
+    return fail(ErrorCode::kInvalid,
+                found.place + ": write " +
+                    (s.kind == Kind::kList ? "an array of strings"
+                                           : "a string, a whole number or true or false"));
+  }
+  found.texts.push_back(text);
+  return found;
+}
+
+/// From the first place that names it; none: no text.
+Result<Values> Flags::Impl::values_of(const Setting& s, const toml::table& file,
+                                      const std::string& path) const {
+  if (s.option->count() > 0) return Values{"--" + s.name, s.given};
+  const std::string env_name = variable(s);
+  if (const char* env = std::getenv(env_name.c_str())) {
+    return Values{env_name + " (--" + s.name + ")",
+                  s.kind == Kind::kList ? split_commas(env) : std::vector<std::string>{env}};
+  }
+  if (const toml::node* node = file.get(s.name)) return from_file(s, *node, path);
+  return Values{};
 }
 
 Result<void> Flags::Impl::resolve(const toml::table& file, const std::string& path) const {
   for (const auto& setting : settings) {
     const Setting& s = *setting;
-    const std::string env_name = variable(s);
-    const char* env = std::getenv(env_name.c_str());
-    if (s.option->count() > 0) {
-      for (const std::string& value : s.given) {
-        if (auto done = apply(s, value, "--" + s.name); !done) return done;
+    const Result<Values> found = values_of(s, file, path);
+    if (!found) return tl::make_unexpected(found.error());
+    if (s.required && found->texts.empty()) {
+      return fail(ErrorCode::kInvalid, "--" + s.name + " is missing: give the flag, " +
+                                           variable(s) + ", or '" + s.name +
+                                           "' in the --config file");
+    }
+    for (const std::string& text : found->texts) {
+      const Result<void> accepted = s.accept(text);
+      if (!accepted) {
+        return fail(accepted.error().code, found->place + ": " + accepted.error().message);
       }
-    } else if (env != nullptr) {
-      const std::vector<std::string> values =
-          s.kind == Kind::kList ? split_commas(env) : std::vector<std::string>{env};
-      for (const std::string& value : values) {
-        if (auto done = apply(s, value, env_name + " (--" + s.name + ")"); !done) return done;
-      }
-    } else if (const toml::node* node = file.get(s.name)) {
-      if (auto done = from_file(s, *node, path); !done) return done;
-    } else if (s.required) {
-      return fail(ErrorCode::kInvalid, "--" + s.name + " is missing: give the flag, " + env_name +
-                                           ", or '" + s.name + "' in the --config file");
     }
   }
   return {};
 }
 
 Flags::Flags(std::string program, std::string description, std::string environment_prefix)
-    : impl_(
-          std::make_unique<Impl>(std::move(program), description, std::move(environment_prefix))) {
+    : impl_(std::make_unique<Impl>(std::move(program), std::move(description),
+                                   std::move(environment_prefix))) {
   CLI::App& app = impl_->app;
   app.set_help_flag("-h,--help", "Show this help");
   app.add_flag("--version", impl_->version, "Show the version");
@@ -202,22 +246,22 @@ Flags::Flags(std::string program, std::string description, std::string environme
 
 Flags::~Flags() = default;
 
-void Flags::add(const std::string& name, FlagText text, Accept accept, bool required) {
-  impl_->add(name, Kind::kValue, std::move(text), std::move(accept), required);
+void Flags::add(const std::string& name, const FlagText& text, Accept accept, bool required) {
+  impl_->add(name, Kind::kValue, text, std::move(accept), required);
 }
 
-void Flags::add_list(const std::string& name, FlagText text, Accept accept, bool required) {
-  impl_->add(name, Kind::kList, std::move(text), std::move(accept), required);
+void Flags::add_list(const std::string& name, const FlagText& text, Accept accept, bool required) {
+  impl_->add(name, Kind::kList, text, std::move(accept), required);
 }
 
-void Flags::add_switch(const std::string& name, FlagText text, bool& target) {
+void Flags::add_switch(const std::string& name, const FlagText& text, bool& target) {
   const Accept accept = [&target](const std::string& value) -> Result<void> {
     if (value != "true" && value != "false")
       return fail(ErrorCode::kInvalid, "'" + value + "' is neither true nor false");
     target = value == "true";
     return {};
   };
-  impl_->add(name, Kind::kSwitch, std::move(text), accept, false);
+  impl_->add(name, Kind::kSwitch, text, accept, false);
 }
 
 std::optional<int> Flags::parse(int argc, char** argv) {
@@ -248,46 +292,6 @@ std::optional<int> Flags::parse(int argc, char** argv) {
   if (auto resolved = i.resolve(file, i.config_path); !resolved)
     return i.complain(resolved.error().message);
   return std::nullopt;
-}
-
-std::function<Result<std::uint64_t>(const std::string&)> count_between(std::uint64_t low,
-                                                                       std::uint64_t high) {
-  return [low, high](const std::string& text) -> Result<std::uint64_t> {
-    std::uint64_t value = 0;
-    const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
-    if (error == std::errc{} && end == text.data() + text.size() && value >= low && value <= high)
-      return value;
-    return fail(ErrorCode::kInvalid, "'" + text + "' is not a whole number from " +
-                                         std::to_string(low) + " to " + std::to_string(high));
-  };
-}
-
-std::function<Result<std::uint64_t>(const std::string&)> size_between(std::uint64_t low,
-                                                                      std::uint64_t high) {
-  return [low, high](const std::string& text) -> Result<std::uint64_t> {
-    auto value = parse_size(text);
-    if (!value || (*value >= low && *value <= high)) return value;
-    return fail(ErrorCode::kInvalid, "'" + text + "' is not between " + std::to_string(low) +
-                                         "B and " + std::to_string(high) + "B");
-  };
-}
-
-std::function<Result<Duration>(const std::string&)> duration_between(Duration low, Duration high) {
-  return [low, high](const std::string& text) -> Result<Duration> {
-    auto value = parse_duration(text);
-    if (!value || (*value >= low && *value <= high)) return value;
-    return fail(ErrorCode::kInvalid, "'" + text + "' is not between " + format_duration(low) +
-                                         " and " + format_duration(high));
-  };
-}
-
-Result<unsigned> parse_file_mode(const std::string& text) {
-  unsigned mode = 0;
-  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), mode, 8);
-  if (error == std::errc{} && end == text.data() + text.size() && text.size() >= 3 &&
-      text.size() <= 4 && mode <= 0777)
-    return mode;
-  return fail(ErrorCode::kInvalid, "'" + text + "' is not a file mode such as 0660");
 }
 
 }  // namespace sluice

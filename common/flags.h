@@ -35,19 +35,20 @@ class Flags {
 
   using Accept = std::function<Result<void>(const std::string&)>;
   /// One value. `accept` checks and stores it.
-  void add(const std::string& name, FlagText text, Accept accept, bool required = false);
+  void add(const std::string& name, const FlagText& text, Accept accept, bool required = false);
   /// Any number of values: the flag again and again, commas in the environment, an array in the
   /// file.
-  void add_list(const std::string& name, FlagText text, Accept accept, bool required = false);
+  void add_list(const std::string& name, const FlagText& text, Accept accept,
+                bool required = false);
   /// On when given; true or false in environment and file.
-  void add_switch(const std::string& name, FlagText text, bool& target);
+  void add_switch(const std::string& name, const FlagText& text, bool& target);
 
   /// Stores what `parse` makes of the value.
   template <typename T, typename Parse>
-  void add_as(const std::string& name, FlagText text, T& target, Parse parse,
+  void add_as(const std::string& name, const FlagText& text, T& target, Parse parse,
               bool required = false) {
     add(
-        name, std::move(text),
+        name, text,
         [&target, parse](const std::string& value) -> Result<void> {
           auto parsed = parse(value);
           if (!parsed) return tl::make_unexpected(parsed.error());
@@ -57,10 +58,10 @@ class Flags {
         required);
   }
   template <typename T, typename Parse>
-  void add_list_as(const std::string& name, FlagText text, std::vector<T>& target, Parse parse,
-                   bool required = false) {
+  void add_list_as(const std::string& name, const FlagText& text, std::vector<T>& target,
+                   Parse parse, bool required = false) {
     add_list(
-        name, std::move(text),
+        name, text,
         [&target, parse](const std::string& value) -> Result<void> {
           auto parsed = parse(value);
           if (!parsed) return tl::make_unexpected(parsed.error());

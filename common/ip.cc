@@ -29,9 +29,11 @@ bool bit(const IpAddress& ip, unsigned i) {
 Result<IpAddress> IpAddress::parse(std::string_view text) {
   const std::string copy(text);
   in_addr v4{};
-  if (::inet_pton(AF_INET, copy.c_str(), &v4) == 1) return from_v4(v4);
+  // inet_pton would stop at a 0 byte and believe what stands before it.
+  const bool whole = copy.find('\0') == std::string::npos;
+  if (whole && ::inet_pton(AF_INET, copy.c_str(), &v4) == 1) return from_v4(v4);
   IpAddress ip;
-  if (::inet_pton(AF_INET6, copy.c_str(), ip.bytes.data()) == 1) return ip;
+  if (whole && ::inet_pton(AF_INET6, copy.c_str(), ip.bytes.data()) == 1) return ip;
   return fail(ErrorCode::kInvalid, "'" + copy + "' is not an IP address");
 }
 

@@ -3,8 +3,11 @@
 #include <spdlog/sinks/stdout_sinks.h>
 #include <spdlog/spdlog.h>
 
+#include <algorithm>
 #include <memory>
 #include <string>
+
+#include "common/utf8.h"
 
 namespace sluice {
 namespace {
@@ -13,6 +16,7 @@ struct State {
   std::shared_ptr<spdlog::logger> logger;
   LogLevel level = LogLevel::kWarn;
   LogFormat format = LogFormat::kText;
+  std::string program = "sluice";
 };
 
 State& state() {
@@ -34,20 +38,50 @@ spdlog::level::level_enum to_spdlog(LogLevel level) {
   return spdlog::level::info;
 }
 
-/// RFC 8259 section 7. Bytes from peers may stand in a message, so nothing is taken for granted.
+std::string_view name_of(LogLevel level) {
+  switch (level) {
+    case LogLevel::kDebug:
+      return "debug";
+    case LogLevel::kInfo:
+      return "info";
+    case LogLevel::kWarn:
+      return "warn";
+    case LogLevel::kError:
+      return "error";
+  }
+  return "info";
+}
+
+/// How many bytes the character at the front of `text` has; 0: there is none, the byte is wrong.
+std::size_t character_bytes(std::string_view text) {
+  for (std::size_t n = 1; n <= std::min<std::size_t>(4, text.size()); ++n) {
+    if (valid_utf8({reinterpret_cast<const std::uint8_t*>(text.data()), n})) return n;
+  }
+  return 0;
+}
+
+/// RFC 8259 section 7. Bytes from peers may stand in a message, so nothing is taken for granted:
+/// what is not UTF-8 becomes U+FFFD.
 std::string json_escaped(std::string_view text) {
   std::string out;
   out.reserve(text.size());
-  for (const char c : text) {
-    const auto byte = static_cast<unsigned char>(c);
-    if (c == '"' || c == '\\') {
+  while (!text.empty()) {
+    const auto byte = static_cast<unsigned char>(text.front());
+    std::size_t n = 1;
+    if (byte == '"' || byte == '\\') {
       out += '\\';
-      out += c;
+      out += text.front();
     } else if (byte < 0x20 || byte == 0x7F) {
       out += fmt::format("\\u{:04x}", byte);
+    } else if (byte < 0x80) {
+      out += text.front();
+    } else if (const std::size_t whole = character_bytes(text); whole > 0) {
+      out += text.substr(0, whole);
+      n = whole;
     } else {
-      out += c;
+      out += "\\ufffd";
     }
+    text.remove_prefix(n);
   }
   return out;
 }
@@ -56,22 +90,30 @@ std::string json_escaped(std::string_view text) {
 std::string one_line(std::string_view text) {
   std::string out(text);
   for (char& c : out) {
-    if (static_cast<unsigned char>(c) < 0x20) c = ' ';
+    if (static_cast<unsigned char>(c) < 0x20 || c == 0x7F) c = ' ';
   }
   return out;
 }
 
-void make_logger(std::string_view program) {
+/// Everything but the time, which spdlog writes.
+std::string line_of(LogLevel level, std::string_view text) {
+  const State& s = state();
+  if (s.format == LogFormat::kText) {
+    return fmt::format("{} {}: {}", name_of(level), s.program, one_line(text));
+  }
+  return fmt::format(R"("level":"{}","program":"{}","message":"{}")", name_of(level),
+                     json_escaped(s.program), json_escaped(text));
+}
+
+void make_logger() {
   State& s = state();
-  s.logger = std::make_shared<spdlog::logger>(std::string(program),
-                                              std::make_shared<spdlog::sinks::stderr_sink_st>());
-  s.logger->set_level(to_spdlog(s.level));
+  s.logger =
+      std::make_shared<spdlog::logger>("sluice", std::make_shared<spdlog::sinks::stderr_sink_mt>());
+  s.logger->set_level(spdlog::level::trace);  // log_enabled() has decided before
   s.logger->flush_on(spdlog::level::trace);
-  const char* pattern =
-      s.format == LogFormat::kText
-          ? "%Y-%m-%dT%H:%M:%S.%eZ %l %n: %v"
-          : R"({"time":"%Y-%m-%dT%H:%M:%S.%eZ","level":"%l","program":"%n","message":"%v"})";
-  s.logger->set_pattern(pattern, spdlog::pattern_time_type::utc);
+  s.logger->set_pattern(s.format == LogFormat::kText ? "%Y-%m-%dT%H:%M:%S.%eZ %v"
+                                                     : R"({"time":"%Y-%m-%dT%H:%M:%S.%eZ",%v})",
+                        spdlog::pattern_time_type::utc);
 }
 
 }  // namespace
@@ -92,9 +134,11 @@ Result<LogFormat> parse_log_format(std::string_view text) {
 }
 
 void log_init(LogLevel level, LogFormat format, std::string_view program) {
-  state().level = level;
-  state().format = format;
-  make_logger(program);
+  State& s = state();
+  s.level = level;
+  s.format = format;
+  s.program = program;
+  make_logger();
 }
 
 bool log_enabled(LogLevel level) {
@@ -104,10 +148,8 @@ bool log_enabled(LogLevel level) {
 namespace internal {
 
 void log_line(LogLevel level, std::string_view text) {
-  State& s = state();
-  if (!s.logger) make_logger("sluice");
-  s.logger->log(to_spdlog(level), "{}",
-                s.format == LogFormat::kJson ? json_escaped(text) : one_line(text));
+  if (!state().logger) make_logger();
+  state().logger->log(to_spdlog(level), "{}", line_of(level, text));
 }
 
 }  // namespace internal

@@ -47,6 +47,8 @@ ProcessFigures read_process() {
        !error && entry != end; entry.increment(error)) {
     ++figures.open_descriptors;
   }
+  // Less the one that lists them.
+  figures.open_descriptors = std::max(0.0, figures.open_descriptors - 1);
   std::string stat;
   std::getline(std::ifstream("/proc/self/stat"), stat);
   // The command's name in parentheses may hold anything; fields are counted behind it. Start time

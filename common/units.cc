@@ -12,7 +12,7 @@ namespace {
 bool split(std::string_view text, double& number, std::string_view& unit) {
   const auto [end, error] =
       std::from_chars(text.data(), text.data() + text.size(), number, std::chars_format::fixed);
-  if (error != std::errc{} || !std::isfinite(number) || number < 0) return false;
+  if (error != std::errc{} || !std::isfinite(number) || std::signbit(number)) return false;
   unit = text.substr(static_cast<std::size_t>(end - text.data()));
   return true;
 }

@@ -13,7 +13,7 @@ namespace sluice {
 /// A number and one of ms, s, m, h. The unit is compulsory.
 [[nodiscard]] Result<Duration> parse_duration(std::string_view text);
 [[nodiscard]] std::string format_duration(Duration duration);
-/// A whole number and one of B, KiB, MiB, GiB.
+/// A number and one of B, KiB, MiB, GiB that make whole bytes.
 [[nodiscard]] Result<std::uint64_t> parse_size(std::string_view text);
 /// A number and "/s".
 [[nodiscard]] Result<double> parse_rate(std::string_view text);

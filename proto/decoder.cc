@@ -68,17 +68,18 @@ class BodyReader {
 }  // namespace
 
 Decoder::Decoder(std::size_t payload_bytes_max)
-    : body_bytes_max_(payload_bytes_max + kMetaBytesMax + 2 + kChannelNameBytesMax) {
+    : body_bytes_max_(payload_bytes_max + kMetaBytesMax + kNameFieldBytesMax) {
   CHECK(payload_bytes_max <= kPayloadBytesMax);
 }
 
 std::span<std::uint8_t> Decoder::prepare() {
-  if (begin_ == end_) {
+  // Behind an error nothing is ever read again: it must not pile up.
+  if (error_ || begin_ == end_) {
     begin_ = end_ = 0;
     if (buffer_.size() > kKeepBytesMax) std::vector<std::uint8_t>(kReadChunkBytes).swap(buffer_);
   }
   std::size_t wanted = kReadChunkBytes;
-  if (const std::size_t have = end_ - begin_; have >= kHeaderBytes && !error_) {
+  if (const std::size_t have = end_ - begin_; have >= kHeaderBytes) {
     std::uint32_t length = 0;
     std::memcpy(&length, buffer_.data() + begin_, sizeof length);
     if (length <= body_bytes_max_)
@@ -207,6 +208,7 @@ Result<Subscribed> decode_subscribed(const FrameView& f) {
   s.continuous = (f.header.flags & kFlagContinuous) != 0;
   s.start = {in.integer<std::uint64_t>("epoch"), f.header.offset};
   s.channel = in.string("channel name", kChannelNameBytesMax);
+  if (s.channel.empty()) in.fault("channel name", "is empty");
   if (s.channel_id == 0) in.fault("channel id", "is 0");
   if (s.start.epoch == 0) in.fault("epoch", "is 0");
   in.must_end();
@@ -229,6 +231,7 @@ Result<Publish> decode_publish(const FrameView& f) {
     in.fault("channel id", "is 0");
   }
   p.payload = in.take_rest();
+  if (p.payload.size() > kPayloadBytesMax) in.fault("payload", "is longer than allowed");
   return in.done(p);
 }
 
@@ -243,6 +246,8 @@ Result<ErrorFrame> decode_error(const FrameView& f) {
 Result<Message> decode_message(const FrameView& f) {
   BodyReader in({}, "MESSAGE");
   const std::size_t payload_bytes = f.body.size() - f.header.meta_length;
+  // The frame's own bound leaves room for a name, which a MESSAGE has not.
+  if (payload_bytes > kPayloadBytesMax) in.fault("payload", "is longer than allowed");
   if (f.header.channel == 0) in.fault("channel id", "is 0");
   return in.done(Message{f.header.channel, f.header.sequence, f.header.offset, f.header.aux,
                          f.body.first(payload_bytes), f.body.subspan(payload_bytes)});

@@ -29,9 +29,13 @@ void put_header(std::string& out, const Header& header) {
   out.append(reinterpret_cast<const char*>(raw.data()), raw.size());
 }
 
-/// Reason texts are for people: too long ones are cut, not refused.
+/// Reason texts are for people: too long ones are cut, not refused, and not inside a character.
 std::string_view cut(std::string_view text) {
-  return text.substr(0, kReasonBytesMax);
+  if (text.size() <= kReasonBytesMax) return text;
+  std::size_t bytes = kReasonBytesMax;
+  const auto continues = [&] { return (static_cast<unsigned char>(text[bytes]) & 0xC0U) == 0x80U; };
+  while (continues() && bytes > kReasonBytesMax - 3) --bytes;
+  return text.substr(0, bytes);
 }
 
 std::uint32_t string_bytes(std::string_view text) {

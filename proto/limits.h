@@ -12,10 +12,11 @@ inline constexpr std::size_t kHeaderBytes = 32;
 inline constexpr std::size_t kPayloadBytesMax = 16U << 20U;
 /// Opaque bytes beside a payload (publisher information of richer protocols).
 inline constexpr std::size_t kMetaBytesMax = 4096;
-/// A frame's body: payload plus meta plus a channel name, or the small body of a control frame.
 inline constexpr std::size_t kChannelNameBytesMax = 255;
-inline constexpr std::size_t kBodyBytesMax =
-    kPayloadBytesMax + kMetaBytesMax + kChannelNameBytesMax;
+/// What payload and meta of the largest PUBLISH stand beside: a string, its length in front.
+inline constexpr std::size_t kNameFieldBytesMax = 2 + kChannelNameBytesMax;
+/// A frame's body: payload plus meta plus a channel name, or the small body of a control frame.
+inline constexpr std::size_t kBodyBytesMax = kPayloadBytesMax + kMetaBytesMax + kNameFieldBytesMax;
 inline constexpr std::size_t kGatewayIdBytesMax = 64;
 inline constexpr std::size_t kSoftwareBytesMax = 64;
 inline constexpr std::size_t kReasonBytesMax = 512;

@@ -1,0 +1,135 @@
+// One frame of each type, and the way back from bytes to struct, for the tests of the codec.
+#pragma once
+
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "proto/decoder.h"
+#include "proto/encoder.h"
+
+namespace sluice::proto {
+
+template <typename T>
+std::string encoded(const T& frame) {
+  std::string out;
+  encode(out, frame);
+  return out;
+}
+
+struct Sample {
+  FrameType type;
+  std::string bytes;
+};
+
+/// Every type, PUBLISH in both its forms.
+inline std::vector<Sample> one_of_each() {
+  std::vector<Sample> all;
+  const auto add = [&all](FrameType type, std::string bytes) {
+    all.push_back({type, std::move(bytes)});
+  };
+  const auto add_small = [&add](FrameType type, auto encode_small) {
+    std::string bytes;
+    encode_small(bytes, 77);
+    add(type, bytes);
+  };
+  add(FrameType::kHello, encoded(Hello{.resume = true,
+                                       .last_sequence = 12,
+                                       .relay_instance = 34,
+                                       .gateway_id = "1111",
+                                       .software = "test/1"}));
+  add(FrameType::kWelcome,
+      encoded(Welcome{
+          .resumed = true, .last_sequence = 56, .relay_instance = 34, .software = "test/2"}));
+  add(FrameType::kSubscribe,
+      encoded(Subscribe{
+          .request = 1, .from_position = true, .position = {9, 4}, .channel = "livechat"}));
+  add(FrameType::kSubscribed, encoded(Subscribed{.request = 1,
+                                                 .channel_id = 3,
+                                                 .continuous = true,
+                                                 .start = {9, 4},
+                                                 .channel = "livechat"}));
+  add_small(FrameType::kUnsubscribe, encode_unsubscribe);
+  add_small(FrameType::kUnsubscribed, encode_unsubscribed);
+  add(FrameType::kPublish, encoded(Publish{.request = 2,
+                                           .acknowledge = true,
+                                           .channel_id = 3,
+                                           .channel = {},
+                                           .wait_ms = 5000,
+                                           .payload = as_bytes("by id"),
+                                           .meta = as_bytes("who")}));
+  add(FrameType::kPublish,
+      encoded(Publish{
+          .request = 3, .channel = "livechat", .wait_ms = 1, .payload = as_bytes("by name")}));
+  add_small(FrameType::kPublished, encode_published);
+  add(FrameType::kError,
+      encoded(ErrorFrame{.request = 3, .reason = ErrorReason::kTimedOut, .text = "too late"}));
+  add(FrameType::kMessage, encoded(Message{.channel_id = 3,
+                                           .sequence = 8,
+                                           .offset = 5,
+                                           .received_micros = 99,
+                                           .payload = as_bytes("hello"),
+                                           .meta = as_bytes("who")}));
+  add(FrameType::kGap, encoded(Gap{.channel_id = 3,
+                                   .sequence = 9,
+                                   .cause = GapCause::kOverrun,
+                                   .position = {9, 8},
+                                   .first_missing = 6,
+                                   .count = 3,
+                                   .duration_ms = 0}));
+  add(FrameType::kBrokerState,
+      encoded(BrokerState{.state = BrokerLink::kAway, .reason = "refused"}));
+  add_small(FrameType::kPing, encode_ping);
+  add_small(FrameType::kPong, encode_pong);
+  add(FrameType::kGoodbye, encoded(Goodbye{.reason = GoodbyeReason::kReplaced, .text = "bye"}));
+  return all;
+}
+
+/// Decodes the body as what its header says, and encodes it again.
+inline Result<std::string> again(const FrameView& frame) {
+  const auto via = [](const auto& decoded) -> Result<std::string> {
+    if (!decoded) return tl::make_unexpected(decoded.error());
+    return encoded(*decoded);
+  };
+  const auto via_small = [](const auto& decoded, auto encode_small) -> Result<std::string> {
+    if (!decoded) return tl::make_unexpected(decoded.error());
+    std::string out;
+    encode_small(out, *decoded);
+    return out;
+  };
+  switch (frame.header.type) {
+    case FrameType::kHello:
+      return via(decode_hello(frame));
+    case FrameType::kWelcome:
+      return via(decode_welcome(frame));
+    case FrameType::kSubscribe:
+      return via(decode_subscribe(frame));
+    case FrameType::kSubscribed:
+      return via(decode_subscribed(frame));
+    case FrameType::kUnsubscribe:
+      return via_small(decode_channel_only(frame), encode_unsubscribe);
+    case FrameType::kUnsubscribed:
+      return via_small(decode_channel_only(frame), encode_unsubscribed);
+    case FrameType::kPublish:
+      return via(decode_publish(frame));
+    case FrameType::kPublished:
+      return via_small(decode_sequence_only(frame), encode_published);
+    case FrameType::kError:
+      return via(decode_error(frame));
+    case FrameType::kMessage:
+      return via(decode_message(frame));
+    case FrameType::kGap:
+      return via(decode_gap(frame));
+    case FrameType::kBrokerState:
+      return via(decode_broker_state(frame));
+    case FrameType::kPing:
+      return via_small(decode_sequence_only(frame), encode_ping);
+    case FrameType::kPong:
+      return via_small(decode_sequence_only(frame), encode_pong);
+    case FrameType::kGoodbye:
+      return via(decode_goodbye(frame));
+  }
+  return fail(ErrorCode::kInvalid, "no such type");
+}
+
+}  // namespace sluice::proto
