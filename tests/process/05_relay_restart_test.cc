@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <iostream>
 #include <memory>
 
 #include "tests/process/support/daemons.h"
@@ -79,7 +80,10 @@ TEST_F(RelayRestart, ClientsStayAndTrafficResumes) {
     }
     swarm_.publish(0);  // held until the relay is back
     stack_->relay().start();
+    const SteadyClock::time_point back = SteadyClock::now();
     EXPECT_TRUE(traffic_within(10s));  // within 1 s on an idle machine; a time is no assertion
+    std::cout << "traffic again after "
+              << std::chrono::duration_cast<Millis>(SteadyClock::now() - back).count() << " ms\n";
     EXPECT_EQ(swarm_.open_count(), 40U);
     for (std::size_t i = 0; i < 4; ++i) {
       EXPECT_TRUE(eventually(5s, [&] { return gap_events(i) == round; })) << gap_events(i);

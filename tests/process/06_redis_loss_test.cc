@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <iostream>
 #include <memory>
 
 #include "tests/process/support/daemons.h"
@@ -59,6 +60,10 @@ class RedisLoss : public ::testing::Test {
   double figure(std::size_t gateway, const std::string& name, const std::string& label = "") {
     return stack_->gateway(gateway).metrics().value(name, label);
   }
+  static void say_since(const char* what, SteadyClock::time_point since) {
+    std::cout << what << " after "
+              << std::chrono::duration_cast<Millis>(SteadyClock::now() - since).count() << " ms\n";
+  }
   void expect_gap_events(double count) {
     for (std::size_t i = 0; i < stack_->size(); ++i) {
       EXPECT_TRUE(eventually(5s, [&] {
@@ -80,12 +85,12 @@ TEST_F(RedisLoss, KilledAndRestarted) {
   for (int round = 1; round <= 2; ++round) {
     redis_->kill();
     for (std::size_t i = 0; i < 4; ++i) EXPECT_TRUE(degraded(i, 5s));
-    swarm_.run_for(1s);
+    swarm_.run_for(full_size() ? 10s : 1s);
     EXPECT_EQ(swarm_.open_count(), 20U);
     redis_->start();
     const SteadyClock::time_point back = SteadyClock::now();
     EXPECT_TRUE(eventually(5s, [&] { return redis_->subscribers("livechat") == 1; }));
-    EXPECT_LT(SteadyClock::now() - back, 15s);
+    say_since("subscribed again", back);
     EXPECT_TRUE(traffic_within(3s));
     for (std::size_t i = 0; i < 4; ++i) EXPECT_TRUE(ready(i, 3s));
     expect_gap_events(round);
@@ -155,9 +160,12 @@ TEST_F(RedisLoss, StandsStill) {
   redis_->stop();
   EXPECT_TRUE(degraded(0, 20s));
   EXPECT_TRUE(degraded(1, 10s));
+  if (full_size()) swarm_.run_for(10s);
   EXPECT_EQ(swarm_.open_count(), 6U);
   redis_->resume();
+  const SteadyClock::time_point back = SteadyClock::now();
   EXPECT_TRUE(ready(0, 3s));
+  say_since("ready again", back);
   EXPECT_TRUE(traffic_within(3s));
   expect_gap_events(1);
   EXPECT_TRUE(eventually(5s, [&] { return redis_->clients().size() == 2; }));

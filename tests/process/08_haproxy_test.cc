@@ -160,7 +160,7 @@ TEST_F(Balanced, RedisAwayTakesNobodyOut) {
 /// 4 gateways with 250 clients each for 10 s; SLUICE_TEST_FULL=1: 1,000 each for 60 s, then 400 at
 /// 100 messages a second.
 TEST_F(Balanced, FanOutUnderLoad) {
-  const bool full = std::getenv("SLUICE_TEST_FULL") != nullptr;
+  const bool full = full_size();
   const std::size_t clients = full ? 4000 : 1000;
   start({}, true);
   WsSwarm swarm;
@@ -177,7 +177,7 @@ TEST_F(Balanced, FanOutUnderLoad) {
 }
 
 TEST_F(Balanced, HundredMessagesASecond) {
-  const bool full = std::getenv("SLUICE_TEST_FULL") != nullptr;
+  const bool full = full_size();
   start({}, true);
   WsSwarm swarm;
   connect(swarm, 400);

@@ -4,6 +4,7 @@
 #include <poll.h>
 
 #include <cerrno>
+#include <cstdlib>
 #include <cstring>
 
 namespace sluice::test {
@@ -20,6 +21,10 @@ bool eventually(Millis wait, const std::function<bool()>& holds) {
 void observe_for(Millis span) {
   const Deadline deadline = Deadline::in(span);
   while (!deadline.passed()) ::poll(nullptr, 0, deadline.left_ms());
+}
+
+bool full_size() {
+  return std::getenv("SLUICE_TEST_FULL") != nullptr;
 }
 
 void throw_errno(const std::string& what) {

@@ -41,6 +41,9 @@ class Deadline {
 /// Lets time pass during which something must NOT happen; the only legitimate fixed wait.
 void observe_for(Millis span);
 
+/// `SLUICE_TEST_FULL=1`: the sizes that the issue of a promise names, minutes instead of seconds.
+[[nodiscard]] bool full_size();
+
 /// Low-level failure with errno's text.
 [[noreturn]] void throw_errno(const std::string& what);
 
