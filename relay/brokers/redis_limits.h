@@ -49,6 +49,9 @@ static_assert(proto::kPayloadBytesMax + proto::kChannelNameBytesMax + 1024 <= kR
 // ---- waits
 
 inline constexpr Duration kResolveWait = std::chrono::seconds(2);
+/// Threads of one resolver that the system keeps waiting: it asks a name server that does not
+/// answer for 10 s by default.
+inline constexpr std::size_t kResolveThreadsMax = 4;
 /// For each address of the name.
 inline constexpr Duration kConnectWait = std::chrono::seconds(2);
 inline constexpr std::size_t kRedisAddressesMax = 8;
