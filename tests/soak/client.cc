@@ -103,7 +103,7 @@ void judge_end(Client& client, const test::SwarmClient& end) {
       if (client.life->draining) return;
       break;
     case 1008:
-      if (client.was_paused) return;
+      if (client.may_be_cut) return;
       break;
     case 1012:
       client.ended_by_gap = true;
@@ -113,7 +113,7 @@ void judge_end(Client& client, const test::SwarmClient& end) {
       if (!client.unechoed.empty()) return;
       break;
     case 0:
-      if (client.was_paused) return;  // cut at the bound, or silent after a ping
+      if (client.may_be_cut) return;  // cut at the bound, or silent after a ping
       break;
     default:
       break;

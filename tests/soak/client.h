@@ -47,7 +47,8 @@ struct Client {
 
   bool began = false;  ///< hostile: has misbehaved
   bool paused = false;
-  bool was_paused = false;
+  bool small_window = false;  ///< the kernel feeds it drop by drop
+  bool may_be_cut = false;    ///< has not read for a while, or reads too slowly
   SteadyClock::time_point pause_ends{};
   bool leaving = false;  ///< has asked to close
   bool ended = false;

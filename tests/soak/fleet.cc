@@ -58,6 +58,7 @@ void Fleet::welcome() {
   client->life = stage_.life(gateway);
   client->gaps_before = client->life->gaps[channel_name(channel)];
   client->sender = next_sender_++;
+  client->small_window = client->may_be_cut = slow;
   const auto detour = detours_.find(gateway);
   const test::Endpoint& to =
       detour == detours_.end() ? stage_.gateway(gateway).endpoint() : detour->second;
@@ -93,7 +94,7 @@ void Fleet::leave(std::size_t index) {
 
 void Fleet::pause_for_a_while(std::size_t index) {
   Client& client = *clients_[index];
-  client.paused = client.was_paused = true;
+  client.paused = client.may_be_cut = true;
   client.pause_ends = SteadyClock::now() + Millis(below(8000));
   swarm_.pause(index, true);
 }
@@ -157,10 +158,15 @@ void Fleet::wake_up_paused() {
 
 void Fleet::calm() {
   for (std::size_t i = 0; i < clients_.size(); ++i) {
-    if (clients_[i]) clients_[i]->pause_ends = {};
-    const Client* client = clients_[i].get();
-    if (client != nullptr && client->manner == Manner::kHostile && !client->began &&
-        swarm_.client(i).open && !client->ended) {
+    Client* client = clients_[i].get();
+    if (client == nullptr || client->ended) continue;
+    client->pause_ends = {};
+    // With a window smaller than a segment, what has piled up takes minutes: they are not waited
+    // for.
+    if (client->small_window && client->manner == Manner::kOrdinary) {
+      swarm_.drop(i);
+      client->ended = true;
+    } else if (client->manner == Manner::kHostile && !client->began && swarm_.client(i).open) {
       misbehave(i);
     }
   }

@@ -43,7 +43,8 @@ void Liar::change(std::string& bytes) {
     case Lie::kForeign:
       bytes[kChannelAt] = bytes[kChannelAt] == '0' ? '1' : '0';
       return;
-    case Lie::kInvent: {  // a sender that is not there
+    case Lie::kInvent: {  // a sender that is not there; once, so that it does not repeat itself
+      if (seen_ > kTruthsPerLie) return;
       const std::size_t end = bytes.find(' ', kSenderAt);
       for (std::size_t i = kSenderAt; i < end; ++i) bytes[i] = '9';
       return;

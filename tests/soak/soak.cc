@@ -1,6 +1,8 @@
 // Storm, calm, judgement.
 #include "tests/soak/soak.h"
 
+#include <algorithm>
+
 namespace sluice::soak {
 namespace {
 
@@ -14,6 +16,7 @@ constexpr auto kMarkerEvery = 300ms;
 constexpr auto kRemembered = 150s;
 constexpr auto kWarmUp = 3s;
 constexpr auto kTailWait = 10s;
+constexpr auto kBaseWait = 1s;
 
 constexpr std::uint64_t kMiB = 1U << 20U;
 /// Memory under storm: queues, ring and clients at their bounds would be less.
@@ -76,7 +79,7 @@ void Soak::go_on() {
   storm(kWarmUp);
   calm();
   leave_and_settle();
-  const Everyone base = resources();
+  const Everyone base = base_resources();
   began_ = SteadyClock::now();
   while (SteadyClock::now() - began_ < options_.lasts) {
     storm(options_.storm);
@@ -276,6 +279,20 @@ Soak::Everyone Soak::resources() {
     all.at(i) = {process.rss_bytes(), process.fd_count()};
   }
   return all;
+}
+
+Soak::Everyone Soak::base_resources() {
+  // Our own scrapes are connections too, which a daemon may see end a moment later.
+  Everyone base = resources();
+  const test::Deadline deadline = test::Deadline::in(kBaseWait);
+  until(kHealWait, [&]() -> std::string {
+    const Everyone now = resources();
+    for (std::size_t i = 0; i <= kGateways; ++i) {
+      base.at(i).fds = std::min(base.at(i).fds, now.at(i).fds);
+    }
+    return deadline.passed() ? "" : "looking";
+  });
+  return base;
 }
 
 void Soak::settle_resources(const Everyone& base) {

@@ -58,6 +58,7 @@ class Soak {
   void leave_and_settle();
   [[nodiscard]] std::string unsettled();
   [[nodiscard]] Everyone resources();
+  [[nodiscard]] Everyone base_resources();
   void settle_resources(const Everyone& base);
   void say_resources(const Everyone& base, const Everyone& end);
   void step(int wait_ms);
