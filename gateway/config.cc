@@ -113,13 +113,13 @@ void add_connection_flags(Flags& flags, GatewayConfig& c, AddressLimits& per_ip)
                {group, "N", "10000", "Connections at once, handshakes included; over it: 503"},
                c.connections_max, count_between(1, kConnectionsMaxMax));
   flags.add_as("max-connections-per-ip",
-               {group, "N", "2000 with --proxy-protocol, else 0",
+               {group, "N", "2000 with PROXY, else 0",
                 "The same for one address, 0: no bound; over it: 429"},
                per_ip.connections_max, count_between(0, kConnectionsMaxMax));
-  flags.add_as("connection-rate-per-ip",
-               {group, "RATE", "200/s with --proxy-protocol, else off",
-                "New connections of one address, five seconds' worth at once; over it: 429"},
-               per_ip.rate_per_second, parse_rate_or_off);
+  flags.add_as(
+      "connection-rate-per-ip",
+      {group, "RATE", "200/s with PROXY, else off", "New connections of one address; over it: 429"},
+      per_ip.rate_per_second, parse_rate_or_off);
   flags.add_as("handshake-timeout", {group, "TIME", "10s", "From accept to the whole request head"},
                c.handshake_timeout, duration_between(milliseconds(100), hours(1)));
   flags.add_as("max-head-size", {group, "SIZE", "8KiB", "Request head; over it: 431"},
