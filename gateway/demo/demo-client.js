@@ -6,8 +6,9 @@ const kConnectWaitMs = 10000; // an attempt that takes longer is given up
 const kBackoffFirstMs = 300;
 const kBackoffMaxMs = 8000;
 const kStableMs = 5000; // open for so long: the next loss starts with the shortest pause again
-const kRecentMax = 50; // messages kept per connection
+const kRecentMax = 40; // messages kept per connection
 const kLatenciesMax = 256;
+const kParsedMax = 256;
 
 // ---- what is published: readable text with a stamp behind it, "Hello! [5f3a91c2#7.12 @10234.118]": page, connection,
 // number of the message, the page's clock in milliseconds.
@@ -25,6 +26,19 @@ export function readStamp(text) {
   const parts = kStamp.exec(text);
   if (parts === null) return null;
   return { text: parts[1], page: parts[2], number: Number(parts[3]), sequence: Number(parts[4]), at: Number(parts[5]) };
+}
+
+const parsed = new Map();
+
+/** The frame as an object, not to be changed: a message comes once per connection, and is taken apart once. */
+function parseFrame(data) {
+  let frame = parsed.get(data);
+  if (frame !== undefined) return frame;
+  frame = JSON.parse(data);
+  frame.stamp = frame.text === undefined ? null : readStamp(frame.text);
+  if (parsed.size >= kParsedMax) parsed.delete(parsed.keys().next().value);
+  parsed.set(data, frame);
+  return frame;
 }
 
 // ---- pauses and close codes
@@ -147,7 +161,7 @@ export class Connection {
   #connect() {
     const socket = new WebSocket(this.url);
     this.#socket = socket;
-    socket.onmessage = (event) => this.#frame(JSON.parse(event.data));
+    socket.onmessage = (event) => this.#frame(parseFrame(event.data));
     socket.onclose = (event) => this.#closed(event);
     this.#timer = setTimeout(() => socket.close(), kConnectWaitMs);
     this.#enter("connecting");

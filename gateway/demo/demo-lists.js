@@ -1,11 +1,11 @@
 // The demo page's lists: gateways, messages, events. Rows are made once and reused; none of the lists grows without end.
 import { pageId } from "./demo-client.js";
-import { clock, count, element, milliseconds, seconds, setText } from "./demo-dom.js";
+import { clock, count, element, milliseconds, setText } from "./demo-dom.js";
 
-const kMessageRows = 60;
+const kMessageRows = 40;
 const kOnItsWayMs = 1000; // a message that some have not got after this is marked
 const kEventsMax = 100;
-const kEventMergeMs = 1500;
+const kEventMergeMs = 3000;
 const kNumbersShown = 12;
 
 // ---- gateways
@@ -28,8 +28,9 @@ export class GatewayTable {
       row.line.remove();
       this.#rows.delete(name);
     }
-    for (const gateway of gateways) {
+    gateways.forEach((gateway, i) => {
       const row = this.#rows.get(gateway.name) ?? this.#make(gateway);
+      if (this.#body.rows[i] !== row.line) this.#body.insertBefore(row.line, this.#body.rows[i] ?? null);
       row.line.dataset.idle = String(gateway.open === 0);
       setText(row.state, stateOf(gateway));
       setText(row.open, String(gateway.open));
@@ -37,7 +38,7 @@ export class GatewayTable {
       setText(row.rate, count(Math.round(gateway.perSecond)));
       setText(row.lost, String(gateway.lost));
       setText(row.version, gateway.version);
-    }
+    });
   }
 
   #make(gateway) {
@@ -59,7 +60,6 @@ export class GatewayTable {
     const open = element("td", "share");
     open.append(row.open, track);
     line.append(name, row.state, open, row.rate, row.lost, row.version);
-    this.#body.append(line);
     this.#rows.set(gateway.name, row);
     return row;
   }
@@ -192,7 +192,6 @@ export class EventList {
 }
 
 export const plural = (n, one, many = `${one}s`) => `${count(n)} ${n === 1 ? one : many}`;
-export const within = (ms) => `within ${seconds(ms)}`;
 
 function numbersText(numbers) {
   const known = [...new Set(numbers)].filter((n) => n !== 0);

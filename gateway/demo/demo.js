@@ -1,14 +1,16 @@
 // The demo page: opens connections, sends, and shows what comes back. Sockets and counts are in demo-client.js and
-// demo-stats.js, which draw nothing; what has changed is drawn here, at most every kRenderMs and never while the page is
-// hidden, whatever comes in.
+// demo-stats.js, which draw nothing; what has changed is drawn here, a few times a second and never while the page is hidden,
+// whatever comes in.
 import { Cells, stateSentence } from "./demo-cells.js";
 import { Chart } from "./demo-chart.js";
-import { closeText, Connection, kConnectionsMax, pageId, readStamp } from "./demo-client.js";
-import { byId, count, element, milliseconds, setText } from "./demo-dom.js";
-import { EventList, GatewayTable, MessageTable, plural, senderText, within } from "./demo-lists.js";
+import { closeText, Connection, kConnectionsMax, pageId } from "./demo-client.js";
+import { byId, count, element, milliseconds, seconds, setText } from "./demo-dom.js";
+import { EventList, GatewayTable, MessageTable, plural, senderText } from "./demo-lists.js";
 import { kBucketMs, MessageLog, quantile, sortedNumbers, Timeline } from "./demo-stats.js";
 
 const kRenderMs = 100;
+const kRenderBusyMs = 250; // with more than kBusyPerSecond messages to show: nobody reads faster
+const kBusyPerSecond = 1000;
 const kTrafficTickMs = 10;
 const kAnnounceMs = 2000;
 const kSummaryMs = 5000;
@@ -49,6 +51,8 @@ function gatewayOf(connection) {
   return gateway;
 }
 
+/** In the order in which they are shown: a gateway keeps its colour whatever comes and goes. */
+const gatewaysShown = () => [...state.gateways.values()].sort((a, b) => a.name.localeCompare(b.name, "en", { numeric: true }));
 const slotOf = (name) => state.gateways.get(name)?.slot ?? "0";
 const isOpen = (connection) => connection.state === "open";
 const openConnections = () => state.connections.filter(isOpen);
@@ -66,12 +70,12 @@ const hooks = {
 
   message(connection, message) {
     const now = performance.now();
-    const stamp = message.text === undefined ? null : readStamp(message.text);
+    const { stamp } = message;
     const own = stamp !== null && stamp.page === pageId;
     const latency = own ? now - stamp.at : null;
     // Own messages are known by their stamp from the moment they were sent; others by their place in the channel.
     const key = own ? message.text : `${message.epoch}-${message.offset}`;
-    const entry = log.entry(key, () => describe(message, stamp), openCount);
+    const entry = log.entry(key, () => describe(message), openCount);
     MessageLog.heard(entry, latency);
     connection.note(entry, latency, Date.now());
     timeline.delivered(connection.gateway, latency);
@@ -87,9 +91,9 @@ const hooks = {
   },
 };
 
-function describe(message, stamp) {
+function describe(message) {
   if (message.text === undefined) return { text: `${plural(message.bytes, "byte")}, no text`, binary: true, from: senderText(null) };
-  return { text: stamp?.text ?? message.text, binary: false, from: senderText(stamp) };
+  return { text: message.stamp?.text ?? message.text, binary: false, from: senderText(message.stamp) };
 }
 
 function opened(connection) {
@@ -103,7 +107,7 @@ function opened(connection) {
   const from = connection.lastClose.gateway;
   const longest = (numbers) => Math.max(...numbers.map((n) => state.connections[n - 1]?.awayMs ?? 0));
   events.add("good", `back ${from} ${gateway.name}`, connection.number,
-    (numbers) => `${plural(numbers.length, "connection")} of ${from} back at ${gateway.name} ${within(longest(numbers))}`);
+    (numbers) => `${plural(numbers.length, "connection")} back, ${from} → ${gateway.name}, in ${seconds(longest(numbers))}`);
 }
 
 function lost(connection, wasOpen) {
@@ -293,7 +297,7 @@ function renderFigures(open) {
 function renderGateways(now) {
   const open = new Map();
   for (const connection of openConnections()) open.set(connection.gateway, (open.get(connection.gateway) ?? 0) + 1);
-  const rows = [...state.gateways.values()].map((gateway) => ({
+  const rows = gatewaysShown().map((gateway) => ({
     ...gateway,
     open: open.get(gateway.name) ?? 0,
     perSecond: timeline.perSecond((bucket) => bucket.byGateway.get(gateway.name) ?? 0),
@@ -353,7 +357,7 @@ function chartColors() {
 function drawCharts() {
   const colors = chartColors();
   const buckets = timeline.buckets;
-  const series = [...state.gateways.values()].map((gateway) => ({
+  const series = gatewaysShown().map((gateway) => ({
     color: colors.of(`g${gateway.slot}`),
     values: buckets.map((bucket) => ((bucket.byGateway.get(gateway.name) ?? 0) * 1000) / kBucketMs),
   }));
@@ -368,7 +372,7 @@ function drawCharts() {
 
 function renderLegend() {
   const legend = byId("rate-legend");
-  const names = [...state.gateways.values()];
+  const names = gatewaysShown();
   if (legend.textContent === names.map((gateway) => gateway.name).join("")) return;
   legend.replaceChildren(...names.map((gateway) => {
     const item = element("li", "", gateway.name);
@@ -407,13 +411,13 @@ let renderedAt = 0;
 
 function frame(now) {
   requestAnimationFrame(frame);
-  if (now - renderedAt < kRenderMs) return;
+  const busy = timeline.perSecond((bucket) => bucket.delivered) > kBusyPerSecond;
+  if (now - renderedAt < (busy ? kRenderBusyMs : kRenderMs)) return;
   renderedAt = now;
   const clockNow = performance.now();
   const open = openConnections();
   if (timeline.advance(clockNow)) {
     drawCharts();
-    renderFigures(open.length);
     renderSummaries(clockNow);
   }
   renderFigures(open.length);
