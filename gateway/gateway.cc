@@ -28,7 +28,7 @@ PlainOptions plain_options(const GatewayConfig& config) {
   return options;
 }
 
-AcceptorOptions acceptor_options(const GatewayConfig& config) {
+AcceptorOptions acceptor_options(const GatewayConfig& config, const PageSource& demo_pages) {
   AcceptorOptions options;
   options.proxy_mode = config.proxy_mode;
   options.trusted_proxies = config.trusted_proxies;
@@ -39,6 +39,8 @@ AcceptorOptions acceptor_options(const GatewayConfig& config) {
                     .rate_per_ip = config.connection_rate_per_ip};
   options.upgrade.default_channel = config.default_channel;
   options.upgrade.allowed_origins = config.allowed_origins;
+  options.upgrade.demo = config.demo;
+  if (config.demo) options.pages = &demo_pages;
   return options;
 }
 
@@ -48,6 +50,9 @@ Gateway::Gateway(GatewayConfig config)
     : config_(std::move(config)),
       sender_({.client_queue_bytes = config_.client_queue_bytes}, sessions_, time_),
       plain_(plain_options(config_), time_),
+      demo_({.gateway_id = config_.id,
+             .version = SLUICE_VERSION,
+             .draining = [this] { return drain_.has_value(); }}),
       hub_({.channels_max = config_.channels_max}, sessions_, sender_, *this),
       link_({.gateway_id = config_.id,
              .publish_wait = config_.publish_wait,
@@ -71,12 +76,14 @@ Gateway::~Gateway() = default;
 Result<void> Gateway::start() {
   if (auto enough = check_descriptors(); !enough) return enough;
   if (auto started = endpoint_.start(); !started) return started;
-  acceptor_ = std::make_unique<Acceptor>(loop_, acceptor_options(config_), time_, *this);
+  acceptor_ =
+      std::make_unique<Acceptor>(loop_, acceptor_options(config_, demo_pages_), time_, *this);
   if (auto opened = open_admin_listener(); !opened) return opened;
   if (auto opened = open_client_listeners(); !opened) return opened;
   // A start that fails says one line, what is wrong; so the rest is said only now.
   for (const std::string& line : std::exchange(said_at_start_, {})) log_info("{}", line);
   log_info("up to {} connections", config_.connections_max);
+  if (config_.demo) log_info("the demo page is served on / (--demo)");
   watch_signals();
   tick_.start_every(kTimerTick);
   relay_.start();
@@ -187,6 +194,7 @@ void Gateway::accept(UniqueFd fd, const UpgradeRequest& request, const ClientAdd
 void Gateway::opened(ClientSession& session, const UpgradeRequest& request) {
   ++stats_.opened;
   session.protocol = &plain_;
+  if (request.protocol == ProtocolKind::kDemo) session.protocol = &demo_;
   log_info("client connected id={} address={} channel={}", to_string(session.state.id),
            to_string(session.state.address), request.channel);
   hub_.opened(session, request.channel);

@@ -11,10 +11,12 @@
 #include "gateway/admin_listener.h"
 #include "gateway/client_timers.h"
 #include "gateway/config.h"
+#include "gateway/demo_pages.h"
 #include "gateway/drain.h"
 #include "gateway/event_loop.h"
 #include "gateway/gateway_stats.h"
 #include "gateway/hub.h"
+#include "gateway/protocols/demo.h"
 #include "gateway/protocols/plain.h"
 #include "gateway/readiness.h"
 #include "gateway/relay_connection.h"
@@ -91,6 +93,8 @@ class Gateway final : public EndpointEvents, public HubObserver, public UpgradeS
   SessionTable sessions_;
   Sender sender_;
   PlainProtocol plain_;
+  DemoProtocol demo_;  ///< nobody gets it without --demo
+  DemoPages demo_pages_;
   Hub hub_;
   RelayLink link_;
   RelayConnection relay_;
