@@ -123,6 +123,7 @@ export class MessageTable {
   #fill(row, entry, at, heard, latency) {
     setText(row.time, clock(at));
     setText(row.from, entry.from);
+    if (row.text.title !== entry.text) row.text.title = entry.text;
     setText(row.text, entry.text);
     row.text.classList.toggle("binary", entry.binary);
     setText(row.heard, heard);
@@ -194,7 +195,7 @@ export class EventList {
 export const plural = (n, one, many = `${one}s`) => `${count(n)} ${n === 1 ? one : many}`;
 
 function numbersText(numbers) {
-  const known = [...new Set(numbers)].filter((n) => n !== 0);
+  const known = [...new Set(numbers)].filter((n) => n !== 0).sort((a, b) => a - b);
   const shown = known.slice(0, kNumbersShown).map((n) => `#${n}`);
   if (known.length > kNumbersShown) shown.push(`and ${known.length - kNumbersShown} more`);
   return shown.join(" ");
