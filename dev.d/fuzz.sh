@@ -36,7 +36,7 @@ fuzz_one() {
   mapfile -t directories < <(fuzz_directories "$target")
   if [[ -f $dictionary ]]; then options+=("-dict=$dictionary"); fi
   say "dev: fuzzing $target for $seconds s, log in $log"
-  nice -n 19 "$program" "${directories[@]}" "${options[@]}" -max_total_time="$seconds" -timeout=10 -rss_limit_mb=2048 \
+  nice -n 19 "$program" "${directories[@]}" "${options[@]}" -max_total_time="$seconds" -timeout=60 -rss_limit_mb=2048 \
     -max_len=4096 -print_final_stats=1 -artifact_prefix="$fuzz_work/findings/$target/" >"$log" 2>&1 || status=$?
   printf '%-14s %4d s %10s runs %6s/s  %s\n' "$target" "$seconds" \
     "$(sed -n 's/^stat::number_of_executed_units: *//p' "$log")" "$(sed -n 's/^stat::average_exec_per_sec: *//p' "$log")" \

@@ -84,11 +84,26 @@ void add_messages(Seeds& seeds) {
 }
 
 void add_values(Seeds& seeds) {
-  for (const char* text :
-       {"250ms", "1.5s", "2m", "1h", "64KiB", "512B", "1.5GiB", "200/s", "0660", "127.0.0.1:80",
-        "[::1]:8080", "*:0", "unix:/run/x.sock", "fd:3", "10.0.0.0/8", "2001:db8::/32",
-        "::ffff:192.0.2.1", "redis://user@redis.example:6379/2", "redis://[::1]:6379",
-        "redis+unix://us%40er@/run/redis.sock?db=3"}) {
+  for (const char* text : {"250ms",
+                           "1.5s",
+                           "2m",
+                           "1h",
+                           "64KiB",
+                           "512B",
+                           "1.5GiB",
+                           "200/s",
+                           "0660",
+                           "127.0.0.1:80",
+                           "[::1]:8080",
+                           "*:0",
+                           "unix:/run/x.sock",
+                           "fd:3",
+                           "10.0.0.0/8",
+                           "2001:db8::/32",
+                           "::ffff:192.0.2.1",
+                           "redis://user@redis.example:6379/2",
+                           "redis://[::1]:6379",
+                           "redis+unix://us%40er@/run/redis.sock?db=3"}) {
     seeds.add("values", text);
   }
 }

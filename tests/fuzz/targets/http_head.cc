@@ -63,7 +63,8 @@ void check_refusal(const Refusal& refusal) {
   CHECK(reply.starts_with("HTTP/1.1 " + std::to_string(refusal.status) + " "));
   const std::size_t end = reply.find("\r\n\r\n");
   CHECK(end != std::string::npos);
-  const std::string length = "\r\nContent-Length: " + std::to_string(reply.size() - end - 4) + "\r\n";
+  const std::string length =
+      "\r\nContent-Length: " + std::to_string(reply.size() - end - 4) + "\r\n";
   CHECK(reply.substr(0, end + 2).find(length) != std::string::npos);
   CHECK(build_refusal(refusal, true) == reply.substr(0, end + 4));
 }

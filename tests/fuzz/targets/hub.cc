@@ -115,7 +115,7 @@ class World final : public Delivery, public HubObserver {
   Hub hub_;
   RelayLink link_;
   std::vector<ClientRef> clients_;
-  std::map<std::uint32_t, std::string> channel_of_;  ///< by session slot
+  std::map<std::uint32_t, std::string> channel_of_;               ///< by session slot
   std::vector<std::pair<const ClientSession*, FrameRef>> round_;  ///< one message's deliveries
   std::uint64_t published_ = 0;                                   ///< by clients
   bool connected_ = false;
@@ -342,8 +342,8 @@ void World::check() const {
   CHECK(hub_.subscriptions() == channel_of_.size() && round_.empty());
   CHECK(link_.hold_bytes() <= kHoldBytes);
   const RelayLinkStats& s = link_.stats();
-  CHECK(published_ == s.published + s.publish_timeouts + s.publish_queue_full +
-                          s.publish_refused + s.publish_unknown + link_.publishes_pending());
+  CHECK(published_ == s.published + s.publish_timeouts + s.publish_queue_full + s.publish_refused +
+                          s.publish_unknown + link_.publishes_pending());
 }
 
 void World::finish() {

@@ -1,7 +1,8 @@
 // The relay link's decoder (proto/decoder). Promises:
 //  - frames and error do not depend on how the stream is cut;
 //  - an error sticks, and nothing piles up behind it;
-//  - what a body decodes to, encodes back to the same bytes, but for what the format says is ignored
+//  - what a body decodes to, encodes back to the same bytes, but for what the format says is
+//  ignored
 //    (PROTOCOL.md: unused header fields and flags, more behind HELLO and WELCOME).
 #include <cstring>
 #include <string>

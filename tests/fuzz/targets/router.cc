@@ -1,6 +1,6 @@
-// The relay's pure core (relay/router, gateway_session, indexes, ring) between gateways that may say
-// anything, correct or not, cut anywhere, and a broker that confirms, refuses, numbers messages and
-// goes away. The input is a list of operations. Promises, after each:
+// The relay's pure core (relay/router, gateway_session, indexes, ring) between gateways that may
+// say anything, correct or not, cut anywhere, and a broker that confirms, refuses, numbers messages
+// and goes away. The input is a list of operations. Promises, after each:
 //  - what a gateway gets is a valid conversation: link sequences +1, no message of an id before
 //    SUBSCRIBED or behind UNSUBSCRIBED, and a channel's offset never skips without a GAP;
 //  - a request is answered once;
@@ -61,9 +61,7 @@ struct QuietWatcher final : RouterWatcher {
 /// Notes; the input says when it answers.
 struct FuzzBroker final : Broker {
   void start(BrokerEvents&) override {}
-  void subscribe(std::string_view channel) override {
-    CHECK(subscribed.emplace(channel).second);
-  }
+  void subscribe(std::string_view channel) override { CHECK(subscribed.emplace(channel).second); }
   void unsubscribe(std::string_view channel) override {
     CHECK(subscribed.erase(std::string(channel)) == 1);
   }
@@ -95,7 +93,8 @@ struct Knowledge {
 /// A link as its gateway sees it.
 class Link final : public SessionHost {
  public:
-  Link(Router& router, fuzz::Input& input) : input_(input), session_(router, *this) {}
+  Link(Router& router, fuzz::Input& input, bool numbered)
+      : input_(input), session_(router, *this), numbered_(numbered) {}
   void wake() override {}
 
   void say(std::string_view bytes) {
@@ -141,6 +140,10 @@ class Link final : public SessionHost {
   void on_subscribed(const proto::Subscribed& answer);
   void on_message(const proto::Message& message);
   void on_gap(const proto::Gap& gap);
+  /// A broker that numbers its messages says its first number with the first message.
+  [[nodiscard]] bool first_number(const proto::Position& before) const {
+    return numbered_ && before.offset == 0;
+  }
   void answered(std::uint64_t request) {
     if (trusted_) CHECK(asked_.erase(request) == 1);
   }
@@ -154,9 +157,10 @@ class Link final : public SessionHost {
   Knowledge known_;
   std::multiset<std::uint64_t> asked_;
   std::uint64_t request_ = 0;
+  bool numbered_;
   bool said_hello_ = false;
-  bool honest_ = true;    ///< said what it really had, so what comes must follow it
-  bool trusted_ = true;   ///< said nothing that this model did not make
+  bool honest_ = true;   ///< said what it really had, so what comes must follow it
+  bool trusted_ = true;  ///< said nothing that this model did not make
   bool welcomed_ = false;
   bool ended_ = false;
 };
@@ -239,7 +243,7 @@ void Link::on_message(const proto::Message& message) {
   known_.sequence = message.sequence;
   const auto id = known_.ids.find(message.channel_id);
   CHECK(id != known_.ids.end());
-  CHECK(message.offset == id->second.offset + 1);
+  CHECK(message.offset == id->second.offset + 1 || first_number(id->second));
   id->second.offset = message.offset;
 }
 
@@ -250,14 +254,16 @@ void Link::on_gap(const proto::Gap& gap) {
   const auto id = known_.ids.find(gap.channel_id);
   CHECK(id != known_.ids.end());
   const proto::Position before = std::exchange(id->second, gap.position);
-  if (gap.count == proto::kCountUnknown) return;
+  if (gap.count == proto::kCountUnknown || first_number(before)) return;
   CHECK(gap.position.epoch == before.epoch && gap.position.offset == before.offset + gap.count);
 }
 
 class World {
  public:
   explicit World(fuzz::Input& input)
-      : input_(input), random_(input.byte()), router_(router_options(), broker_, watcher_, time_, random_) {
+      : input_(input),
+        random_(input.byte()),
+        router_(router_options(), broker_, watcher_, time_, random_) {
     broker_.events = &router_;
     broker_.at_once = input.flag();
     numbered_ = input.flag();
@@ -317,7 +323,7 @@ void World::operate() {
 }
 
 void World::open(std::size_t n) {
-  links_[n] = std::make_unique<Link>(router_, input_);
+  links_[n] = std::make_unique<Link>(router_, input_, numbered_);
   say_hello(*links_[n]);
 }
 
@@ -443,8 +449,8 @@ void World::broker_message() {
 
 void World::outcome() {
   if (broker_.in_flight.empty()) return;
-  const auto which = std::next(broker_.in_flight.begin(), static_cast<std::ptrdiff_t>(
-                                                             input_.below(broker_.in_flight.size())));
+  const auto which = std::next(broker_.in_flight.begin(),
+                               static_cast<std::ptrdiff_t>(input_.below(broker_.in_flight.size())));
   const PublishId id = *which;
   broker_.in_flight.erase(which);
   router_.published(id, static_cast<PublishOutcome>(input_.below(3)), "fuzz");

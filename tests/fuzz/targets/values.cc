@@ -1,6 +1,6 @@
-// Values with units, addresses, networks, URLs (common/units, address, ip; relay/brokers/redis_url).
-// Promises: whatever is typed is refused with a message or means something inside its range, and
-// what is written out again means the same.
+// Values with units, addresses, networks, URLs (common/units, address, ip;
+// relay/brokers/redis_url). Promises: whatever is typed is refused with a message or means
+// something inside its range, and what is written out again means the same.
 #include <cmath>
 #include <string>
 
@@ -52,7 +52,8 @@ void check_ip(const std::string& text) {
   CHECK(network->bits <= 128 && network->contains(network->network));
   IpAddress other = network->network;
   if (network->bits > 0) {
-    other.bytes[(network->bits - 1) / 8] ^= static_cast<std::uint8_t>(0x80U >> (network->bits - 1) % 8);
+    other.bytes[(network->bits - 1) / 8] ^=
+        static_cast<std::uint8_t>(0x80U >> (network->bits - 1) % 8);
     CHECK(!network->contains(other));
   }
 }
