@@ -2,6 +2,9 @@
 # ./dev fuzz: builds the fuzz targets with libFuzzer and runs them one after the other; what is found stays in
 # build/fuzz-work. ./dev fuzz --coverage: what the corpora in the tree reach of the parsers.
 
+# `root`, `say`, `die`, `build` and `install_packages` are those of dev.
+# shellcheck disable=SC2154
+
 fuzz_work=build/fuzz-work
 # The parsers and the pure cores that the targets are there for.
 fuzz_covered=(common/address.cc common/flags.cc common/flag_values.cc common/ip.cc common/units.cc common/utf8.cc proto/decoder.cc
