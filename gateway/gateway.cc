@@ -35,7 +35,8 @@ AcceptorOptions acceptor_options(const GatewayConfig& config) {
   options.handshake_timeout = config.handshake_timeout;
   options.head_bytes_max = config.head_bytes_max;
   options.limits = {.connections_max = config.connections_max,
-                    .connections_per_ip_max = config.connections_per_ip_max};
+                    .connections_per_ip_max = config.connections_per_ip_max,
+                    .rate_per_ip = config.connection_rate_per_ip};
   options.upgrade.default_channel = config.default_channel;
   options.upgrade.allowed_origins = config.allowed_origins;
   return options;
@@ -56,7 +57,8 @@ Gateway::Gateway(GatewayConfig config)
       relay_(loop_, config_.relay.path, link_, random_),
       timers_({.ping_interval = config_.ping_interval, .pong_timeout = config_.pong_timeout},
               sessions_, sender_, hub_, stats_, random_, time_.now()),
-      endpoint_(loop_.raw(), sessions_, sender_, *this, time_, random_),
+      endpoint_({.message_bytes_max = config_.message_bytes_max}, loop_.raw(), sessions_, sender_,
+                *this, time_, random_),
       readiness_({.requires_what = config_.ready_requires, .grace = config_.ready_grace}),
       end_of_turn_(loop_, [this] { end_of_turn(); }),
       tick_(loop_, [this] { tick(); }) {
@@ -152,6 +154,7 @@ int Gateway::run() {
 // ---- the loop
 
 void Gateway::end_of_turn() {
+  endpoint_.settle();
   sender_.flush_dirty();
   relay_.flush();
 }
@@ -198,50 +201,29 @@ void Gateway::never_opened(const ClientAddress& address) {
 
 void Gateway::fragment(ClientSession& session, const Fragment& fragment) {
   timers_.heard(session);
-  const Input input = add_fragment(session.state.inbound, fragment, config_.message_bytes_max);
-  switch (input.verdict) {
-    case InputVerdict::kMore:
-      return;
-    case InputVerdict::kMessage:
-      log_debug("received {} bytes from id={}", input.message.size(), to_string(session.state.id));
-      hub_.received(session, input.message, session.state.inbound.text);
-      release_message(session.state.inbound);
-      return;
-    case InputVerdict::kNotUtf8:
-      sender_.close(session, CloseCode::kInvalidPayload, "text is not UTF-8");
-      return;
-    case InputVerdict::kTooBig:
-      sender_.close(session, CloseCode::kTooBig, "message too big");
-      return;
-  }
+  const Input input = add_fragment(session.state.inbound, fragment);
+  const bool counts = input.verdict == InputVerdict::kMessage || fragment.bytes.empty();
+  if (counts && !within_rate(session)) return;
+  if (input.verdict == InputVerdict::kMore) return;
+  log_debug("received {} bytes from id={}", input.message.size(), to_string(session.state.id));
+  hub_.received(session, input.message, session.state.inbound.text);
+  release_message(session.state.inbound);
 }
 
-CloseReason Gateway::reason_of(const ClientSession& session) const {
-  if (session.phase == SessionPhase::kOpen) {
-    return session.peer_closed ? CloseReason::kClientClosed : CloseReason::kClientGone;
-  }
-  switch (session.close_code) {
-    case CloseCode::kGoingAway:
-      return CloseReason::kDrained;
-    case CloseCode::kInvalidPayload:
-      return CloseReason::kInvalidPayload;
-    case CloseCode::kPolicy:
-      return CloseReason::kTooSlow;
-    case CloseCode::kTooBig:
-      return CloseReason::kTooBig;
-    case CloseCode::kServiceRestart:
-      return CloseReason::kGap;
-    case CloseCode::kTryAgainLater:
-      return CloseReason::kPublishFailed;
-    case CloseCode::kNoPong:
-      return CloseReason::kNoPong;
-    default:
-      return CloseReason::kClientGone;
-  }
+void Gateway::ping(ClientSession& session, proto::Bytes payload) {
+  timers_.heard(session);
+  if (!within_rate(session)) return;
+  sender_.deliver(session, Frame::make(Opcode::kPong, {}, payload));
+}
+
+bool Gateway::within_rate(ClientSession& session) {
+  if (session.state.messages.take(config_.client_message_rate, time_.now())) return true;
+  sender_.close_as(session, CloseCode::kPolicy, "too many messages", CloseReason::kRateLimited);
+  return false;
 }
 
 void Gateway::closed(ClientSession& session) {
-  const CloseReason reason = reason_of(session);
+  const CloseReason reason = session.ended_by;
   stats_.count_close(reason);
   log_info("client closed id={} address={} reason={}", to_string(session.state.id),
            to_string(session.state.address), kCloseReasonNames[static_cast<std::size_t>(reason)]);

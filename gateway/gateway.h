@@ -37,6 +37,7 @@ class Gateway final : public EndpointEvents, public HubObserver, public UpgradeS
   // EndpointEvents.
   void opened(ClientSession& session, const UpgradeRequest& request) override;
   void fragment(ClientSession& session, const Fragment& fragment) override;
+  void ping(ClientSession& session, proto::Bytes payload) override;
   void pong(ClientSession& session) override { timers_.heard(session); }
   void closed(ClientSession& session) override;
   void never_opened(const ClientAddress& address) override;
@@ -79,7 +80,8 @@ class Gateway final : public EndpointEvents, public HubObserver, public UpgradeS
   void enter_drain_phase(DrainPhase phase);
   void close_some(std::size_t count);
   [[nodiscard]] std::size_t open_sessions() const;
-  [[nodiscard]] CloseReason reason_of(const ClientSession& session) const;
+  /// False: the client sends too much and is being closed.
+  [[nodiscard]] bool within_rate(ClientSession& session);
 
   const GatewayConfig config_;
   SteadyTime time_;

@@ -41,6 +41,8 @@ inline constexpr std::size_t kTimerSlots = 1024;
 inline constexpr Duration kTimerStall = std::chrono::seconds(1);
 /// A client that is to be closed and does not take its bytes is cut after this.
 inline constexpr Duration kCloseWait = std::chrono::seconds(5);
+/// Both close frames are through and FIN is sent: how long the client's FIN is waited for.
+inline constexpr Duration kLingerWait = std::chrono::milliseconds(500);
 /// The link: asked after this silence, given up after that.
 inline constexpr Duration kLinkPingAfter = std::chrono::seconds(2);
 inline constexpr Duration kLinkSilenceMax = std::chrono::seconds(6);

@@ -63,6 +63,13 @@ void Gateway::start() {
                   "--admin-listen",
                   admin_.text()};
   append(options.args, settings_.args);
+  // One address and one client stand for many here; what tests a limit says it.
+  for (const auto& [flag, value] :
+       {std::pair{"--client-message-rate", "off"}, std::pair{"--connection-rate-per-ip", "off"},
+        std::pair{"--max-connections-per-ip", "0"}}) {
+    if (std::find(options.args.begin(), options.args.end(), flag) == options.args.end())
+      append(options.args, {flag, value});
+  }
   options.fds = settings_.fds;
   options.env = settings_.env;
   process_ = std::make_unique<Process>(std::move(options));
