@@ -75,12 +75,36 @@ void add_http_heads(Seeds& seeds) {
   }
 }
 
+/// A client's frame, masked.
+std::string frame(char first, const std::string& payload) {
+  const std::string mask = "\x37\xfa\x21\x3d";
+  std::string out(1, first);
+  if (payload.size() < 126) {
+    out += static_cast<char>(0x80U | payload.size());
+  } else {
+    out += "\xfe"s + static_cast<char>(payload.size() >> 8U) + static_cast<char>(payload.size());
+  }
+  out += mask;
+  for (std::size_t i = 0; i < payload.size(); ++i)
+    out += static_cast<char>(payload[i] ^ mask[i % 4]);
+  return out;
+}
+
 void add_messages(Seeds& seeds) {
-  // Shape (1: text, 2: final), length, bytes.
-  seeds.add("session_input", "\3\5hello"s + "\1\3abc\0\2de\2\0"s);
-  seeds.add("session_input", "\1\1\xf0\1\2\x9f\x98\3\1\x80"s);
-  seeds.add("session_input", "\3\3\xed\xa0\x80"s);
-  seeds.add("session_input", "\0\xfa"s + std::string(250, 'x') + "\2\x40"s + std::string(64, 'y'));
+  const std::string smiley = "\xf0\x9f\x98\x80";
+  for (const std::string& stream :
+       {frame('\x81', "hello") + frame('\x82', "\0\1"s) + frame('\x88', "\x03\xe8bye"),
+        frame('\x01', smiley.substr(0, 2)) + frame('\x89', "ping") +
+            frame('\x80', smiley.substr(2)) + frame('\x8a', ""),
+        frame('\x01', smiley.substr(0, 3)) + frame('\x80', ""), frame('\x81', "\xed\xa0\x80"),
+        frame('\x02', std::string(200, 'x')) + frame('\x80', std::string(101, 'y')),
+        frame('\x88', ""), frame('\x88', "\x03\xed"), frame('\xc1', "rsv"), frame('\x83', "op"),
+        "\x81\x05hello"s}) {
+    seeds.add("ws_scanner", kWhole + stream);
+    seeds.add("ws_scanner", kCut + stream);
+  }
+  seeds.add("utf8", kWhole + "h\xc3\xa4\xe2\x82\xac" + smiley);
+  seeds.add("utf8", kCut + smiley + "\xed\xa0\x80");
 }
 
 void add_values(Seeds& seeds) {
