@@ -120,7 +120,7 @@ void Relay::add_pages() {
 }
 
 void Relay::add_signals() {
-  const auto on = [this](EventPtr made) {
+  const auto on = [](EventPtr made) {
     event_add(made.get(), nullptr);
     return made;
   };

@@ -206,6 +206,28 @@ TEST(Router, AConfirmationThatMayBeLostIsToldAgain) {
   EXPECT_EQ(again.answers[1].id, again.answers[0].id);
 }
 
+// Found by the fault sweep: the gateway may have given the channel up while it was away, and would
+// take the messages of an id that it was never given for a disagreement.
+TEST(Router, AConfirmationAfterAResumeIsToldThoughItsRequestDiedWithTheLink) {
+  Pair w;
+  w.subscribe(*w.a, "c", 8);
+  w.router.detach(*w.a);
+  RecordingLink again;
+  proto::Hello hello;
+  hello.gateway_id = "1111";
+  hello.resume = true;
+  hello.relay_instance = w.router.instance();
+  const auto attached = w.router.attach(again, hello);
+  ASSERT_TRUE(attached);
+  ASSERT_TRUE(attached->resumed);
+  w.router.greet(*attached->gateway, 0);
+  EXPECT_TRUE(again.answers.empty());
+  w.router.subscribed("c", std::nullopt);
+  ASSERT_EQ(again.answers.size(), 1U);
+  EXPECT_EQ(again.answers[0].request, 0U);
+  EXPECT_EQ(again.answers[0].channel, "c");
+}
+
 TEST(Router, WithoutResumeOrFromAnotherRelayItStartsAfresh) {
   Pair w;
   w.join("c");
