@@ -172,12 +172,20 @@ void Gateway::tick() {
   sender_.expire_closing(now);
   if (drain_) drain_tick();
   log_readiness();
+  manager_.tick(now, [this] { return status_line(); });
+}
+
+std::string Gateway::status_line() const {
+  return readiness_.answer(time_.now()).text + "; " + std::to_string(sessions_.size()) +
+         " clients, " + std::to_string(hub_.channels()) + " channels";
 }
 
 void Gateway::log_readiness() {
   const ReadyAnswer answer = readiness_.answer(time_.now());
   if (answer.state == logged_state_) return;
   logged_state_ = answer.state;
+  if (Readiness::http_status(answer.state) == 200) manager_.ready();
+  manager_.status_changed();
   if (answer.state == ReadyState::kNotReady) {
     log_warn("{}", answer.text);
   } else {
@@ -281,6 +289,7 @@ void Gateway::on_terminate(const char* signal_name) {
     return;
   }
   readiness_.drain();
+  manager_.stopping();
   drain_.emplace(DrainOptions{.delay = config_.drain_delay,
                               .timeout = config_.drain_timeout,
                               .rate_per_second = config_.drain_rate_per_second},

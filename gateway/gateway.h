@@ -7,6 +7,7 @@
 
 #include "common/admin_pages.h"
 #include "common/random.h"
+#include "common/service_manager.h"
 #include "gateway/acceptor.h"
 #include "gateway/admin_listener.h"
 #include "gateway/client_timers.h"
@@ -77,6 +78,7 @@ class Gateway final : public EndpointEvents, public HubObserver, public UpgradeS
   void end_of_turn();
   void tick();
   void log_readiness();
+  [[nodiscard]] std::string status_line() const;
   void on_terminate(const char* signal_name);
   void drain_tick();
   void enter_drain_phase(DrainPhase phase);
@@ -103,6 +105,7 @@ class Gateway final : public EndpointEvents, public HubObserver, public UpgradeS
   Readiness readiness_;
   ReadyState logged_state_ = ReadyState::kStarting;
   bool broker_connected_ = false;
+  ServiceManager manager_;
   AdminPages pages_;
   std::unique_ptr<Acceptor> acceptor_;
   std::unique_ptr<AdminListener> admin_;

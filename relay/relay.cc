@@ -136,6 +136,7 @@ int Relay::run() {
   if (admin_) log_info("admin on {}", admin_->name());
   broker_->start(*router_);
   log_info("listening on {}, broker {}, ready", to_string(config_.listen), broker_->describe());
+  manager_.ready();
   event_base_dispatch(base_.get());
   return 0;
 }
@@ -148,6 +149,16 @@ void Relay::tick() {
   router_->tick();
   listener_->tick();
   log_.tick();
+  manager_.tick(time_.now(), [this] { return status_line(); });
+}
+
+std::string Relay::status_line() const {
+  const std::string broker = router_->broker_is_connected()
+                                 ? "broker " + broker_->describe() + " connected"
+                                 : "broker away: " + router_->broker_reason();
+  return (phase_ == Phase::kServing ? "" : "ending; ") + broker + "; " +
+         std::to_string(router_->links()) + " gateways, " + std::to_string(router_->channels()) +
+         " channels";
 }
 
 // ---- signals
@@ -159,6 +170,7 @@ void Relay::on_terminate() {
     return;
   }
   log_info("ending: telling {} gateways", router_->links());
+  manager_.stopping();
   phase_ = Phase::kFlushing;
   phase_deadline_ = time_.now() + kShutdownFlushWait;
   remove_socket_file();
