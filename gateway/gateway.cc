@@ -2,7 +2,9 @@
 
 #include <sys/resource.h>
 
+#include <cerrno>
 #include <csignal>
+#include <cstring>
 #include <utility>
 
 #include "common/log.h"
@@ -75,7 +77,7 @@ Gateway::~Gateway() = default;
 // ---- start
 
 Result<void> Gateway::start() {
-  if (auto enough = check_descriptors(); !enough) return enough;
+  if (auto enough = raise_descriptor_limit(); !enough) return enough;
   if (auto started = endpoint_.start(); !started) return started;
   acceptor_ =
       std::make_unique<Acceptor>(loop_, acceptor_options(config_, demo_pages_), time_, *this);
@@ -91,18 +93,26 @@ Result<void> Gateway::start() {
   return {};
 }
 
-Result<void> Gateway::check_descriptors() const {
+Result<void> Gateway::raise_descriptor_limit() const {
   rlimit limit{};
   if (::getrlimit(RLIMIT_NOFILE, &limit) != 0) return {};
+  const rlim_t needed = config_.connections_max + kReservedDescriptors;
   const std::size_t room =
-      limit.rlim_cur > kReservedDescriptors ? limit.rlim_cur - kReservedDescriptors : 0;
-  if (config_.connections_max > room) {
+      limit.rlim_max > kReservedDescriptors ? limit.rlim_max - kReservedDescriptors : 0;
+  if (needed > limit.rlim_max) {
     return fail(ErrorCode::kSystem,
                 "--max-connections " + std::to_string(config_.connections_max) + " needs " +
-                    std::to_string(config_.connections_max + kReservedDescriptors) +
-                    " descriptors, the limit is " + std::to_string(limit.rlim_cur) +
+                    std::to_string(needed) + " descriptors, the limit is " +
+                    std::to_string(limit.rlim_max) +
                     ": raise it (ulimit -n, LimitNOFILE=) or set --max-connections to " +
                     std::to_string(room) + " at most");
+  }
+  // The soft limit is low by default (systemd, container engines), and ours to raise.
+  if (limit.rlim_cur < needed) {
+    limit.rlim_cur = needed;
+    if (::setrlimit(RLIMIT_NOFILE, &limit) != 0) {
+      return fail(ErrorCode::kSystem, std::string("setrlimit: ") + std::strerror(errno));
+    }
   }
   return {};
 }

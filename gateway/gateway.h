@@ -71,7 +71,7 @@ class Gateway final : public EndpointEvents, public HubObserver, public UpgradeS
   [[nodiscard]] ReadyState ready_state() const { return readiness_.answer(time_.now()).state; }
 
  private:
-  [[nodiscard]] Result<void> check_descriptors() const;
+  [[nodiscard]] Result<void> raise_descriptor_limit() const;
   [[nodiscard]] Result<void> open_client_listeners();
   [[nodiscard]] Result<void> open_admin_listener();
   void watch_signals();

@@ -11,6 +11,7 @@
 #include <sys/wait.h>
 
 #include <algorithm>
+#include <cstdlib>
 #include <cstring>
 #include <filesystem>
 #include <fstream>
@@ -77,6 +78,15 @@ Image make_image(SpawnOptions& options) {
   ::_exit(127);
 }
 
+/// Invalid when nobody asked for log files.
+UniqueFd open_log(const std::string& program, pid_t pid) {
+  const char* directory = std::getenv("SLUICE_TEST_LOGS");
+  if (directory == nullptr) return {};
+  const std::string path = std::string(directory) + "/" + program.substr(program.rfind('/') + 1) +
+                           "." + std::to_string(pid) + ".log";
+  return UniqueFd(::open(path.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0644));
+}
+
 }  // namespace
 
 Process::Process(SpawnOptions options) : options_(std::move(options)) {
@@ -88,6 +98,7 @@ Process::Process(SpawnOptions options) : options_(std::move(options)) {
   pid_ = ::fork();
   if (pid_ < 0) throw_errno("fork");
   if (pid_ == 0) become(options_, image, child_end.get());
+  log_ = open_log(options_.args[0], pid_);
   reader_ = std::thread([this] { read_output(); });
 }
 
@@ -121,6 +132,7 @@ void Process::read_output() {
     const ssize_t got = ::read(output_.get(), buffer, sizeof buffer);
     if (got < 0 && errno == EINTR) continue;
     if (got <= 0) break;
+    if (log_.valid()) (void)!::write(log_.get(), buffer, static_cast<std::size_t>(got));
     pending.append(buffer, static_cast<std::size_t>(got));
     const std::lock_guard lock(mutex_);
     for (std::size_t end; (end = pending.find('\n')) != std::string::npos;) {

@@ -41,7 +41,7 @@ struct ExitStatus {
 };
 
 /// Killed by the destructor, and by the kernel when the test dies. Prints its output when the test
-/// has failed.
+/// has failed. `SLUICE_TEST_LOGS=DIR`: writes its output to a file there as well, one per process.
 class Process {
  public:
   explicit Process(SpawnOptions options);
@@ -82,6 +82,7 @@ class Process {
   SpawnOptions options_;
   pid_t pid_ = -1;
   UniqueFd output_;
+  UniqueFd log_;
   std::thread reader_;
   std::mutex mutex_;
   std::condition_variable changed_;
