@@ -95,7 +95,7 @@ std::vector<Attack> attacks() {
       {"a body", "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 100000\r\n\r\n" + body, 405,
        "method"},
       {"requests behind one that is refused",
-       "GET /nope HTTP/1.1\r\nHost: a\r\n\r\n" + upgrade + upgrade + body, 426, "not_upgrade"},
+       "GET /nope HTTP/1.1\r\nHost: a\r\n\r\n" + upgrade + upgrade + body, 404, "path"},
       {"smuggled second length",
        "GET / HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\n", 426,
        "not_upgrade"},
@@ -161,26 +161,35 @@ TEST_F(Hostile, BytesBehindTheUpgradeThatAreNoFrames) {
   });
 }
 
-// Whoever dribbles a frame answers no ping: its PONG would stand inside the frame.
-TEST_F(Hostile, SlowFramesAreCut) {
-  start({"--ping-interval", "200ms", "--pong-timeout", "1s"});
+// Slow frames are a client's right (a slow line looks the same); each holds what it has sent and
+// delays nobody. Who stops in the middle is cut like everybody who answers no ping.
+TEST_F(Hostile, SlowFramesCostWhatTheySendAndAreCutWhenTheyStop) {
+  constexpr std::size_t kCount = 100;
+  start({"--ping-interval", "300ms", "--pong-timeout", "2s"});
+  const std::string frame = client_frame(WsOpcode::kText, std::string(60000, 'x'));
   twice(gateway().process(), gateway().admin(), {"sluice_gateway_handshakes_pending"}, kSlackBytes,
         [&] {
           const auto cut = [&] {
             return gateway().metrics().value("sluice_gateway_closed_total", "reason=\"no_pong\"");
           };
           const double before = cut();
-          WsClient slow = WsClient::connect(gateway().endpoint());
-          const std::string frame = client_frame(WsOpcode::kText, std::string(60000, 'x'));
-          std::size_t sent = 0;
-          const bool ended = eventually(30s, [&] {
+          std::vector<WsClient> slow;
+          for (std::size_t i = 0; i < kCount; ++i) slow.push_back(WsClient::dial(from(i)));
+          const std::uint64_t bytes = gateway().process().anonymous_bytes();
+          for (std::size_t at = 0; at < 40; ++at) {
+            for (WsClient& client : slow) {
+              EXPECT_TRUE(client.socket().try_send(std::string_view(frame).substr(at, 1)));
+            }
+            witness_->send_text("there?");
+            EXPECT_EQ(witness_->text(), "there?");
+          }
+          if (!kSanitized) {
+            EXPECT_LT(gateway().process().anonymous_bytes(), bytes + kCount * 20000);
+          }
+          EXPECT_TRUE(eventually(30s, [&] {
             (void)witness_->quiet(1ms);  // answers its own pings
-            return !slow.socket().try_send(frame.substr(sent++, 1));
-          });
-          EXPECT_TRUE(ended);
-          EXPECT_EQ(cut(), before + 1);
-          witness_->send_text("there?");
-          EXPECT_EQ(witness_->text(), "there?");
+            return cut() == before + double(kCount);
+          }));
         });
 }
 
