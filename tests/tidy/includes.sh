@@ -12,6 +12,7 @@ pure=(
   gateway/protocols/plain gateway/protocols/demo gateway/protocols/client_protocol gateway/demo_pages
   relay/router relay/router_links relay/router_publish relay/router_ports relay/router_state relay/gateway_session
   relay/gateway_index relay/replay_ring relay/gap_collector relay/publish_hold relay/brokers/broker
+  relay/brokers/redis_push_reader relay/admin_request relay/refusal_log
 )
 io_headers='^(libwebsockets\.h|ev\.h|ev\+\+\.h|event\.h|event2/|hiredis/|hiredis\.h|sys/socket\.h|sys/epoll\.h)'
 
