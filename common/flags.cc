@@ -176,11 +176,15 @@ Result<Values> Flags::Impl::from_file(const Setting& s, const toml::node& node,
                                       const std::string& path) const {
   Values found{path + ":" + std::to_string(node.source().begin.line) + ": " + s.name, {}};
   std::string text;
+  // No other place can hold a 0 byte, and what takes C strings would read to it only.
+  const auto whole = [&text] { return text.find('\0') == std::string::npos; };
+  const auto cut = [&found] { return fail(ErrorCode::kInvalid, found.place + ": has a 0 byte"); };
   if (const auto* array = node.as_array(); array != nullptr && s.kind == Kind::kList) {
     for (const toml::node& element : *array) {
       if (!scalar_text(element, text)) {
         return fail(ErrorCode::kInvalid, found.place + ": write strings in the array");
       }
+      if (!whole()) return cut();
       found.texts.push_back(text);
     }
     return found;
@@ -191,6 +195,7 @@ Result<Values> Flags::Impl::from_file(const Setting& s, const toml::node& node,
                     (s.kind == Kind::kList ? "an array of strings"
                                            : "a string, a whole number or true or false"));
   }
+  if (!whole()) return cut();
   found.texts.push_back(text);
   return found;
 }

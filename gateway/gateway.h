@@ -12,10 +12,12 @@
 #include "gateway/admin_listener.h"
 #include "gateway/client_timers.h"
 #include "gateway/config.h"
+#include "gateway/demo_pages.h"
 #include "gateway/drain.h"
 #include "gateway/event_loop.h"
 #include "gateway/gateway_stats.h"
 #include "gateway/hub.h"
+#include "gateway/protocols/demo.h"
 #include "gateway/protocols/plain.h"
 #include "gateway/readiness.h"
 #include "gateway/relay_connection.h"
@@ -38,6 +40,7 @@ class Gateway final : public EndpointEvents, public HubObserver, public UpgradeS
   // EndpointEvents.
   void opened(ClientSession& session, const UpgradeRequest& request) override;
   void fragment(ClientSession& session, const Fragment& fragment) override;
+  void ping(ClientSession& session, proto::Bytes payload) override;
   void pong(ClientSession& session) override { timers_.heard(session); }
   void closed(ClientSession& session) override;
   void never_opened(const ClientAddress& address) override;
@@ -68,7 +71,7 @@ class Gateway final : public EndpointEvents, public HubObserver, public UpgradeS
   [[nodiscard]] ReadyState ready_state() const { return readiness_.answer(time_.now()).state; }
 
  private:
-  [[nodiscard]] Result<void> check_descriptors() const;
+  [[nodiscard]] Result<void> raise_descriptor_limit() const;
   [[nodiscard]] Result<void> open_client_listeners();
   [[nodiscard]] Result<void> open_admin_listener();
   void watch_signals();
@@ -81,7 +84,8 @@ class Gateway final : public EndpointEvents, public HubObserver, public UpgradeS
   void enter_drain_phase(DrainPhase phase);
   void close_some(std::size_t count);
   [[nodiscard]] std::size_t open_sessions() const;
-  [[nodiscard]] CloseReason reason_of(const ClientSession& session) const;
+  /// False: the client sends too much and is being closed.
+  [[nodiscard]] bool within_rate(ClientSession& session);
 
   const GatewayConfig config_;
   SteadyTime time_;
@@ -91,6 +95,8 @@ class Gateway final : public EndpointEvents, public HubObserver, public UpgradeS
   SessionTable sessions_;
   Sender sender_;
   PlainProtocol plain_;
+  DemoProtocol demo_;  ///< nobody gets it without --demo
+  DemoPages demo_pages_;
   Hub hub_;
   RelayLink link_;
   RelayConnection relay_;

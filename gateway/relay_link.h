@@ -26,6 +26,7 @@ struct RelayLinkOptions {
   std::string gateway_id;
   Duration publish_wait{};
   std::size_t publish_queue_bytes = 0;
+  std::size_t channels_max = 10000;  ///< of the Hub: what it may ask of the relay
 };
 
 /// Counters, never reset.
@@ -131,6 +132,7 @@ class RelayLink {
   void flush_hold();
   void expire_hold();
   void fail_publish(ClientRef origin, proto::ErrorReason reason);
+  [[nodiscard]] Result<void> check_bounds();
 
   RelayLinkOptions options_;
   RelayLinkEvents& events_;

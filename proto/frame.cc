@@ -44,6 +44,8 @@ std::string_view to_string(GapCause cause) {
       return "broker";
     case GapCause::kBoth:
       return "overrun and broker";
+    case GapCause::kOversized:
+      return "oversized";
   }
   return "unknown";
 }

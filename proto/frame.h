@@ -59,7 +59,7 @@ enum class ErrorReason : std::uint32_t {
 };
 [[nodiscard]] std::string_view to_string(ErrorReason reason);
 
-enum class GapCause : std::uint32_t { kOverrun = 1, kBroker = 2, kBoth = 3 };
+enum class GapCause : std::uint32_t { kOverrun = 1, kBroker = 2, kBoth = 3, kOversized = 4 };
 [[nodiscard]] std::string_view to_string(GapCause cause);
 
 enum class BrokerLink : std::uint32_t { kConnected = 0, kAway = 1 };

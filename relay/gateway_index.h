@@ -40,8 +40,8 @@ class GatewayIndex {
   /// Routes a message of the ring. True: with it an overrun began, the oldest unsent are lost.
   bool append_message(const ReplayRing& ring, std::uint64_t serial, std::uint32_t channel_id,
                       const RingEntry& entry);
-  /// Routes a message that is not in the ring and never will be: a gap of one.
-  void append_lost(std::uint32_t channel_id, proto::Position position);
+  /// Routes a message too large for any link, so for the ring too: a gap of one.
+  void append_oversized(std::uint32_t channel_id, proto::Position position);
   /// Routes a loss of continuity.
   void append_break(std::uint32_t channel_id, proto::Position position, std::uint64_t duration_ms);
 

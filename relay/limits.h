@@ -18,6 +18,14 @@ inline constexpr std::size_t kBatchBytesTarget = 256U << 10U;
 inline constexpr std::size_t kReadBytesPerTurnMax = 256U << 10U;
 inline constexpr std::size_t kWriteBytesPerTurnMax = 1U << 20U;
 inline constexpr int kAcceptsPerTurnMax = 16;
+/// Admin connections served together; one more is answered with 503, and so many of these answers
+/// are under way together.
+inline constexpr std::size_t kAdminConnectionsMax = 16;
+inline constexpr std::size_t kAdminRefusalsMax = 16;
+/// Of a request's head.
+inline constexpr std::size_t kAdminHeadBytesMax = 8192;
+/// What a peer may send behind its request before it is cut.
+inline constexpr std::size_t kAdminDrainBytesMax = 64U << 10U;
 /// An index remembers at least so many sequences, even when the ring holds fewer messages: 32 bytes
 /// each.
 inline constexpr std::size_t kIndexEntriesMin = 16384;
@@ -29,10 +37,21 @@ inline constexpr std::size_t kSubscribeRequestsMax = 8;
 inline constexpr std::size_t kHeldPublishOverheadBytes = 256;
 /// Lines about broken channels per loss of the broker; then one line with the number.
 inline constexpr std::size_t kGapLogLinesMax = 100;
+/// One line about messages too large for a link per so many ticks, the others as a number.
+inline constexpr std::size_t kOversizedLogTicks = 100;
+/// Kinds of refusals whose repetitions are counted apart.
+inline constexpr std::size_t kRefusalEpisodesMax = 256;
 
 inline constexpr Duration kHelloWait = std::chrono::seconds(5);
 /// For an ERROR or GOODBYE to be read, then the link is closed regardless.
 inline constexpr Duration kLastWordsWait = std::chrono::seconds(1);
+/// An admin connection, from accept to its end.
+inline constexpr Duration kAdminWait = std::chrono::seconds(10);
+/// A refusal that does not come again for so long has ended. Gateways try again after 400 ms at
+/// most.
+inline constexpr Duration kRefusalQuiet = std::chrono::seconds(5);
+/// Between two lines about a socket that can't accept.
+inline constexpr Duration kAcceptErrorLogInterval = std::chrono::seconds(10);
 /// No PUBLISH waits longer, whatever it asks for.
 inline constexpr Duration kPublishWaitMax = std::chrono::minutes(5);
 inline constexpr Duration kTickInterval = std::chrono::milliseconds(100);

@@ -19,6 +19,7 @@ namespace {
 constexpr Duration kShutdownStep = std::chrono::milliseconds(10);
 /// Listener, admin connections, broker connections, the loop's own.
 constexpr rlim_t kDescriptorsBeside = 64;
+static_assert(kAdminConnectionsMax + kAdminRefusalsMax + 24 < kDescriptorsBeside);
 
 Result<void> raise_descriptor_limit(std::size_t gateways_max) {
   rlimit limit{};
@@ -99,7 +100,7 @@ Result<void> Relay::open_sockets() {
       remove_socket_file();
       return fail(socket.error().code, "--admin-listen: " + socket.error().message);
     }
-    admin_ = std::make_unique<AdminServer>(base_.get(), *std::move(socket), pages_);
+    admin_ = std::make_unique<AdminServer>(base_.get(), *std::move(socket), pages_, time_);
   }
   listener_ = std::make_unique<GatewayListener>(base_.get(), *std::move(links), config_.allow_uids,
                                                 *router_, time_);
@@ -115,12 +116,12 @@ void Relay::add_pages() {
   });
   pages_.add("/metrics", [this] {
     return HttpReply{.content_type = "text/plain; version=0.0.4; charset=utf-8",
-                     .body = metrics_text(*router_, *listener_, redis_)};
+                     .body = metrics_text(*router_, *listener_, admin_.get(), redis_)};
   });
 }
 
 void Relay::add_signals() {
-  const auto on = [this](EventPtr made) {
+  const auto on = [](EventPtr made) {
     event_add(made.get(), nullptr);
     return made;
   };
@@ -148,6 +149,7 @@ void Relay::run_memory_broker() {
 void Relay::tick() {
   router_->tick();
   listener_->tick();
+  if (admin_) admin_->tick();
   log_.tick();
   manager_.tick(time_.now(), [this] { return status_line(); });
 }

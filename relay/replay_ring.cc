@@ -11,12 +11,17 @@ namespace sluice::relay {
 RefPtr<const RingEntry> RingEntry::make(ChannelOrdinal channel, proto::Position position,
                                         TimePoint arrived, proto::Bytes payload,
                                         proto::Bytes meta) {
-  void* raw = ::operator new(sizeof(RingEntry) + payload.size() + meta.size());
-  auto* entry = new (raw) RingEntry(channel, position, arrived, payload.size(), meta.size());
-  auto* bytes = static_cast<std::uint8_t*>(raw) + sizeof(RingEntry);
+  RingEntry* entry = allocate(channel, position, arrived, payload.size(), meta.size());
+  std::uint8_t* bytes = entry->writable();
   if (!payload.empty()) std::memcpy(bytes, payload.data(), payload.size());
   if (!meta.empty()) std::memcpy(bytes + payload.size(), meta.data(), meta.size());
   return RefPtr<const RingEntry>::adopt(entry);
+}
+
+RingEntry* RingEntry::allocate(ChannelOrdinal channel, proto::Position position, TimePoint arrived,
+                               std::size_t payload_bytes, std::size_t meta_bytes) {
+  void* raw = ::operator new(sizeof(RingEntry) + payload_bytes + meta_bytes);
+  return new (raw) RingEntry(channel, position, arrived, payload_bytes, meta_bytes);
 }
 
 void RingEntry::release() const {
@@ -24,6 +29,27 @@ void RingEntry::release() const {
   auto* raw = const_cast<RingEntry*>(this);
   raw->~RingEntry();
   ::operator delete(raw);
+}
+
+EntryDraft::EntryDraft(std::size_t payload_bytes)
+    : entry_(RefPtr<RingEntry>::adopt(RingEntry::allocate(0, {}, {}, payload_bytes, 0))) {
+}
+
+void EntryDraft::append(proto::Bytes piece) {
+  CHECK(piece.size() <= missing());
+  if (!piece.empty()) std::memcpy(entry_->writable() + filled_, piece.data(), piece.size());
+  filled_ += piece.size();
+}
+
+RefPtr<const RingEntry> EntryDraft::finish(ChannelOrdinal channel, proto::Position position,
+                                           TimePoint arrived) && {
+  CHECK(missing() == 0);
+  entry_->channel_ = channel;
+  entry_->position_ = position;
+  entry_->arrived_ = arrived;
+  RefPtr<const RingEntry> made(entry_.get());
+  entry_ = {};
+  return made;
 }
 
 std::uint64_t ReplayRing::append(RefPtr<const RingEntry> entry) {

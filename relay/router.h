@@ -51,9 +51,10 @@ struct RouterStats {
   std::uint64_t publish_unknown_fate = 0;
   std::uint64_t publish_refused = 0;
   std::uint64_t publish_too_large = 0;
-  std::uint64_t gaps_overrun = 0;   ///< GAPs sent
-  std::uint64_t gaps_broker = 0;    ///< continuity lost, one per channel
-  std::uint64_t messages_lost = 0;  ///< stood in GAPs that were sent
+  std::uint64_t gaps_overrun = 0;    ///< GAPs sent
+  std::uint64_t gaps_oversized = 0;  ///< GAPs sent
+  std::uint64_t gaps_broker = 0;     ///< continuity lost, one per channel
+  std::uint64_t messages_lost = 0;   ///< stood in GAPs that were sent
   std::uint64_t overruns = 0;
   std::uint64_t broker_losses = 0;
   std::uint64_t resumes = 0;
@@ -116,6 +117,8 @@ class Router final : public BrokerEvents {
   void subscribed(std::string_view channel, std::optional<Duration> uncovered) override;
   void message(std::string_view channel, proto::Bytes payload, proto::Bytes meta,
                std::optional<proto::Position> position) override;
+  void message(std::string_view channel, EntryDraft message) override;
+  void message_oversized(std::string_view channel, std::uint64_t bytes) override;
   void published(PublishId id, PublishOutcome outcome, std::string_view detail) override;
 
  private:
@@ -144,8 +147,10 @@ class Router final : public BrokerEvents {
   [[nodiscard]] std::uint64_t new_epoch();
   void set_broker_state(bool connected, std::string_view reason);
   void break_continuity(Channel& channel, proto::Position top, Duration uncovered);
-  void lose_oversized(Channel& channel);
-  void route(const Channel& channel, std::uint64_t serial, const RingEntry& entry);
+  /// Null: nobody holds the channel. Else it is counted, and the next position is its own.
+  [[nodiscard]] Channel* receive(std::string_view name, std::uint64_t bytes);
+  void lose_oversized(Channel& channel, std::uint64_t bytes);
+  void route(const Channel& channel, RefPtr<const RingEntry> entry);
 
   RouterOptions options_;
   Broker& broker_;

@@ -193,6 +193,9 @@ void Router::confirm(Subscription& subscription) {
 }
 
 void Router::answer(Subscription& subscription) {
+  // Whoever asked was cut off before the answer, came back and has not asked again: told all the
+  // same, because messages of the id follow.
+  if (subscription.requests.empty()) subscription.requests.push_back(0);
   for (const std::uint64_t request : subscription.requests) {
     subscription.gateway->port->subscribed({.request = request,
                                             .channel_id = subscription.id,

@@ -259,6 +259,13 @@ TEST_F(FlagsTest, TablesAreRefused) {
   expect_refused(run({"--config", file("[[listen]]\na = 1\n")}), {"listen"});
 }
 
+// Found by tests/fuzz: only a TOML string can hold a 0 byte, at which file names would be cut.
+TEST_F(FlagsTest, ZeroBytesAreRefused) {
+  expect_refused(run({"--config", file("id = \"a\\u0000b\"\n")}), {":1: id: has a 0 byte"});
+  expect_refused(run({"--config", file("listen = [\"unix:/a\\u0000\"]\n")}),
+                 {":1: listen: has a 0 byte"});
+}
+
 TEST_F(FlagsTest, ValuesOfAnotherKindAreRefused) {
   expect_refused(run({"--config", file("id = 1.5\n")}), {":1: id: write a string"});
   expect_refused(run({"--config", file("id = 1979-05-27\n")}), {":1: id: write a string"});

@@ -113,8 +113,7 @@ TEST(Bodies, WrongFieldsAreNamed) {
       {"ERROR: text is longer", with(sample(FrameType::kError) + tail, kHeaderBytes, long_reason)},
       {"MESSAGE: channel id is 0", with(sample(FrameType::kMessage), kChannelAt, std::uint32_t{0})},
       {"GAP: channel id is 0", with(gap, kChannelAt, std::uint32_t{0})},
-      {"GAP: cause is unknown", with(gap, kAuxAt, std::uint32_t{0})},
-      {"GAP: cause is unknown", with(gap, kAuxAt, std::uint32_t{4})},
+      {"GAP: cause is 0", with(gap, kAuxAt, std::uint32_t{0})},
       {"BROKER_STATE: state is unknown",
        with(sample(FrameType::kBrokerState), kAuxAt, std::uint32_t{2})},
       {"BROKER_STATE: reason is longer",
@@ -190,6 +189,7 @@ TEST(Names, OfReasonsAndCauses) {
   EXPECT_EQ(to_string(GapCause::kOverrun), "overrun");
   EXPECT_EQ(to_string(GapCause::kBroker), "broker");
   EXPECT_EQ(to_string(GapCause::kBoth), "overrun and broker");
+  EXPECT_EQ(to_string(GapCause::kOversized), "oversized");
   EXPECT_EQ(to_string(GapCause{0}), "unknown");
 }
 

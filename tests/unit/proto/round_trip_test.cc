@@ -92,7 +92,7 @@ class RandomFrames {
       case 11:
         encode(out, Gap{.channel_id = u32() | 1U,
                         .sequence = u64(),
-                        .cause = static_cast<GapCause>(1 + below(3)),
+                        .cause = static_cast<GapCause>(1 + below(9)),
                         .position = {u64(), u64()},
                         .first_missing = u64(),
                         .count = u64(),
