@@ -68,11 +68,11 @@ install_dependencies() {
   apt satisfy "$(dpkg-deb -f "$deb" Depends)"
 }
 
-# Every file that is not a cache, a log or the package manager's own; who has an account.
+# Every file that is not a cache, a log, the package manager's own or systemctl's (/run, but for ours); who has an account.
 list_files() {
   (
     cd "$root"
-    find . -xdev \( -path ./proc -o -path ./tmp -o -path ./var/cache -o -path ./var/log -o -path ./var/lib/apt -o -path ./var/lib/dpkg \) -prune \
+    find . -xdev \( -path ./proc -o -path ./tmp -o -path ./run/systemd -o -path ./var/cache -o -path ./var/log -o -path ./var/lib/apt -o -path ./var/lib/dpkg \) -prune \
       -o ! -name '*-' -printf '%p\n' | sort
     cut -d : -f 1 etc/passwd etc/group etc/shadow | sort
   )

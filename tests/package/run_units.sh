@@ -124,7 +124,10 @@ hear 5 'from 1111'
 hear 4 'from 1111'
 say 'clients of both gateways hear themselves and each other'
 
-[[ $(ps -o user= -p "${pid_of[sluice-relay.service]}" | tr -d ' ') != root ]] || die 'the relay runs as root'
+for unit in "${!pid_of[@]}"; do
+  owner=$(chroot "$root" stat -c %U "/proc/${pid_of[$unit]}")
+  [[ $owner == sluice ]] || die "$unit runs as $owner"
+done
 [[ $(stat -c %a "$root/run/sluice") == 750 ]] || die "/run/sluice has mode $(stat -c %a "$root/run/sluice")"
 stop sluice-gateway@1111.service
 stop sluice-gateway@2222.service
