@@ -41,6 +41,22 @@ AcceptorOptions acceptor_options(const GatewayConfig& config) {
   return options;
 }
 
+proto::GatewayCondition condition_of(ReadyState state) {
+  switch (state) {
+    case ReadyState::kStarting:
+      return proto::GatewayCondition::kStarting;
+    case ReadyState::kReady:
+      return proto::GatewayCondition::kReady;
+    case ReadyState::kDegraded:
+      return proto::GatewayCondition::kDegraded;
+    case ReadyState::kNotReady:
+      return proto::GatewayCondition::kNotReady;
+    case ReadyState::kDraining:
+      return proto::GatewayCondition::kDraining;
+  }
+  return proto::GatewayCondition::kStarting;
+}
+
 }  // namespace
 
 Gateway::Gateway(GatewayConfig config)
@@ -161,6 +177,13 @@ void Gateway::tick() {
   sender_.expire_closing(now);
   if (drain_) drain_tick();
   log_readiness();
+  inform_relay();
+}
+
+void Gateway::inform_relay() {
+  link_.inform({.condition = condition_of(ready_state()),
+                .clients = static_cast<std::uint32_t>(sessions_.size()),
+                .clients_max = static_cast<std::uint32_t>(config_.connections_max)});
 }
 
 void Gateway::log_readiness() {

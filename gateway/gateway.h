@@ -74,6 +74,7 @@ class Gateway final : public EndpointEvents, public HubObserver, public UpgradeS
   void end_of_turn();
   void tick();
   void log_readiness();
+  void inform_relay();
   void on_terminate(const char* signal_name);
   void drain_tick();
   void enter_drain_phase(DrainPhase phase);

@@ -67,7 +67,7 @@ void GatewayListener::admit(UniqueFd fd) {
     log_warn("refused a link from pid {}: uid {} is not allowed (--allow-uid)", peer.pid, peer.uid);
     return refuse(fd.get(), "uid " + std::to_string(peer.uid) + " is not allowed");
   }
-  if (connections_.size() >= router_.options().gateways_max + kPendingLinksMax) {
+  if (connections_.size() >= router_.options().gateways_max + kToolsMax + kPendingLinksMax) {
     ++stats_.refused_too_many;
     log_warn("refused a link from pid {}: {} are open (--max-gateways)", peer.pid,
              connections_.size());
@@ -113,20 +113,30 @@ bool GatewayListener::idle() const {
 }
 
 void GatewayListener::connection_open(GatewayConnection& connection) {
-  ++stats_.opened;
   const GatewaySession& session = connection.session();
+  if (session.tool()) {
+    // Scripts ask every few seconds.
+    ++stats_.tools_opened;
+    log_debug("tool connected: {}, pid {}", session.software(), connection.peer());
+    return;
+  }
+  ++stats_.opened;
   log_info("gateway {} connected: {}, pid {}, {}", session.gateway_id(), session.software(),
            connection.peer(), session.resumed() ? "resumed" : "fresh");
 }
 
 void GatewayListener::connection_closed(GatewayConnection& connection) {
-  ++stats_.closed;
   const GatewaySession& session = connection.session();
+  if (!session.tool()) ++stats_.closed;
   if (session.end_reason() != ErrorReason{}) {
     count_refusal(session.end_reason());
     log_warn("ended the link of {} (pid {}): {}",
-             session.gateway_id().empty() ? "an unnamed peer" : "gateway " + session.gateway_id(),
+             session.tool()                 ? "a tool"
+             : session.gateway_id().empty() ? "an unnamed peer"
+                                            : "gateway " + session.gateway_id(),
              connection.peer(), connection.close_reason());
+  } else if (session.tool()) {
+    log_debug("tool disconnected: pid {}, {}", connection.peer(), connection.close_reason());
   } else if (session.open()) {
     log_info("gateway {} disconnected: {}", session.gateway_id(), connection.close_reason());
   }
@@ -146,6 +156,7 @@ void GatewayListener::count_refusal(ErrorReason reason) {
       ++stats_.refused_bad_id;
       break;
     case ErrorReason::kNotPermitted:
+    case ErrorReason::kTooManyTools:
       ++stats_.refused_too_many;
       break;
     case ErrorReason::kOverrun:

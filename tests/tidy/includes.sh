@@ -10,7 +10,7 @@ pure=(
   gateway/hub gateway/relay_link gateway/publish_hold gateway/outbox gateway/session_table gateway/session_input gateway/frame
   gateway/readiness gateway/drain gateway/protocols/plain gateway/protocols/client_protocol gateway/client_session
   relay/router relay/router_links relay/router_publish relay/router_ports relay/router_state relay/gateway_session
-  relay/gateway_index relay/replay_ring relay/gap_collector relay/publish_hold relay/brokers/broker
+  relay/status relay/gateway_index relay/replay_ring relay/gap_collector relay/publish_hold relay/brokers/broker
 )
 io_headers='^(libwebsockets\.h|ev\.h|ev\+\+\.h|event\.h|event2/|hiredis/|hiredis\.h|sys/socket\.h|sys/epoll\.h)'
 
