@@ -84,7 +84,7 @@ struct Flags::Impl {
   std::string program;
   std::string prefix;
   std::string config_path;
-  bool config_file = true;
+  bool daemon = true;
   bool version = false;
   std::vector<std::unique_ptr<Setting>> settings;
 
@@ -126,11 +126,11 @@ Setting& Flags::Impl::add(const std::string& name, Kind kind, FlagText text, Acc
   s.accept = std::move(accept);
   s.required = required;
   if (!text.fallback.empty()) text.help += " [" + text.fallback + "]";
-  if (required) text.help += " (required)";
+  if (required && kind != Kind::kPositional) text.help += " (required)";
   if (kind == Kind::kPositional) {
-    s.option = app.add_option_function<std::vector<std::string>>(
-        name, [&s](const std::vector<std::string>& values) { s.given = values; }, text.help);
-    s.option->expected(1)->type_name("");
+    s.option = app.add_option_function<std::string>(
+        name, [&s](const std::string& value) { s.given = {value}; }, text.help);
+    s.option->type_name("")->required(required);
     return s;
   }
   if (kind == Kind::kSwitch) {
@@ -222,9 +222,6 @@ Result<void> Flags::Impl::resolve(const toml::table& file, const std::string& pa
     const Setting& s = *setting;
     const Result<Values> found = values_of(s, file, path);
     if (!found) return tl::make_unexpected(found.error());
-    if (s.required && found->texts.empty() && s.kind == Kind::kPositional) {
-      return fail(ErrorCode::kInvalid, s.name + " is missing (see --help)");
-    }
     if (s.required && found->texts.empty()) {
       return fail(ErrorCode::kInvalid, "--" + s.name + " is missing: give the flag, " +
                                            variable(s) + ", or '" + s.name +
@@ -241,19 +238,19 @@ Result<void> Flags::Impl::resolve(const toml::table& file, const std::string& pa
 }
 
 Flags::Flags(std::string program, std::string description, std::string environment_prefix,
-             bool config_file)
+             bool daemon)
     : impl_(std::make_unique<Impl>(std::move(program), std::move(description),
                                    std::move(environment_prefix))) {
   CLI::App& app = impl_->app;
-  impl_->config_file = config_file;
+  impl_->daemon = daemon;
   app.set_help_flag("-h,--help", "Show this help");
-  app.add_flag("--version", impl_->version, "Show the version");
-  if (!config_file) {
+  if (!daemon) {
     app.footer("Every flag can also come from the environment (" + impl_->prefix +
                "NAME, dashes as underscores); what the command\nline says wins. Durations take "
                "ms, s, m, h.");
     return;
   }
+  app.add_flag("--version", impl_->version, "Show the version");
   app.add_option("--config", impl_->config_path,
                  "Settings in TOML: name = value, names as here without dashes in front")
       ->type_name("FILE");
@@ -303,7 +300,7 @@ std::optional<int> Flags::parse(int argc, char** argv) {
     std::printf("%s %s\n", i.program.c_str(), SLUICE_VERSION);
     return 0;
   }
-  if (i.config_path.empty() && i.config_file) {
+  if (i.config_path.empty() && i.daemon) {
     if (const char* env = std::getenv((i.prefix + "CONFIG").c_str())) i.config_path = env;
   }
   toml::table file;

@@ -28,9 +28,9 @@ struct FlagText {
 class Flags {
  public:
   /// `environment_prefix`: "SLUICE_GATEWAY_"; --max-channels is then SLUICE_GATEWAY_MAX_CHANNELS.
-  /// Without `config_file` there is no --config.
+  /// A daemon has --config and --version beside its flags; a command of a tool has not.
   Flags(std::string program, std::string description, std::string environment_prefix,
-        bool config_file = true);
+        bool daemon = true);
   ~Flags();
   Flags(const Flags&) = delete;
   Flags& operator=(const Flags&) = delete;

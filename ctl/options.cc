@@ -23,8 +23,9 @@ void add_common(Flags& flags, CommonOptions& options) {
   flags.add_as("relay",
                {"Common", "ADDR", "unix:/run/sluice/relay.sock", "The relay's socket, unix:PATH"},
                options.relay_path, parse_relay);
-  flags.add_switch("json", {"Common", "", "", "For programs: JSON, one object per line or in all"},
-                   options.json);
+  flags.add_switch(
+      "json", {"Common", "", "", "JSON for programs; tail and --watch write one object a line"},
+      options.json);
 }
 
 void add_channel(Flags& flags, std::string& channel) {

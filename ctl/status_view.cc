@@ -151,7 +151,8 @@ void View::title(std::string_view name, const std::string& rest) {
 
 void View::left_out(const Fields& part, const char* hint) {
   if (const std::uint64_t rest = part.count("left_out"); rest > 0) {
-    lines_.push_back(paint("… " + count_text(rest) + " more" + hint, Style::kDim));
+    const std::string text = "… " + count_text(rest) + " more" + hint;
+    lines_.push_back(paint(options_.width == 0 ? text : cut_to(text, options_.width), Style::kDim));
   }
 }
 

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# The direction of includes: common <- proto <- {relay, gateway}, and these two never include each other. Beside that, what the
+# The direction of includes: common <- proto <- {relay, gateway, ctl}, and these three never include each other. Beside that, what the
 # simulator runs is pure: it includes no header of an I/O library, neither itself nor through a header of ours.
 # Usage: includes.sh [TREE]
 set -euo pipefail
@@ -11,6 +11,7 @@ pure=(
   gateway/readiness gateway/drain gateway/protocols/plain gateway/protocols/client_protocol gateway/client_session
   relay/router relay/router_links relay/router_publish relay/router_ports relay/router_state relay/gateway_session
   relay/status relay/gateway_index relay/replay_ring relay/gap_collector relay/publish_hold relay/brokers/broker
+  ctl/text ctl/table ctl/status_view ctl/tail_event ctl/tail_channel
 )
 io_headers='^(libwebsockets\.h|ev\.h|ev\+\+\.h|event\.h|event2/|hiredis/|hiredis\.h|sys/socket\.h|sys/epoll\.h)'
 
@@ -30,16 +31,17 @@ may_include() {
     proto) echo 'common proto' ;;
     relay) echo 'common proto relay' ;;
     gateway) echo 'common proto gateway' ;;
+    ctl) echo 'common proto ctl' ;;
   esac
 }
 
-for layer in common proto relay gateway; do
+for layer in common proto relay gateway ctl; do
   allowed=" $(may_include "$layer") "
   while read -r file; do
     while read -r header; do
       top=${header%%/*}
       case $top in
-        common | proto | relay | gateway | tests)
+        common | proto | relay | gateway | ctl | tests)
           [[ $allowed == *" $top "* ]] || complain "$file: $layer must not include $header"
           [[ $header == */* && -e $header ]] || complain "$file: $header does not exist"
           ;;
