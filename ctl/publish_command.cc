@@ -21,7 +21,6 @@ using Json = nlohmann::ordered_json;
 using proto::ErrorReason;
 using proto::FrameType;
 
-constexpr std::uint64_t kRequest = 1;
 constexpr std::string_view kInterrupted = "interrupted; nothing was published";
 
 /// Standard input to its end.
@@ -91,7 +90,7 @@ class Publisher {
   Outcome<void> send(RelayClient& client) {
     std::string out;
     proto::Publish publish;
-    publish.request = kRequest;
+    publish.request = request_ = client.new_request();
     publish.acknowledge = true;
     publish.channel = options_.channel;
     publish.wait_ms = static_cast<std::uint32_t>(
@@ -114,7 +113,7 @@ class Publisher {
       if (received->wake == Wake::kTimeout) return unknown("the relay did not answer in time");
       if (received->wake != Wake::kReady) return unknown("interrupted before the answer came");
       const proto::FrameView& frame = received->frame;
-      if (frame.header.sequence != kRequest) continue;
+      if (frame.header.sequence != request_) continue;
       if (frame.header.type == FrameType::kPublished) return published();
       if (frame.header.type != FrameType::kError) continue;
       const auto error = proto::decode_error(frame);
@@ -168,6 +167,7 @@ class Publisher {
   const PublishOptions& options_;
   Console& console_;
   std::string text_;
+  std::uint64_t request_ = 0;
 };
 
 }  // namespace

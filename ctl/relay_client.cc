@@ -18,8 +18,6 @@ using proto::FrameType;
 
 namespace {
 
-constexpr std::uint64_t kFenceToken = 0x534C554943450001;
-
 bool is_link_error(const proto::FrameView& frame) {
   return frame.header.type == FrameType::kError && frame.header.sequence == 0;
 }
@@ -185,9 +183,9 @@ Outcome<Received> RelayClient::next(Duration wait) {
   }
 }
 
-Outcome<Received> RelayClient::ask(std::string_view request, FrameType answer) {
+Outcome<Received> RelayClient::ask(std::uint64_t id, std::string_view request, FrameType answer) {
   std::string out(request);
-  proto::encode_ping(out, kFenceToken);
+  proto::encode_ping(out, id);
   if (auto sent = send(out); !sent) return tl::make_unexpected(sent.error());
   const TimePoint deadline = SteadyTime().now() + kAnswerWait;
   for (;;) {
@@ -199,8 +197,10 @@ Outcome<Received> RelayClient::ask(std::string_view request, FrameType answer) {
     }
     if (received->wake != Wake::kReady) return received;
     const proto::Header& header = received->frame.header;
+    // The PONG behind an earlier answer is no news.
+    if (header.sequence != id) continue;
     if (header.type == answer) return received;
-    if (header.type == FrameType::kPong && header.sequence == kFenceToken) {
+    if (header.type == FrameType::kPong) {
       return failure(ExitCode::kLinkRefused,
                      where() + " (" + relay_.software + ") does not know this request. Update it");
     }

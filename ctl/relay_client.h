@@ -44,9 +44,12 @@ class RelayClient {
   /// The next frame that means something to the caller: PINGs are answered here, a GOODBYE or an
   /// ERROR of the whole link is a failure, as is its end.
   [[nodiscard]] Outcome<Received> next(Duration wait);
+  /// An id that no request of this link has had.
+  [[nodiscard]] std::uint64_t new_request() { return ++last_request_; }
   /// Sends the request and a PING behind it, then hands out the answer: a relay that does not know
-  /// the request skips it and answers the PING alone.
-  [[nodiscard]] Outcome<Received> ask(std::string_view request, proto::FrameType answer);
+  /// the request skips it and answers the PING alone. `id`, a new one, stands in both.
+  [[nodiscard]] Outcome<Received> ask(std::uint64_t id, std::string_view request,
+                                      proto::FrameType answer);
 
  private:
   RelayClient(std::string path, UniqueFd fd, Interrupts& interrupts);
@@ -61,6 +64,7 @@ class RelayClient {
   Interrupts* interrupts_;
   std::unique_ptr<proto::Decoder> decoder_ = std::make_unique<proto::Decoder>();
   RelayInfo relay_;
+  std::uint64_t last_request_ = 0;
 };
 
 }  // namespace sluice::ctl

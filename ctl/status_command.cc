@@ -15,8 +15,9 @@ namespace {
 
 Outcome<std::string> ask_status(RelayClient& client, std::uint32_t channels) {
   std::string request;
-  proto::encode(request, proto::Status{.request = 1, .channels_max = channels});
-  const auto received = client.ask(request, proto::FrameType::kStatusReply);
+  const std::uint64_t id = client.new_request();
+  proto::encode(request, proto::Status{.request = id, .channels_max = channels});
+  const auto received = client.ask(id, request, proto::FrameType::kStatusReply);
   if (!received) return tl::make_unexpected(received.error());
   if (received->wake != Wake::kReady) return failure(ExitCode::kOk, "");
   return std::string(proto::decode_status_reply(received->frame)->json);

@@ -176,6 +176,14 @@ TEST_F(Tool, WatchWritesJsonLineByLineAcrossARestartAndEndsOnSigint) {
   EXPECT_EQ(watch.wait_exit().code, 0);
 }
 
+TEST_F(Tool, WatchAsksAgainAndAgainOverOneLink) {
+  start(1);
+  Process watch(command(address(), {"status", "--watch", "--json", "--interval", "100ms"}));
+  EXPECT_TRUE(eventually(20s, [&] { return watch.lines("^\\{\"format\":1").size() >= 5; }));
+  EXPECT_TRUE(watch.lines("^sluice: ").empty());
+  EXPECT_EQ(metric("sluice_relay_tools_opened_total"), 1);
+}
+
 TEST_F(Tool, WatchOnATerminalDrawsOverItsScreenAndGivesItBack) {
   start(1);
   int master = -1;
