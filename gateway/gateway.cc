@@ -46,6 +46,22 @@ AcceptorOptions acceptor_options(const GatewayConfig& config, const PageSource& 
   return options;
 }
 
+proto::GatewayCondition condition_of(ReadyState state) {
+  switch (state) {
+    case ReadyState::kStarting:
+      return proto::GatewayCondition::kStarting;
+    case ReadyState::kReady:
+      return proto::GatewayCondition::kReady;
+    case ReadyState::kDegraded:
+      return proto::GatewayCondition::kDegraded;
+    case ReadyState::kNotReady:
+      return proto::GatewayCondition::kNotReady;
+    case ReadyState::kDraining:
+      return proto::GatewayCondition::kDraining;
+  }
+  return proto::GatewayCondition::kStarting;
+}
+
 }  // namespace
 
 Gateway::Gateway(GatewayConfig config)
@@ -182,12 +198,19 @@ void Gateway::tick() {
   sender_.expire_closing(now);
   if (drain_) drain_tick();
   log_readiness();
+  inform_relay();
   manager_.tick(now, [this] { return status_line(); });
 }
 
 std::string Gateway::status_line() const {
   return readiness_.answer(time_.now()).text + "; " + std::to_string(sessions_.size()) +
          " clients, " + std::to_string(hub_.channels()) + " channels";
+}
+
+void Gateway::inform_relay() {
+  link_.inform({.condition = condition_of(ready_state()),
+                .clients = static_cast<std::uint32_t>(sessions_.size()),
+                .clients_max = static_cast<std::uint32_t>(config_.connections_max)});
 }
 
 void Gateway::log_readiness() {

@@ -79,6 +79,7 @@ class Gateway final : public EndpointEvents, public HubObserver, public UpgradeS
   void tick();
   void log_readiness();
   [[nodiscard]] std::string status_line() const;
+  void inform_relay();
   void on_terminate(const char* signal_name);
   void drain_tick();
   void enter_drain_phase(DrainPhase phase);

@@ -50,6 +50,10 @@ class GatewayIndex {
   /// Every sequence below it has been handed out.
   [[nodiscard]] std::uint64_t cursor() const { return cursor_; }
   [[nodiscard]] bool pending() const { return cursor_ <= last_sequence(); }
+  /// Messages and gaps that wait to be sent, without those that the bound has cut.
+  [[nodiscard]] std::size_t queue_messages() const {
+    return static_cast<std::size_t>(last_sequence() + 1 - queue_front());
+  }
   [[nodiscard]] std::size_t queue_bytes() const { return queue_bytes_; }
   [[nodiscard]] std::size_t entries() const { return entries_.size(); }
 

@@ -41,7 +41,7 @@ void GatewayListener::admit(UniqueFd fd) {
     say_refused(who, peer.pid, who + " is not allowed (--allow-uid)");
     return refuse(fd.get(), "uid " + std::to_string(peer.uid) + " is not allowed");
   }
-  if (connections_.size() >= router_.options().gateways_max + kPendingLinksMax) {
+  if (connections_.size() >= router_.options().gateways_max + kToolsMax + kPendingLinksMax) {
     ++stats_.refused_too_many;
     say_refused("links beyond --max-gateways", peer.pid,
                 std::to_string(connections_.size()) + " are open (--max-gateways)");
@@ -88,18 +88,25 @@ bool GatewayListener::idle() const {
 }
 
 void GatewayListener::connection_open(GatewayConnection& connection) {
-  ++stats_.opened;
   const GatewaySession& session = connection.session();
+  if (session.tool()) {
+    // Scripts ask every few seconds.
+    ++stats_.tools_opened;
+    log_debug("tool connected: {}, pid {}", session.software(), connection.peer());
+    return;
+  }
+  ++stats_.opened;
   log_info("gateway {} connected: {}, pid {}, {}", session.gateway_id(), session.software(),
            connection.peer(), session.resumed() ? "resumed" : "fresh");
   refusals_.end("gateway " + session.gateway_id());
 }
 
 void GatewayListener::connection_closed(GatewayConnection& connection) {
-  ++stats_.closed;
   const GatewaySession& session = connection.session();
-  const std::string name =
-      session.gateway_id().empty() ? "an unnamed peer" : "gateway " + session.gateway_id();
+  if (!session.tool()) ++stats_.closed;
+  const std::string name = session.tool()                 ? "a tool"
+                           : session.gateway_id().empty() ? "an unnamed peer"
+                                                          : "gateway " + session.gateway_id();
   if (session.end_reason() != ErrorReason{}) {
     count_refusal(session.end_reason());
     if (session.open()) {
@@ -108,6 +115,8 @@ void GatewayListener::connection_closed(GatewayConnection& connection) {
     } else {
       say_refused(name, connection.peer(), connection.close_reason());
     }
+  } else if (session.tool()) {
+    log_debug("tool disconnected: pid {}, {}", connection.peer(), connection.close_reason());
   } else if (session.open()) {
     log_info("gateway {} disconnected: {}", session.gateway_id(), connection.close_reason());
   }
@@ -127,6 +136,7 @@ void GatewayListener::count_refusal(ErrorReason reason) {
       ++stats_.refused_bad_id;
       break;
     case ErrorReason::kNotPermitted:
+    case ErrorReason::kTooManyTools:
       ++stats_.refused_too_many;
       break;
     case ErrorReason::kOverrun:

@@ -22,8 +22,10 @@ namespace sluice::relay {
 
 /// Counters, never reset.
 struct LinkStats {
+  // Of gateways, and of who never became anything.
   std::uint64_t opened = 0;  ///< said HELLO and were welcomed
   std::uint64_t closed = 0;
+  std::uint64_t tools_opened = 0;
   std::uint64_t bytes_in = 0;
   std::uint64_t bytes_out = 0;
   // Links that ended with an ERROR.

@@ -5,6 +5,7 @@
 #include <cstddef>
 
 #include "common/clock.h"
+#include "proto/limits.h"
 
 namespace sluice::relay {
 
@@ -31,6 +32,15 @@ inline constexpr std::size_t kAdminDrainBytesMax = 64U << 10U;
 inline constexpr std::size_t kIndexEntriesMin = 16384;
 /// Links that have not said HELLO yet, beside --max-gateways.
 inline constexpr std::size_t kPendingLinksMax = 16;
+/// Operators' tools at the same time: links beside --max-gateways.
+inline constexpr std::size_t kToolsMax = 16;
+inline constexpr std::size_t kToolChannelsMax = 16;
+/// A tool's queue; --gateway-queue-bytes where that is less.
+inline constexpr std::size_t kToolQueueBytesMax = 1U << 20U;
+inline constexpr std::size_t kToolIndexEntriesMax = 4096;
+/// Rows of a STATUS_REPLY; the rest stands in its totals.
+inline constexpr std::size_t kStatusGatewaysMax = 128;
+inline constexpr std::size_t kStatusChannelsMax = 150;
 /// SUBSCRIBEs of one gateway for one channel whose confirmation is still to come.
 inline constexpr std::size_t kSubscribeRequestsMax = 8;
 /// Counted for each held publish beside its bytes.
@@ -59,6 +69,8 @@ inline constexpr Duration kTickInterval = std::chrono::milliseconds(100);
 inline constexpr Duration kShutdownFlushWait = std::chrono::milliseconds(500);
 inline constexpr Duration kShutdownGoodbyeWait = std::chrono::milliseconds(250);
 
+/// A STATUS_REPLY is an answer like the others.
+static_assert(proto::kStatusBytesMax + proto::kHeaderBytes < kControlBytesMax);
 /// Header and payload of each message, and the bytes before the first.
 static_assert(2 * kBatchMessagesMax + 1 <= 1024, "IOV_MAX");
 

@@ -26,7 +26,7 @@ Result<void> raise_descriptor_limit(std::size_t gateways_max) {
   if (::getrlimit(RLIMIT_NOFILE, &limit) != 0) {
     return fail(ErrorCode::kSystem, std::string("getrlimit: ") + std::strerror(errno));
   }
-  const rlim_t needed = gateways_max + kPendingLinksMax + kDescriptorsBeside;
+  const rlim_t needed = gateways_max + kToolsMax + kPendingLinksMax + kDescriptorsBeside;
   if (limit.rlim_max < needed) {
     return fail(ErrorCode::kSystem, "--max-gateways " + std::to_string(gateways_max) + " needs " +
                                         std::to_string(needed) + " descriptors, the limit is " +

@@ -36,7 +36,9 @@ void add_links(RelayPage& page, const Router& router, const GatewayListener& lis
   const LinkStats& links = listener.stats();
   page.gauge("gateways", "Gateways connected now.", router.links());
   page.gauge("gateways_known", "Gateways connected or lingering.", router.gateways());
-  page.counter("links_opened_total", "Relay links welcomed.", links.opened);
+  page.gauge("tools", "Operators' tools connected now.", router.tools());
+  page.counter("tools_opened_total", "Operators' tools welcomed.", links.tools_opened);
+  page.counter("links_opened_total", "Relay links of gateways welcomed.", links.opened);
   page.counter("links_closed_total", "Connections of relay links closed.", links.closed);
   page.counter("links_resumed_total", "Relay links that went on where they had ended.",
                router.stats().resumes);
@@ -97,7 +99,7 @@ void add_messages(RelayPage& page, const Router& router) {
 void add_publishes(RelayPage& page, const Router& router) {
   const RouterStats& stats = router.stats();
   const auto outcome = [&](const char* name, std::uint64_t value) {
-    page.counter("publishes_total", "Publishes of gateways, by outcome.", value,
+    page.counter("publishes_total", "Publishes of gateways and tools, by outcome.", value,
                  {{"outcome", name}});
   };
   outcome("published", stats.published);

@@ -55,7 +55,9 @@ RefPtr<const RingEntry> EntryDraft::finish(ChannelOrdinal channel, proto::Positi
 std::uint64_t ReplayRing::append(RefPtr<const RingEntry> entry) {
   const std::uint64_t serial = first_serial_ + entries_.size();
   bytes_ += entry->cost();
-  by_channel_[entry->channel()].push_back(serial);
+  ChannelEntries& channel = by_channel_[entry->channel()];
+  channel.serials.push_back(serial);
+  channel.bytes += entry->cost();
   entries_.push_back(std::move(entry));
   while (entries_.size() > 1 &&
          (entries_.size() > options_.messages_max || bytes_ > options_.bytes_max)) {
@@ -77,7 +79,12 @@ const RingEntry* ReplayRing::find(std::uint64_t serial) const {
 
 const std::deque<std::uint64_t>* ReplayRing::serials(ChannelOrdinal channel) const {
   const auto found = by_channel_.find(channel);
-  return found == by_channel_.end() ? nullptr : &found->second;
+  return found == by_channel_.end() ? nullptr : &found->second.serials;
+}
+
+std::size_t ReplayRing::bytes_of(ChannelOrdinal channel) const {
+  const auto found = by_channel_.find(channel);
+  return found == by_channel_.end() ? 0 : found->second.bytes;
 }
 
 void ReplayRing::evict_oldest() {
@@ -86,9 +93,10 @@ void ReplayRing::evict_oldest() {
   bytes_ -= oldest->cost();
   // Not in the list if its channel began a new epoch or ended since.
   const auto list = by_channel_.find(oldest->channel());
-  if (list != by_channel_.end() && list->second.front() == first_serial_) {
-    list->second.pop_front();
-    if (list->second.empty()) by_channel_.erase(list);
+  if (list != by_channel_.end() && list->second.serials.front() == first_serial_) {
+    list->second.serials.pop_front();
+    list->second.bytes -= oldest->cost();
+    if (list->second.serials.empty()) by_channel_.erase(list);
   }
   ++first_serial_;
 }

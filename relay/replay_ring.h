@@ -112,17 +112,25 @@ class ReplayRing {
   /// Serials of the channel's messages, oldest first; their offsets follow one another. Null: none.
   [[nodiscard]] const std::deque<std::uint64_t>* serials(ChannelOrdinal channel) const;
 
+  /// Memory of those.
+  [[nodiscard]] std::size_t bytes_of(ChannelOrdinal channel) const;
+
   [[nodiscard]] std::size_t messages() const { return entries_.size(); }
   [[nodiscard]] std::size_t bytes() const { return bytes_; }
   [[nodiscard]] std::uint64_t evicted() const { return first_serial_ - 1; }
   [[nodiscard]] const ReplayRingOptions& options() const { return options_; }
 
  private:
+  struct ChannelEntries {
+    std::deque<std::uint64_t> serials;
+    std::size_t bytes = 0;
+  };
+
   void evict_oldest();
 
   ReplayRingOptions options_;
   std::deque<RefPtr<const RingEntry>> entries_;
-  std::unordered_map<ChannelOrdinal, std::deque<std::uint64_t>> by_channel_;
+  std::unordered_map<ChannelOrdinal, ChannelEntries> by_channel_;
   std::uint64_t first_serial_ = 1;
   std::size_t bytes_ = 0;
 };

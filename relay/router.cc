@@ -31,8 +31,10 @@ Router::Router(RouterOptions options, Broker& broker, RouterWatcher& watcher,
       time_(time),
       random_(random),
       instance_(nonzero(random)),
+      started_at_(time.now()),
       ring_(options.ring),
-      hold_(options.publish_queue_bytes) {
+      hold_(options.publish_queue_bytes),
+      broker_since_(started_at_) {
 }
 
 std::uint64_t Router::new_epoch() {
@@ -41,6 +43,7 @@ std::uint64_t Router::new_epoch() {
 
 void Router::broker_connected() {
   if (!broker_connected_) {
+    ++stats_.broker_connects;
     watcher_.broker_connected();
     set_broker_state(true, {});
   }
@@ -61,6 +64,7 @@ void Router::broker_away(std::string_view reason) {
 void Router::set_broker_state(bool connected, std::string_view reason) {
   broker_connected_ = connected;
   broker_reason_ = reason;
+  broker_since_ = time_.now();
   for (const auto& [link, gateway] : links_) gateway->port->broker_state(connected, reason);
 }
 
@@ -153,10 +157,11 @@ void Router::route(const Channel& channel, RefPtr<const RingEntry> entry) {
   for (const Subscription* subscription : channel.subscribers) {
     if (!subscription->confirmed) continue;
     GatewayState& gateway = *subscription->gateway;
-    ++stats_.messages_routed;
+    if (!gateway.tool) ++stats_.messages_routed;
     const bool overrun = gateway.index.append_message(ring_, serial, subscription->id, shared);
     if (gateway.port == nullptr) continue;
-    if (overrun) {
+    // A terminal that stands still is no fault of the system: the tool's gap tells it.
+    if (overrun && !gateway.tool) {
       ++stats_.overruns;
       watcher_.gateway_overrun(gateway.id);
     }
@@ -166,12 +171,15 @@ void Router::route(const Channel& channel, RefPtr<const RingEntry> entry) {
 
 void Router::take(GatewayState& gateway, Outgoing& out) {
   gateway.index.take(ring_, out);
+  if (gateway.tool) return;
   if (out.kind == Outgoing::Kind::kMessage) {
     ++stats_.messages_out;
     stats_.message_bytes_out += out.entry->payload().size();
     return;
   }
   for (const proto::Gap& gap : out.gaps) {
+    ++gateway.gaps_told;
+    if (gap.count != proto::kCountUnknown) gateway.messages_lost += gap.count;
     if (gap.cause == proto::GapCause::kOversized) {
       ++stats_.gaps_oversized;
     } else if (gap.cause != proto::GapCause::kBroker) {

@@ -27,6 +27,10 @@ std::string relay_program() {
   return build_file("sluice-relay");
 }
 
+std::string tool_program() {
+  return build_file("sluice");
+}
+
 std::string gateway_program() {
   return build_file("sluice-gateway");
 }

@@ -37,7 +37,13 @@ constexpr std::size_t kChannelAt = 8;
 constexpr std::size_t kAuxAt = 12;
 
 bool has_free_tail(FrameType type) {
-  return type == FrameType::kPublish || type == FrameType::kMessage;
+  return type == FrameType::kPublish || type == FrameType::kMessage ||
+         type == FrameType::kStatusReply;
+}
+
+bool more_may_follow(FrameType type) {
+  return type == FrameType::kHello || type == FrameType::kWelcome || type == FrameType::kStatus ||
+         type == FrameType::kGatewayInfo;
 }
 
 TEST(Bodies, CutShortAtAnyByteAreRefused) {
@@ -54,7 +60,7 @@ TEST(Bodies, BytesBehindTheLastFieldAreRefusedWhereNoMoreMayFollow) {
   for (const Sample& s : one_of_each()) {
     if (has_free_tail(s.type)) continue;
     const auto read = reread(s.bytes + "x");
-    if (s.type == FrameType::kHello || s.type == FrameType::kWelcome) {
+    if (more_may_follow(s.type)) {
       ASSERT_TRUE(read) << "more may follow";
       EXPECT_EQ(*read, s.bytes);
     } else {
@@ -191,6 +197,8 @@ TEST(Names, OfReasonsAndCauses) {
   EXPECT_EQ(to_string(GapCause::kBoth), "overrun and broker");
   EXPECT_EQ(to_string(GapCause::kOversized), "oversized");
   EXPECT_EQ(to_string(GapCause{0}), "unknown");
+  EXPECT_EQ(to_string(GatewayCondition::kNotReady), "not ready");
+  EXPECT_EQ(to_string(GatewayCondition{77}), "unknown");
 }
 
 }  // namespace
