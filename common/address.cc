@@ -196,6 +196,9 @@ Result<Address> parse_address(std::string_view text) {
       return fail(ErrorCode::kInvalid,
                   "'" + std::string(text) + "': a socket path has 1 to 107 bytes");
     }
+    // The system would take the path to its end there, or for a name outside the file system.
+    if (address.path.find('\0') != std::string::npos)
+      return fail(ErrorCode::kInvalid, "a socket path has no 0 byte");
     return address;
   }
   unsigned number = 0;

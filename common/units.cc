@@ -22,6 +22,7 @@ constexpr std::array<std::pair<std::string_view, double>, 4> kDurationUnits = {
 constexpr std::array<std::pair<std::string_view, double>, 4> kSizeUnits = {
     {{"B", 1.0}, {"KiB", 1024.0}, {"MiB", 1048576.0}, {"GiB", 1073741824.0}}};
 constexpr double kNanosecondsMax = 1e9 * 3600 * 24 * 3650;
+constexpr double kRateMax = 1e9;
 constexpr double kSizeMax = 9007199254740992.0;  // what a double counts exactly
 
 }  // namespace
@@ -71,7 +72,11 @@ Result<std::uint64_t> parse_size(std::string_view text) {
 Result<double> parse_rate(std::string_view text) {
   double number = 0;
   std::string_view unit;
-  if (split(text, number, unit) && unit == "/s" && number > 0) return number;
+  if (split(text, number, unit) && unit == "/s" && number > 0) {
+    if (number > kRateMax)
+      return fail(ErrorCode::kTooLarge, "'" + std::string(text) + "' is over a billion per second");
+    return number;
+  }
   return fail(ErrorCode::kInvalid,
               "'" + std::string(text) + "' is not a rate above 0, such as 200/s");
 }

@@ -15,7 +15,7 @@ namespace sluice {
 [[nodiscard]] std::string format_duration(Duration duration);
 /// A number and one of B, KiB, MiB, GiB that make whole bytes.
 [[nodiscard]] Result<std::uint64_t> parse_size(std::string_view text);
-/// A number and "/s".
+/// A number and "/s", at most 1e9/s.
 [[nodiscard]] Result<double> parse_rate(std::string_view text);
 
 }  // namespace sluice

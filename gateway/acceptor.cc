@@ -70,7 +70,7 @@ bool Acceptor::listening() const {
 }
 
 void Acceptor::client_left(const ClientAddress& address) {
-  if (!address.is_unix) limits_.unbind(address.ip);
+  if (!address.is_unix) limits_.unbind(address.ip, time_.now());
   limits_.leave();
 }
 
@@ -156,12 +156,18 @@ void Acceptor::apply_proxy_header(Pending& pending, const ProxyHeader& header) {
 
 bool Acceptor::bind_address(Pending& pending) {
   if (pending.address.is_unix) return true;
-  if (limits_.bind(pending.address.ip) == Admission::kOk) {
-    pending.bound = true;
-    return true;
+  switch (limits_.bind(pending.address.ip, time_.now())) {
+    case Admission::kOk:
+      pending.bound = true;
+      return true;
+    case Admission::kAddressTooFast:
+      refuse(pending,
+             {RefusalReason::kAddressTooFast, 429, "too many new connections from this address"});
+      return false;
+    default:
+      refuse(pending, {RefusalReason::kAddressFull, 429, "too many connections from this address"});
+      return false;
   }
-  refuse(pending, {RefusalReason::kAddressFull, 429, "too many connections from this address"});
-  return false;
 }
 
 Acceptor::Step Acceptor::read_head(Pending& pending, std::string_view bytes) {
@@ -209,6 +215,9 @@ Acceptor::Step Acceptor::head_is_malformed(Pending& pending, std::string_view by
 }
 
 Acceptor::Step Acceptor::judge(Pending& pending, const HttpHead& head, std::string_view rest) {
+  if (options_.pages != nullptr) {
+    if (auto answer = options_.pages->answer(head)) return serve(pending, std::move(*answer));
+  }
   tl::expected<UpgradeRequest, Refusal> request = judge_upgrade(head, options_.upgrade);
   if (!request) return refuse(pending, request.error(), head.method == "HEAD");
   ++stats_.upgraded;
@@ -225,6 +234,16 @@ Acceptor::Step Acceptor::refuse(Pending& pending, const Refusal& refusal, bool o
     log_debug("refused {}: {} ({})", to_string(pending.address), refusal.status, refusal.text);
   }
   lingering_.close(release(pending, false), build_refusal(refusal, omit_body));
+  return Step::kGone;
+}
+
+Acceptor::Step Acceptor::serve(Pending& pending, PageAnswer answer) {
+  if (answer.refused) {
+    count(*answer.refused);
+  } else {
+    ++stats_.served;
+  }
+  lingering_.close(release(pending, false), std::move(answer.reply));
   return Step::kGone;
 }
 
@@ -249,7 +268,7 @@ void Acceptor::log_proxy_fault(const ClientAddress& peer, const char* why) {
 
 UniqueFd Acceptor::release(Pending& pending, bool goes_on) {
   if (!goes_on) {
-    if (pending.bound) limits_.unbind(pending.address.ip);
+    if (pending.bound) limits_.unbind(pending.address.ip, time_.now());
     limits_.leave();
   }
   pending.io.watch(kIoNone);

@@ -9,10 +9,12 @@
 #include <vector>
 
 #include "common/clock.h"
-#include "common/utf8.h"
+#include "common/token_bucket.h"
 #include "gateway/client_address.h"
 #include "gateway/close_code.h"
+#include "gateway/gateway_stats.h"
 #include "gateway/outbox.h"
+#include "gateway/ws_scanner.h"
 
 struct lws;
 
@@ -37,10 +39,10 @@ struct Subscription {
   std::uint64_t began_sequence = 0;  ///< link sequence after which messages are due
 };
 
-/// The message that the client is in the middle of sending.
+/// The message that the client is in the middle of sending. Where in the byte stream that is, and
+/// whether a text is UTF-8 so far, the scanner knows.
 struct InboundMessage {
   std::string bytes;
-  Utf8Validator utf8;
   bool open = false;
   bool text = false;
 };
@@ -51,28 +53,44 @@ struct SessionState {
   TimePoint connected_at{};
   std::uint64_t last_sequence = 0;  ///< link sequence of the last message put into the outbox
   std::vector<Subscription> subscriptions;
+  WsScanner scanner;
   InboundMessage inbound;
+  TokenBucket messages;       ///< --client-message-rate
   TimePoint greeting_at{};    ///< zero: none due
   TimePoint ping_at{};        ///< next ping
   TimePoint pong_deadline{};  ///< zero: none awaited
 };
 
+/// kClosing: our close frame is queued or sent. kClosed: the socket is shut down; libwebsockets
+/// finds its end in a later turn.
 enum class SessionPhase : std::uint8_t { kOpen, kClosing, kClosed };
 
 struct ClientSession {
   ClientRef ref;
   SessionPhase phase = SessionPhase::kOpen;
-  bool dirty = false;          ///< on the sender's list of this wake-up
-  bool blocked = false;        ///< the socket took no more: wait for the writeable callback
-  bool peer_closed = false;    ///< the client sent a close frame
-  bool close_started = false;  ///< lws is told; nothing may be sent beside it
-  CloseCode close_code = CloseCode::kNormal;
-  const char* close_reason = "";  ///< static text
-  int fd = -1;                    ///< for direct sends; owned by lws
-  struct lws* wsi = nullptr;      ///< owned by the endpoint
+  bool dirty = false;        ///< on the sender's list of this wake-up
+  bool blocked = false;      ///< the socket took no more: wait for the writeable callback
+  bool peer_closed = false;  ///< the client's close frame came, or what it sent ended in a fault:
+                             ///< nothing more is read
+  bool close_sent = false;   ///< our close frame has left; nothing may follow it
+  bool settling = false;     ///< on the endpoint's list: the stream ended, what came before it is
+                             ///< still being worked off
+  CloseReason ended_by = CloseReason::kClientGone;
+  std::uint16_t peer_close_code = 0;   ///< 0: its close frame had none
+  int fd = -1;                         ///< for direct sends; owned by lws
+  struct lws* wsi = nullptr;           ///< owned by the endpoint
+  std::uint64_t payload_received = 0;  ///< bytes of data frames that came out of lws
   const ClientProtocol* protocol = nullptr;
   Outbox outbox;
   SessionState state;
+
+  /// What the client sends still counts: also after a close that is no fault of its, until it has
+  /// heard of it.
+  [[nodiscard]] bool takes_messages() const {
+    return phase == SessionPhase::kOpen ||
+           (phase == SessionPhase::kClosing &&
+            (ended_by == CloseReason::kDrained || ended_by == CloseReason::kGap));
+  }
 };
 
 /// 32 lower-case hexadecimal digits.

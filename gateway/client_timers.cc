@@ -53,7 +53,7 @@ void ClientTimers::due(ClientSession& session, TimePoint now) {
     state.pong_deadline = judge_from_;
   if (state.pong_deadline != TimePoint{} && state.pong_deadline <= now) {
     // It would not take a close frame either.
-    session.close_code = CloseCode::kNoPong;
+    session.ended_by = CloseReason::kNoPong;
     sender_.cut_off(session);
     return;
   }

@@ -21,6 +21,14 @@ constexpr std::size_t kConnectionsMaxMax = 1'000'000;
 constexpr std::size_t kHeadBytesMin = 256;
 constexpr std::size_t kHeadBytesMaxMax = 64U << 10U;
 constexpr std::size_t kGreetingBytesMax = 1024;
+constexpr std::size_t kMessageBurstMax = 1'000'000;
+/// Bounds per address where nothing else is said and addresses are the clients' own
+/// (--proxy-protocol). An office behind one address fits; one address can't take a gateway.
+constexpr std::size_t kConnectionsPerIpDefault = 2000;
+constexpr double kConnectionRatePerIpDefault = 200;
+/// New connections of an address at once, in seconds of its rate: everybody comes back after a
+/// restart.
+constexpr double kConnectionBurstSeconds = 5;
 
 /// A value out of a closed set of words.
 template <typename T>
@@ -55,6 +63,24 @@ Result<std::string> parse_greeting(const std::string& text) {
   return text;
 }
 
+Result<double> parse_rate_or_off(const std::string& text) {
+  if (text == "off") return 0;
+  return parse_rate(text);
+}
+
+/// Flags whose defaults depend on others.
+struct AddressLimits {
+  std::optional<std::size_t> connections_max;
+  std::optional<double> rate_per_second;
+
+  void apply_to(GatewayConfig& config) const {
+    const bool known = config.proxy_mode != ProxyMode::kOff;
+    config.connections_per_ip_max = connections_max.value_or(known ? kConnectionsPerIpDefault : 0);
+    const double rate = rate_per_second.value_or(known ? kConnectionRatePerIpDefault : 0);
+    config.connection_rate_per_ip = {rate, std::max(1.0, rate * kConnectionBurstSeconds)};
+  }
+};
+
 Result<Address> parse_relay(const std::string& text) {
   auto address = parse_address(text);
   if (address && address->kind != Address::Kind::kUnix)
@@ -62,7 +88,7 @@ Result<Address> parse_relay(const std::string& text) {
   return address;
 }
 
-void add_connection_flags(Flags& flags, GatewayConfig& c) {
+void add_connection_flags(Flags& flags, GatewayConfig& c, AddressLimits& per_ip) {
   const std::string group = "Clients";
   flags.add_list_as("listen", {group, "ADDR", "", "Where clients connect; may be given again"},
                     c.listen, parse_address, true);
@@ -87,8 +113,13 @@ void add_connection_flags(Flags& flags, GatewayConfig& c) {
                {group, "N", "10000", "Connections at once, handshakes included; over it: 503"},
                c.connections_max, count_between(1, kConnectionsMaxMax));
   flags.add_as("max-connections-per-ip",
-               {group, "N", "0", "The same for one address, 0: no bound; over it: 429"},
-               c.connections_per_ip_max, count_between(0, kConnectionsMaxMax));
+               {group, "N", "2000 with PROXY, else 0",
+                "The same for one address, 0: no bound; over it: 429"},
+               per_ip.connections_max, count_between(0, kConnectionsMaxMax));
+  flags.add_as(
+      "connection-rate-per-ip",
+      {group, "RATE", "200/s with PROXY, else off", "New connections of one address; over it: 429"},
+      per_ip.rate_per_second, parse_rate_or_off);
   flags.add_as("handshake-timeout", {group, "TIME", "10s", "From accept to the whole request head"},
                c.handshake_timeout, duration_between(milliseconds(100), hours(1)));
   flags.add_as("max-head-size", {group, "SIZE", "8KiB", "Request head; over it: 431"},
@@ -102,7 +133,7 @@ void add_connection_flags(Flags& flags, GatewayConfig& c) {
                c.pong_timeout, duration_between(milliseconds(100), hours(1)));
 }
 
-void add_message_flags(Flags& flags, GatewayConfig& c) {
+void add_message_flags(Flags& flags, GatewayConfig& c, std::size_t& message_burst) {
   const std::string group = "Messages";
   flags.add_as("default-channel",
                {group, "NAME", "livechat", "Channel of clients that connect to /"},
@@ -117,6 +148,12 @@ void add_message_flags(Flags& flags, GatewayConfig& c) {
   flags.add_as("max-message-size",
                {group, "SIZE", "64KiB", "Of a client's message; over it: close 1009"},
                c.message_bytes_max, size_between(kMessageBytesMin, kMessageBytesMax));
+  flags.add_as(
+      "client-message-rate",
+      {group, "RATE", "100/s", "Messages (and pings) of one client, or off; over it: close 1008"},
+      c.client_message_rate.per_second, parse_rate_or_off);
+  flags.add_as("client-message-burst", {group, "N", "200", "How many it may send at once"},
+               message_burst, count_between(1, kMessageBurstMax));
   flags.add_as("max-channels",
                {group, "N", "10000", "Channels with subscribers here; over it: close 1013"},
                c.channels_max, count_between(1, 10'000'000));
@@ -161,6 +198,7 @@ void add_operation_flags(Flags& flags, GatewayConfig& c) {
   flags.add_as("drain-rate",
                {group, "RATE", "200/s", "Clients closed (1001) per second while draining"},
                c.drain_rate_per_second, parse_rate);
+  flags.add_switch("demo", {group, "", "", "Serve the demo page on / to browsers"}, c.demo);
   flags.add_as("log-level", {group, "LEVEL", "info", "debug, info, warn, error"}, c.log_level,
                parse_log_level);
   flags.add_as("log-format", {group, "FORMAT", "text", "text, json"}, c.log_format,
@@ -178,10 +216,14 @@ ConfigOutcome parse_config(int argc, char** argv) {
                parse_id, true);
   flags.add_as("relay", {"Identity", "ADDR", "", "The relay's socket, unix:PATH"}, config.relay,
                parse_relay, true);
-  add_connection_flags(flags, config);
-  add_message_flags(flags, config);
+  AddressLimits per_ip;
+  auto message_burst = static_cast<std::size_t>(config.client_message_rate.burst);
+  add_connection_flags(flags, config, per_ip);
+  add_message_flags(flags, config, message_burst);
   add_operation_flags(flags, config);
   if (const auto code = flags.parse(argc, argv)) return {std::nullopt, *code};
+  per_ip.apply_to(config);
+  config.client_message_rate.burst = static_cast<double>(message_burst);
   if (config.proxy_mode != ProxyMode::kOff && config.trusted_proxies.empty()) {
     const bool any_tcp =
         std::any_of(config.listen.begin(), config.listen.end(),

@@ -11,6 +11,7 @@
 #include "common/clock.h"
 #include "common/ip.h"
 #include "common/log.h"
+#include "common/token_bucket.h"
 #include "gateway/protocols/plain.h"
 #include "gateway/proxy_protocol.h"
 #include "gateway/readiness.h"
@@ -30,7 +31,9 @@ struct GatewayConfig {
   Duration greeting_delay = std::chrono::seconds(5);
   std::size_t connections_max = 10000;
   std::size_t connections_per_ip_max = 0;  ///< 0: no bound
+  TokenRate connection_rate_per_ip{};
   std::size_t message_bytes_max = 64U << 10U;
+  TokenRate client_message_rate{100, 200};
   std::size_t channels_max = 10000;
   std::size_t client_queue_bytes = 1U << 20U;
   Duration publish_wait = std::chrono::seconds(5);
@@ -49,6 +52,7 @@ struct GatewayConfig {
   LogLevel log_level = LogLevel::kInfo;
   LogFormat log_format = LogFormat::kText;
   unsigned socket_mode = 0660;
+  bool demo = false;
 };
 
 /// Either a configuration, or the exit code: --help and --version (0), a fault (not 0, one line on

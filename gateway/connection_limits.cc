@@ -21,19 +21,49 @@ Admission ConnectionLimits::enter() {
   return Admission::kOk;
 }
 
-Admission ConnectionLimits::bind(const IpAddress& ip) {
-  if (options_.connections_per_ip_max == 0) return Admission::kOk;
-  const auto [entry, added] = per_address_.try_emplace(counted(ip), 0);
-  if (entry->second >= options_.connections_per_ip_max) return Admission::kAddressFull;
-  ++entry->second;
-  return Admission::kOk;
+Admission ConnectionLimits::bind(const IpAddress& ip, TimePoint now) {
+  if (!counts_addresses()) return Admission::kOk;
+  forget_idle(now);
+  Entry& entry = per_address_[counted(ip)];
+  const Admission verdict =
+      options_.connections_per_ip_max > 0 && entry.connections >= options_.connections_per_ip_max
+          ? Admission::kAddressFull
+      : !entry.bucket.take(options_.rate_per_ip, now) ? Admission::kAddressTooFast
+                                                      : Admission::kOk;
+  if (verdict == Admission::kOk) ++entry.connections;
+  list_if_idle(counted(ip), entry);
+  return verdict;
 }
 
-void ConnectionLimits::unbind(const IpAddress& ip) {
-  if (options_.connections_per_ip_max == 0) return;
+void ConnectionLimits::unbind(const IpAddress& ip, TimePoint now) {
+  if (!counts_addresses()) return;
   const auto entry = per_address_.find(counted(ip));
-  CHECK(entry != per_address_.end());
-  if (--entry->second == 0) per_address_.erase(entry);
+  CHECK(entry != per_address_.end() && entry->second.connections > 0);
+  --entry->second.connections;
+  list_if_idle(counted(ip), entry->second);
+  forget_idle(now);
+}
+
+void ConnectionLimits::list_if_idle(const IpAddress& ip, Entry& entry) {
+  if (entry.connections > 0 || entry.idle_listed) return;
+  entry.idle_listed = true;
+  idle_.push_back(ip);
+}
+
+void ConnectionLimits::forget_idle(TimePoint now) {
+  while (!idle_.empty()) {
+    const auto entry = per_address_.find(idle_.front());
+    CHECK(entry != per_address_.end());
+    if (entry->second.connections > 0) {
+      entry->second.idle_listed = false;
+    } else if (idle_.size() > kIdleAddressesMax ||
+               entry->second.bucket.full(options_.rate_per_ip, now)) {
+      per_address_.erase(entry);
+    } else {
+      return;  // those behind it went later
+    }
+    idle_.pop_front();
+  }
 }
 
 void ConnectionLimits::leave() {
@@ -43,7 +73,7 @@ void ConnectionLimits::leave() {
 
 std::size_t ConnectionLimits::connections_of(const IpAddress& ip) const {
   const auto entry = per_address_.find(counted(ip));
-  return entry == per_address_.end() ? 0 : entry->second;
+  return entry == per_address_.end() ? 0 : entry->second.connections;
 }
 
 /// Clients choose their addresses, but a table that a few thousand of them crowd into one bucket of

@@ -30,17 +30,36 @@ PlainOptions plain_options(const GatewayConfig& config) {
   return options;
 }
 
-AcceptorOptions acceptor_options(const GatewayConfig& config) {
+AcceptorOptions acceptor_options(const GatewayConfig& config, const PageSource& demo_pages) {
   AcceptorOptions options;
   options.proxy_mode = config.proxy_mode;
   options.trusted_proxies = config.trusted_proxies;
   options.handshake_timeout = config.handshake_timeout;
   options.head_bytes_max = config.head_bytes_max;
   options.limits = {.connections_max = config.connections_max,
-                    .connections_per_ip_max = config.connections_per_ip_max};
+                    .connections_per_ip_max = config.connections_per_ip_max,
+                    .rate_per_ip = config.connection_rate_per_ip};
   options.upgrade.default_channel = config.default_channel;
   options.upgrade.allowed_origins = config.allowed_origins;
+  options.upgrade.demo = config.demo;
+  if (config.demo) options.pages = &demo_pages;
   return options;
+}
+
+proto::GatewayCondition condition_of(ReadyState state) {
+  switch (state) {
+    case ReadyState::kStarting:
+      return proto::GatewayCondition::kStarting;
+    case ReadyState::kReady:
+      return proto::GatewayCondition::kReady;
+    case ReadyState::kDegraded:
+      return proto::GatewayCondition::kDegraded;
+    case ReadyState::kNotReady:
+      return proto::GatewayCondition::kNotReady;
+    case ReadyState::kDraining:
+      return proto::GatewayCondition::kDraining;
+  }
+  return proto::GatewayCondition::kStarting;
 }
 
 }  // namespace
@@ -49,15 +68,20 @@ Gateway::Gateway(GatewayConfig config)
     : config_(std::move(config)),
       sender_({.client_queue_bytes = config_.client_queue_bytes}, sessions_, time_),
       plain_(plain_options(config_), time_),
+      demo_({.gateway_id = config_.id,
+             .version = SLUICE_VERSION,
+             .draining = [this] { return drain_.has_value(); }}),
       hub_({.channels_max = config_.channels_max}, sessions_, sender_, *this),
       link_({.gateway_id = config_.id,
              .publish_wait = config_.publish_wait,
-             .publish_queue_bytes = config_.publish_queue_bytes},
+             .publish_queue_bytes = config_.publish_queue_bytes,
+             .channels_max = config_.channels_max},
             hub_, time_),
       relay_(loop_, config_.relay.path, link_, random_),
       timers_({.ping_interval = config_.ping_interval, .pong_timeout = config_.pong_timeout},
               sessions_, sender_, hub_, stats_, random_, time_.now()),
-      endpoint_(loop_.raw(), sessions_, sender_, *this, time_, random_),
+      endpoint_({.message_bytes_max = config_.message_bytes_max}, loop_.raw(), sessions_, sender_,
+                *this, time_, random_),
       readiness_({.requires_what = config_.ready_requires, .grace = config_.ready_grace}),
       end_of_turn_(loop_, [this] { end_of_turn(); }),
       tick_(loop_, [this] { tick(); }) {
@@ -71,12 +95,14 @@ Gateway::~Gateway() = default;
 Result<void> Gateway::start() {
   if (auto enough = raise_descriptor_limit(); !enough) return enough;
   if (auto started = endpoint_.start(); !started) return started;
-  acceptor_ = std::make_unique<Acceptor>(loop_, acceptor_options(config_), time_, *this);
+  acceptor_ =
+      std::make_unique<Acceptor>(loop_, acceptor_options(config_, demo_pages_), time_, *this);
   if (auto opened = open_admin_listener(); !opened) return opened;
   if (auto opened = open_client_listeners(); !opened) return opened;
   // A start that fails says one line, what is wrong; so the rest is said only now.
   for (const std::string& line : std::exchange(said_at_start_, {})) log_info("{}", line);
   log_info("up to {} connections", config_.connections_max);
+  if (config_.demo) log_info("the demo page is served on / (--demo)");
   watch_signals();
   tick_.start_every(kTimerTick);
   relay_.start();
@@ -161,6 +187,7 @@ int Gateway::run() {
 // ---- the loop
 
 void Gateway::end_of_turn() {
+  endpoint_.settle();
   sender_.flush_dirty();
   relay_.flush();
 }
@@ -171,12 +198,27 @@ void Gateway::tick() {
   sender_.expire_closing(now);
   if (drain_) drain_tick();
   log_readiness();
+  inform_relay();
+  manager_.tick(now, [this] { return status_line(); });
+}
+
+std::string Gateway::status_line() const {
+  return readiness_.answer(time_.now()).text + "; " + std::to_string(sessions_.size()) +
+         " clients, " + std::to_string(hub_.channels()) + " channels";
+}
+
+void Gateway::inform_relay() {
+  link_.inform({.condition = condition_of(ready_state()),
+                .clients = static_cast<std::uint32_t>(sessions_.size()),
+                .clients_max = static_cast<std::uint32_t>(config_.connections_max)});
 }
 
 void Gateway::log_readiness() {
   const ReadyAnswer answer = readiness_.answer(time_.now());
   if (answer.state == logged_state_) return;
   logged_state_ = answer.state;
+  if (Readiness::http_status(answer.state) == 200) manager_.ready();
+  manager_.status_changed();
   if (answer.state == ReadyState::kNotReady) {
     log_warn("{}", answer.text);
   } else {
@@ -194,6 +236,7 @@ void Gateway::accept(UniqueFd fd, const UpgradeRequest& request, const ClientAdd
 void Gateway::opened(ClientSession& session, const UpgradeRequest& request) {
   ++stats_.opened;
   session.protocol = &plain_;
+  if (request.protocol == ProtocolKind::kDemo) session.protocol = &demo_;
   log_info("client connected id={} address={} channel={}", to_string(session.state.id),
            to_string(session.state.address), request.channel);
   hub_.opened(session, request.channel);
@@ -207,50 +250,29 @@ void Gateway::never_opened(const ClientAddress& address) {
 
 void Gateway::fragment(ClientSession& session, const Fragment& fragment) {
   timers_.heard(session);
-  const Input input = add_fragment(session.state.inbound, fragment, config_.message_bytes_max);
-  switch (input.verdict) {
-    case InputVerdict::kMore:
-      return;
-    case InputVerdict::kMessage:
-      log_debug("received {} bytes from id={}", input.message.size(), to_string(session.state.id));
-      hub_.received(session, input.message, session.state.inbound.text);
-      release_message(session.state.inbound);
-      return;
-    case InputVerdict::kNotUtf8:
-      sender_.close(session, CloseCode::kInvalidPayload, "text is not UTF-8");
-      return;
-    case InputVerdict::kTooBig:
-      sender_.close(session, CloseCode::kTooBig, "message too big");
-      return;
-  }
+  const Input input = add_fragment(session.state.inbound, fragment);
+  const bool counts = input.verdict == InputVerdict::kMessage || fragment.bytes.empty();
+  if (counts && !within_rate(session)) return;
+  if (input.verdict == InputVerdict::kMore) return;
+  log_debug("received {} bytes from id={}", input.message.size(), to_string(session.state.id));
+  hub_.received(session, input.message, session.state.inbound.text);
+  release_message(session.state.inbound);
 }
 
-CloseReason Gateway::reason_of(const ClientSession& session) const {
-  if (session.phase == SessionPhase::kOpen) {
-    return session.peer_closed ? CloseReason::kClientClosed : CloseReason::kClientGone;
-  }
-  switch (session.close_code) {
-    case CloseCode::kGoingAway:
-      return CloseReason::kDrained;
-    case CloseCode::kInvalidPayload:
-      return CloseReason::kInvalidPayload;
-    case CloseCode::kPolicy:
-      return CloseReason::kTooSlow;
-    case CloseCode::kTooBig:
-      return CloseReason::kTooBig;
-    case CloseCode::kServiceRestart:
-      return CloseReason::kGap;
-    case CloseCode::kTryAgainLater:
-      return CloseReason::kPublishFailed;
-    case CloseCode::kNoPong:
-      return CloseReason::kNoPong;
-    default:
-      return CloseReason::kClientGone;
-  }
+void Gateway::ping(ClientSession& session, proto::Bytes payload) {
+  timers_.heard(session);
+  if (!within_rate(session)) return;
+  sender_.deliver(session, Frame::make(Opcode::kPong, {}, payload));
+}
+
+bool Gateway::within_rate(ClientSession& session) {
+  if (session.state.messages.take(config_.client_message_rate, time_.now())) return true;
+  sender_.close_as(session, CloseCode::kPolicy, "too many messages", CloseReason::kRateLimited);
+  return false;
 }
 
 void Gateway::closed(ClientSession& session) {
-  const CloseReason reason = reason_of(session);
+  const CloseReason reason = session.ended_by;
   stats_.count_close(reason);
   log_info("client closed id={} address={} reason={}", to_string(session.state.id),
            to_string(session.state.address), kCloseReasonNames[static_cast<std::size_t>(reason)]);
@@ -300,6 +322,7 @@ void Gateway::on_terminate(const char* signal_name) {
     return;
   }
   readiness_.drain();
+  manager_.stopping();
   drain_.emplace(DrainOptions{.delay = config_.drain_delay,
                               .timeout = config_.drain_timeout,
                               .rate_per_second = config_.drain_rate_per_second},

@@ -7,14 +7,17 @@
 
 #include "common/admin_pages.h"
 #include "common/random.h"
+#include "common/service_manager.h"
 #include "gateway/acceptor.h"
 #include "gateway/admin_listener.h"
 #include "gateway/client_timers.h"
 #include "gateway/config.h"
+#include "gateway/demo_pages.h"
 #include "gateway/drain.h"
 #include "gateway/event_loop.h"
 #include "gateway/gateway_stats.h"
 #include "gateway/hub.h"
+#include "gateway/protocols/demo.h"
 #include "gateway/protocols/plain.h"
 #include "gateway/readiness.h"
 #include "gateway/relay_connection.h"
@@ -37,6 +40,7 @@ class Gateway final : public EndpointEvents, public HubObserver, public UpgradeS
   // EndpointEvents.
   void opened(ClientSession& session, const UpgradeRequest& request) override;
   void fragment(ClientSession& session, const Fragment& fragment) override;
+  void ping(ClientSession& session, proto::Bytes payload) override;
   void pong(ClientSession& session) override { timers_.heard(session); }
   void closed(ClientSession& session) override;
   void never_opened(const ClientAddress& address) override;
@@ -74,12 +78,15 @@ class Gateway final : public EndpointEvents, public HubObserver, public UpgradeS
   void end_of_turn();
   void tick();
   void log_readiness();
+  [[nodiscard]] std::string status_line() const;
+  void inform_relay();
   void on_terminate(const char* signal_name);
   void drain_tick();
   void enter_drain_phase(DrainPhase phase);
   void close_some(std::size_t count);
   [[nodiscard]] std::size_t open_sessions() const;
-  [[nodiscard]] CloseReason reason_of(const ClientSession& session) const;
+  /// False: the client sends too much and is being closed.
+  [[nodiscard]] bool within_rate(ClientSession& session);
 
   const GatewayConfig config_;
   SteadyTime time_;
@@ -89,6 +96,8 @@ class Gateway final : public EndpointEvents, public HubObserver, public UpgradeS
   SessionTable sessions_;
   Sender sender_;
   PlainProtocol plain_;
+  DemoProtocol demo_;  ///< nobody gets it without --demo
+  DemoPages demo_pages_;
   Hub hub_;
   RelayLink link_;
   RelayConnection relay_;
@@ -97,6 +106,7 @@ class Gateway final : public EndpointEvents, public HubObserver, public UpgradeS
   Readiness readiness_;
   ReadyState logged_state_ = ReadyState::kStarting;
   bool broker_connected_ = false;
+  ServiceManager manager_;
   AdminPages pages_;
   std::unique_ptr<Acceptor> acceptor_;
   std::unique_ptr<AdminListener> admin_;

@@ -5,15 +5,19 @@
 #include <cstddef>
 #include <cstdint>
 
+#include "gateway/close_code.h"
+
 namespace sluice::gateway {
 
 /// How a client's connection ended.
 enum class CloseReason : std::uint8_t {
   kClientClosed,    ///< the client sent a close frame
-  kClientGone,      ///< connection ended without one, or broke the protocol
+  kClientGone,      ///< the connection ended without one
   kDrained,         ///< 1001
+  kProtocolError,   ///< 1002
   kInvalidPayload,  ///< 1007
   kTooSlow,         ///< 1008, queue bound
+  kRateLimited,     ///< 1008, --client-message-rate
   kTooBig,          ///< 1009
   kGap,             ///< 1012, --on-gap close
   kPublishFailed,   ///< 1013
@@ -22,9 +26,12 @@ enum class CloseReason : std::uint8_t {
 };
 
 inline constexpr std::array<const char*, static_cast<std::size_t>(CloseReason::kCount)>
-    kCloseReasonNames = {"client_closed", "client_gone", "drained", "invalid_payload",
-                         "too_slow",      "too_big",     "gap",     "publish_failed",
-                         "no_pong"};
+    kCloseReasonNames = {
+        "client_closed", "client_gone", "drained", "protocol_error", "invalid_payload", "too_slow",
+        "rate_limited",  "too_big",     "gap",     "publish_failed", "no_pong"};
+
+/// Where the code alone tells.
+[[nodiscard]] CloseReason reason_of(CloseCode code);
 
 struct GatewayStats {
   std::uint64_t opened = 0;

@@ -24,6 +24,12 @@ inline constexpr std::size_t kCloseReasonBytesMax = 123;
 inline constexpr std::size_t kPublishesInFlightMax = 65536;
 /// Bytes for the relay not yet taken by its socket; above it publishes are held instead.
 inline constexpr std::size_t kLinkOutputHighBytes = 256U << 10U;
+/// Subscriptions and answers for the relay not yet taken by its socket, beside one SUBSCRIBE for each
+/// wanted channel: a relay that asks without reading is given up.
+inline constexpr std::size_t kLinkControlBytesMax = 1U << 20U;
+/// Channels given up and not yet confirmed by the relay, beside --max-channels: above it the link
+/// starts afresh.
+inline constexpr std::size_t kLeavingChannelsMax = 65536;
 /// iovec entries of one sendmsg to a client.
 inline constexpr std::size_t kFramesPerSend = 64;
 /// Bytes read from the relay before the clients get their share of the loop.
@@ -35,9 +41,13 @@ inline constexpr std::size_t kTimerSlots = 1024;
 inline constexpr Duration kTimerStall = std::chrono::seconds(1);
 /// A client that is to be closed and does not take its bytes is cut after this.
 inline constexpr Duration kCloseWait = std::chrono::seconds(5);
+/// Both close frames are through and FIN is sent: how long the client's FIN is waited for.
+inline constexpr Duration kLingerWait = std::chrono::milliseconds(500);
 /// The link: asked after this silence, given up after that.
 inline constexpr Duration kLinkPingAfter = std::chrono::seconds(2);
 inline constexpr Duration kLinkSilenceMax = std::chrono::seconds(6);
+/// GATEWAY_INFO is sent when something has changed, at most this often.
+inline constexpr Duration kInfoInterval = std::chrono::seconds(1);
 inline constexpr Duration kLinkRetryMin = std::chrono::milliseconds(20);
 inline constexpr Duration kLinkRetryMax = std::chrono::milliseconds(400);
 

@@ -5,6 +5,7 @@
 #include <memory>
 
 #include "common/log.h"
+#include "common/out_of_memory.h"
 #include "gateway/config.h"
 #include "gateway/gateway.h"
 
@@ -21,6 +22,7 @@ namespace {
 }  // namespace
 
 int main(int argc, char** argv) {
+  sluice::end_when_out_of_memory("sluice-gateway");
   std::signal(SIGPIPE, SIG_IGN);
   sluice::gateway::ConfigOutcome outcome = sluice::gateway::parse_config(argc, argv);
   if (!outcome.config) return outcome.exit_code;

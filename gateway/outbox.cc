@@ -13,45 +13,44 @@ Enqueue Outbox::push(FrameRef frame, std::size_t bytes_max) {
   // the bound.
   if (!empty() && (bytes_ + frame->size() > bytes_max || frames() >= kClientQueueFramesMax))
     return Enqueue::kFull;
+  push_last(std::move(frame));
+  return Enqueue::kOk;
+}
+
+void Outbox::push_last(FrameRef frame) {
   if (head_ > 0 && head_ * 2 >= frames_.size()) {
     frames_.erase(frames_.begin(), frames_.begin() + static_cast<std::ptrdiff_t>(head_));
     head_ = 0;
   }
   bytes_ += frame->size();
   frames_.push_back(std::move(frame));
-  return Enqueue::kOk;
 }
 
 std::size_t Outbox::fill(std::span<iovec> vectors) const {
   const std::size_t n = std::min(vectors.size(), frames());
   for (std::size_t i = 0; i < n; ++i) {
-    const auto bytes = frames_[head_ + i]->bytes();
+    const auto bytes = frames_[head_ + i]->bytes().subspan(i == 0 ? begun_ : 0);
     vectors[i] = {const_cast<std::uint8_t*>(bytes.data()), bytes.size()};
   }
   return n;
 }
 
-Outbox::Cut Outbox::consume(std::size_t bytes) {
+void Outbox::consume(std::size_t bytes) {
   CHECK(bytes <= bytes_);
-  Cut cut;
-  while (bytes > 0) {
-    FrameRef frame = std::move(frames_[head_++]);
-    bytes_ -= frame->size();
-    if (bytes < frame->size()) {
-      cut.taken = bytes;
-      cut.frame = std::move(frame);
-      break;
-    }
-    bytes -= frame->size();
+  bytes_ -= bytes;
+  begun_ += bytes;
+  while (head_ < frames_.size() && begun_ >= frames_[head_]->size()) {
+    begun_ -= frames_[head_]->size();
+    frames_[head_++] = FrameRef();
   }
   if (empty()) clear();
-  return cut;
 }
 
 void Outbox::clear() {
   // An idle client keeps no buffer.
   std::vector<FrameRef>().swap(frames_);
   head_ = 0;
+  begun_ = 0;
   bytes_ = 0;
 }
 

@@ -18,27 +18,26 @@ class Outbox {
  public:
   /// kFull: nothing was added; what happens then is the protocol's rule.
   [[nodiscard]] Enqueue push(FrameRef frame, std::size_t bytes_max);
+  /// Without a bound: for the one close frame at the end.
+  void push_last(FrameRef frame);
 
   [[nodiscard]] bool empty() const { return head_ == frames_.size(); }
   [[nodiscard]] std::size_t bytes() const { return bytes_; }
   [[nodiscard]] std::size_t frames() const { return frames_.size() - head_; }
+  /// How many bytes of the first frame have left.
+  [[nodiscard]] std::size_t begun() const { return begun_; }
 
-  /// The first frames as iovecs; returns how many were filled.
+  /// The first frames, without what has left, as iovecs; returns how many were filled.
   [[nodiscard]] std::size_t fill(std::span<iovec> vectors) const;
-
-  struct Cut {
-    FrameRef frame;         ///< set when the last byte taken lies inside this frame
-    std::size_t taken = 0;  ///< how many of its bytes left
-  };
-  /// Removes `bytes` from the front. A frame of which a part has left is removed too and returned:
-  /// its tail must go out before anything else.
-  [[nodiscard]] Cut consume(std::size_t bytes);
+  /// `bytes` have left from the front, the last frame perhaps in part.
+  void consume(std::size_t bytes);
 
   void clear();
 
  private:
   std::vector<FrameRef> frames_;
   std::size_t head_ = 0;
+  std::size_t begun_ = 0;
   std::size_t bytes_ = 0;
 };
 

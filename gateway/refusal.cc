@@ -10,6 +10,8 @@ std::string_view to_string(RefusalReason reason) {
       return "process_full";
     case RefusalReason::kAddressFull:
       return "address_full";
+    case RefusalReason::kAddressTooFast:
+      return "address_too_fast";
     case RefusalReason::kHeadMalformed:
       return "head_malformed";
     case RefusalReason::kHeadTooLarge:
@@ -65,6 +67,7 @@ std::string build_refusal(const Refusal& refusal, bool omit_body) {
       break;
     case RefusalReason::kProcessFull:
     case RefusalReason::kAddressFull:
+    case RefusalReason::kAddressTooFast:
       reply.headers.push_back({"Retry-After", "1"});
       break;
     default:

@@ -13,17 +13,18 @@
 namespace sluice::gateway {
 
 enum class RefusalReason : std::uint8_t {
-  kProcessFull,    ///< 503: --max-connections
-  kAddressFull,    ///< 429: --max-connections-per-ip
-  kHeadMalformed,  ///< 400: not an HTTP/1.x request head, or one that could be read in two ways
-  kHeadTooLarge,   ///< 431
-  kHeadTimeout,    ///< 408: PROXY header and request head not whole within --handshake-timeout (no
-                   ///< reply before a PROXY header)
-  kHttpVersion,    ///< 505
-  kMethod,         ///< 405: not GET
-  kPath,           ///< 404
-  kChannelName,    ///< 400
-  kNotUpgrade,     ///< 426: no WebSocket upgrade asked for
+  kProcessFull,     ///< 503: --max-connections
+  kAddressFull,     ///< 429: --max-connections-per-ip
+  kAddressTooFast,  ///< 429: --connection-rate-per-ip
+  kHeadMalformed,   ///< 400: not an HTTP/1.x request head, or one that could be read in two ways
+  kHeadTooLarge,    ///< 431
+  kHeadTimeout,     ///< 408: PROXY header and request head not whole within --handshake-timeout (no
+                    ///< reply before a PROXY header)
+  kHttpVersion,     ///< 505
+  kMethod,          ///< 405: not GET
+  kPath,            ///< 404
+  kChannelName,     ///< 400
+  kNotUpgrade,      ///< 426: no WebSocket upgrade asked for
   kWebSocketVersion,  ///< 426: not version 13
   kWebSocketKey,      ///< 400
   kBody,              ///< 400: the request announces a body
@@ -33,7 +34,7 @@ enum class RefusalReason : std::uint8_t {
   kProxyUntrusted,    ///< closed: PROXY header from, or required of, a peer outside --trusted-proxy
   kProxyUnexpected,   ///< closed: PROXY header with --proxy-protocol off
 };
-inline constexpr std::size_t kRefusalReasons = 18;
+inline constexpr std::size_t kRefusalReasons = 19;
 
 /// Label values: "process_full", "address_full", …
 [[nodiscard]] std::string_view to_string(RefusalReason reason);

@@ -12,6 +12,16 @@ namespace sluice::gateway {
 using proto::ErrorReason;
 using proto::FrameType;
 
+namespace {
+
+constexpr std::size_t kSubscribeBytesMax =
+    proto::kHeaderBytes + sizeof(std::uint64_t) + proto::kNameFieldBytesMax;
+/// Publishes stop above the mark; the last one may have been the largest there is.
+constexpr std::size_t kPublishOutputBytesMax =
+    kLinkOutputHighBytes + proto::kHeaderBytes + proto::kBodyBytesMax;
+
+}  // namespace
+
 RelayLink::RelayLink(RelayLinkOptions options, RelayLinkEvents& events, const TimeSource& time)
     : options_(std::move(options)),
       events_(events),
@@ -131,6 +141,7 @@ void RelayLink::connected() {
   phase_ = Phase::kAwaitWelcome;
   last_heard_ = last_tick_ = time_.now();
   pinged_ = false;
+  told_info_.reset();
   ++stats_.connects;
   proto::encode(output_, proto::Hello{.resume = relay_instance_ != 0,
                                       .last_sequence = sequence_,
@@ -169,9 +180,23 @@ void RelayLink::sent(std::size_t bytes) {
   flush_hold();
 }
 
+/// What a relay that does not read, or does not answer, makes this side keep.
+Result<void> RelayLink::check_bounds() {
+  const std::size_t control = kLinkControlBytesMax + leaving_.size() * proto::kHeaderBytes +
+                              channels_.size() * kSubscribeBytesMax;
+  if (output().size() > kPublishOutputBytesMax + control)
+    return fail(ErrorCode::kUnavailable, "the relay asks without reading");
+  if (leaving_.size() > options_.channels_max + kLeavingChannelsMax) {
+    relay_instance_ = 0;
+    return fail(ErrorCode::kUnavailable, "the relay does not confirm what is given up");
+  }
+  return {};
+}
+
 Result<void> RelayLink::tick() {
   expire_hold();
   if (phase_ == Phase::kDown) return {};
+  if (auto bounded = check_bounds(); !bounded) return bounded;
   const TimePoint now = time_.now();
   // A process that was stopped must read before it judges: what it has not heard may lie in the
   // socket.
@@ -182,7 +207,18 @@ Result<void> RelayLink::tick() {
     pinged_ = true;
     proto::encode_ping(output_, next_request_++);
   }
+  tell_info();
   return {};
+}
+
+void RelayLink::tell_info() {
+  if (phase_ != Phase::kReady || info_ == told_info_ || output().size() >= kLinkOutputHighBytes)
+    return;
+  const TimePoint now = time_.now();
+  if (told_info_ && now - told_info_at_ < kInfoInterval) return;
+  told_info_ = info_;
+  told_info_at_ = now;
+  proto::encode(output_, *info_);
 }
 
 void RelayLink::goodbye() {
@@ -197,7 +233,7 @@ Result<void> RelayLink::commit(std::size_t bytes) {
   pinged_ = false;
   for (;;) {
     auto frame = decoder_->next();
-    if (frame && !*frame) return {};
+    if (frame && !*frame) return check_bounds();
     Result<void> handled = frame ? handle(**frame) : tl::make_unexpected(frame.error());
     if (!handled) {
       // Two sides that disagree about the link's state must not resume it: start afresh, from

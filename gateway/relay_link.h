@@ -26,6 +26,7 @@ struct RelayLinkOptions {
   std::string gateway_id;
   Duration publish_wait{};
   std::size_t publish_queue_bytes = 0;
+  std::size_t channels_max = 10000;  ///< of the Hub: what it may ask of the relay
 };
 
 /// Counters, never reset.
@@ -95,6 +96,8 @@ class RelayLink {
   /// Call every 100 ms to 1 s: deadlines of held publishes, pings, silence. An error: give the
   /// connection up.
   [[nodiscard]] Result<void> tick();
+  /// What the relay's status shall show; told at a later tick, when it has changed.
+  void inform(const proto::GatewayInfo& info) { info_ = info; }
   /// Tells the relay that this gateway ends for good.
   void goodbye();
 
@@ -128,9 +131,11 @@ class RelayLink {
   [[nodiscard]] bool may_write_publish() const;
   void write_publish(ClientRef origin, std::string_view channel, proto::Bytes payload,
                      proto::Bytes meta, Duration wait);
+  void tell_info();
   void flush_hold();
   void expire_hold();
   void fail_publish(ClientRef origin, proto::ErrorReason reason);
+  [[nodiscard]] Result<void> check_bounds();
 
   RelayLinkOptions options_;
   RelayLinkEvents& events_;
@@ -152,6 +157,9 @@ class RelayLink {
   TimePoint last_tick_{};
   TimePoint down_since_{};
   bool pinged_ = false;
+  std::optional<proto::GatewayInfo> info_;
+  std::optional<proto::GatewayInfo> told_info_;  ///< on this connection
+  TimePoint told_info_at_{};
   RelayLinkStats stats_;
 };
 

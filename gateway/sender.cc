@@ -5,10 +5,12 @@
 
 #include <array>
 #include <cerrno>
+#include <string_view>
 #include <utility>
 
 #include "common/check.h"
 #include "gateway/limits.h"
+#include "proto/frame.h"
 
 namespace sluice::gateway {
 namespace {
@@ -53,13 +55,34 @@ void Sender::mark_dirty(ClientSession& session) {
 }
 
 void Sender::close(ClientSession& session, CloseCode code, const char* reason) {
+  close_as(session, code, reason, reason_of(code));
+}
+
+void Sender::close_as(ClientSession& session, CloseCode code, const char* reason,
+                      CloseReason counted) {
   if (session.phase != SessionPhase::kOpen) return;
   session.phase = SessionPhase::kClosing;
-  session.close_code = code;
-  session.close_reason = reason;
+  session.ended_by = counted;
+  const std::string_view text(reason);
+  CHECK(text.size() <= kCloseReasonBytesMax);
+  const auto number = static_cast<std::uint16_t>(code);
+  const char prefix[] = {static_cast<char>(number >> 8U), static_cast<char>(number & 0xFFU)};
+  FrameRef frame =
+      Frame::make(Opcode::kClose, {prefix, code == CloseCode::kNone ? 0U : sizeof prefix},
+                  proto::as_bytes(text));
+  queued_bytes_ += frame->size();
+  session.outbox.push_last(std::move(frame));
   closing_.push_back({session.ref, time_.now() + kCloseWait});
-  // The writeable callback sends what is left, then the close frame.
-  if (session.wsi != nullptr) lws_callback_on_writable(session.wsi);
+  mark_dirty(session);
+}
+
+void Sender::peer_ended(ClientSession& session) {
+  session.peer_closed = true;
+  // RFC 6455 5.5.1: the answer carries the code that was received.
+  if (session.phase == SessionPhase::kOpen)
+    close_as(session, static_cast<CloseCode>(session.peer_close_code), "",
+             CloseReason::kClientClosed);
+  if (session.close_sent) linger(session);
 }
 
 void Sender::flush_dirty() {
@@ -82,8 +105,12 @@ void Sender::expire_closing(TimePoint now) {
   while (!closing_.empty() && closing_.front().deadline <= now) {
     ClientSession* session = sessions_.find(closing_.front().ref);
     closing_.pop_front();
-    // Also one that was told and does not answer: libwebsockets alone would wait for it twice over.
-    if (session != nullptr) cut_off(*session);
+    if (session != nullptr && !(session->close_sent && session->peer_closed)) cut_off(*session);
+  }
+  while (!lingering_.empty() && lingering_.front().deadline <= now) {
+    ClientSession* session = sessions_.find(lingering_.front().ref);
+    lingering_.pop_front();
+    if (session != nullptr) shut_down(*session);
   }
 }
 
@@ -92,27 +119,41 @@ void Sender::writeable(ClientSession& session) {
   flush(session);
 }
 
+void Sender::wait_until_writeable(ClientSession& session) {
+  session.blocked = true;
+  if (session.wsi != nullptr) lws_callback_on_writable(session.wsi);
+}
+
 void Sender::flush(ClientSession& session) {
-  while (!session.outbox.empty() && !session.blocked && !session.close_started) {
-    if (lws_partial_buffered(session.wsi) != 0) {
-      session.blocked = true;
-      lws_callback_on_writable(session.wsi);
-      return;
-    }
+  while (!session.outbox.empty() && !session.blocked && session.phase != SessionPhase::kClosed) {
+    // Its 101 may be waiting.
+    if (session.wsi != nullptr && lws_partial_buffered(session.wsi) != 0)
+      return wait_until_writeable(session);
     switch (send_once(session)) {
       case Sent::kAll:
         break;
       case Sent::kBlocked:
-        session.blocked = true;
-        lws_callback_on_writable(session.wsi);
-        return;
+        return wait_until_writeable(session);
       case Sent::kBroken:
         // libwebsockets sees the same error when it reads; nothing more is worth sending.
-        session.blocked = true;
-        cut_off(session);
-        return;
+        return cut_off(session);
     }
   }
+  if (session.phase == SessionPhase::kClosing && session.outbox.empty() && !session.close_sent)
+    close_frame_left(session);
+}
+
+void Sender::close_frame_left(ClientSession& session) {
+  session.close_sent = true;
+  if (session.peer_closed) linger(session);
+}
+
+void Sender::linger(ClientSession& session) {
+  if (session.phase == SessionPhase::kClosed) return;
+  // The server ends TCP (RFC 6455 7.1.1), but not by close(2): what the client may still be sending
+  // would be answered by a reset, which can overtake our close frame.
+  ::shutdown(session.fd, SHUT_WR);
+  lingering_.push_back({session.ref, time_.now() + kLingerWait});
 }
 
 Sender::Sent Sender::send_once(ClientSession& session) {
@@ -130,34 +171,23 @@ Sender::Sent Sender::send_once(ClientSession& session) {
     return Sent::kBroken;
   }
   const std::size_t before = session.outbox.frames();
-  const std::size_t queued = session.outbox.bytes();
-  const Outbox::Cut cut = session.outbox.consume(static_cast<std::size_t>(n));
-  queued_bytes_ -= queued - session.outbox.bytes();
+  session.outbox.consume(static_cast<std::size_t>(n));
+  queued_bytes_ -= static_cast<std::uint64_t>(n);
   stats_.frames_out += before - session.outbox.frames();
   stats_.bytes_out += static_cast<std::uint64_t>(n);
-  if (cut.frame) {
-    ++stats_.partial_sends;
-    tail_through_lws(session, cut);
-    return Sent::kBlocked;
-  }
-  return Sent::kAll;
-}
-
-void Sender::tail_through_lws(ClientSession& session, const Outbox::Cut& cut) {
-  const auto tail = cut.frame->bytes().subspan(cut.taken);
-  stats_.bytes_out += tail.size();
-  // LWS_WRITE_HTTP on a WebSocket passes bytes through unchanged. lws wants LWS_PRE writable bytes
-  // before the data.
-  std::vector<std::uint8_t> padded(LWS_PRE + tail.size());
-  std::copy(tail.begin(), tail.end(), padded.begin() + LWS_PRE);
-  if (lws_write(session.wsi, padded.data() + LWS_PRE, tail.size(), LWS_WRITE_HTTP) < 0)
-    cut_off(session);
+  if (session.outbox.begun() == 0) return Sent::kAll;
+  ++stats_.partial_sends;
+  return Sent::kBlocked;
 }
 
 void Sender::cut_off(ClientSession& session) {
   if (session.phase == SessionPhase::kClosed) return;
-  session.phase = SessionPhase::kClosed;
   ++stats_.cut_off;
+  shut_down(session);
+}
+
+void Sender::shut_down(ClientSession& session) {
+  session.phase = SessionPhase::kClosed;
   // libwebsockets finds the end of the stream in a later turn and closes; we may be inside a
   // callback of this very connection. Its own LWS_TO_KILL_ASYNC does nothing when asked from a
   // timer of ours on libev (4.1.6).

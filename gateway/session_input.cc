@@ -2,21 +2,17 @@
 
 namespace sluice::gateway {
 
-Input add_fragment(InboundMessage& state, const Fragment& fragment, std::size_t bytes_max) {
+Input add_fragment(InboundMessage& state, const Fragment& fragment) {
   if (fragment.first || !state.open) {
     state.open = true;
     state.text = fragment.text;
     state.bytes.clear();
-    state.utf8.reset();
   }
-  if (state.bytes.size() + fragment.bytes.size() > bytes_max) return {InputVerdict::kTooBig, {}};
-  if (state.text && !state.utf8.feed(fragment.bytes)) return {InputVerdict::kNotUtf8, {}};
   if (!fragment.final) {
     state.bytes.append(proto::as_text(fragment.bytes));
     return {};
   }
   state.open = false;
-  if (state.text && !state.utf8.complete()) return {InputVerdict::kNotUtf8, {}};
   if (state.bytes.empty()) return {InputVerdict::kMessage, fragment.bytes};
   state.bytes.append(proto::as_text(fragment.bytes));
   return {InputVerdict::kMessage, proto::as_bytes(state.bytes)};

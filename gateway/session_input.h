@@ -1,6 +1,5 @@
-// Step 2: puts a client's message together from fragments. UTF-8 is checked as it comes, so that a
-// text fails at its bad byte (RFC 6455 8.1); the size bound holds for the whole message, however it
-// is cut.
+// Step 2: puts a client's message together from fragments. That they follow each other rightly,
+// that a text is UTF-8 and that the message keeps its bound, the scanner has seen to before.
 #pragma once
 
 #include <optional>
@@ -20,8 +19,6 @@ struct Fragment {
 enum class InputVerdict {
   kMore,     ///< nothing to do yet
   kMessage,  ///< the message is whole: `message` holds it until the next call
-  kNotUtf8,  ///< close 1007
-  kTooBig,   ///< close 1009
 };
 
 struct Input {
@@ -31,8 +28,7 @@ struct Input {
 
 /// `message` of the answer points into `fragment` when the message came in one piece, else into
 /// `state`.
-[[nodiscard]] Input add_fragment(InboundMessage& state, const Fragment& fragment,
-                                 std::size_t bytes_max);
+[[nodiscard]] Input add_fragment(InboundMessage& state, const Fragment& fragment);
 
 /// After a kMessage has been used: gives an assembled message's memory back.
 void release_message(InboundMessage& state);

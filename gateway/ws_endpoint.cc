@@ -59,11 +59,27 @@ std::string upgrade_head(const UpgradeRequest& request, std::string_view rest) {
   return head;
 }
 
+/// Tells the session's scanner's events.
+class StreamEvents final : public ScanEvents {
+ public:
+  StreamEvents(EndpointEvents& events, ClientSession& session)
+      : events_(events), session_(session) {}
+  void ping(std::span<const std::uint8_t> payload) override { events_.ping(session_, payload); }
+  void pong() override { events_.pong(session_); }
+  void close(std::uint16_t code) override { session_.peer_close_code = code; }
+
+ private:
+  EndpointEvents& events_;
+  ClientSession& session_;
+};
+
 }  // namespace
 
-WsEndpoint::WsEndpoint(struct ev_loop* loop, SessionTable& sessions, Sender& sender,
-                       EndpointEvents& events, const TimeSource& time, Random& random)
-    : loop_(loop),
+WsEndpoint::WsEndpoint(EndpointOptions options, struct ev_loop* loop, SessionTable& sessions,
+                       Sender& sender, EndpointEvents& events, const TimeSource& time,
+                       Random& random)
+    : options_(options),
+      loop_(loop),
       sessions_(sessions),
       sender_(sender),
       events_(events),
@@ -72,10 +88,15 @@ WsEndpoint::WsEndpoint(struct ev_loop* loop, SessionTable& sessions, Sender& sen
 }
 
 WsEndpoint::~WsEndpoint() {
+  set_receive_filter(nullptr);
   if (context_ != nullptr) lws_context_destroy(context_);
 }
 
 Result<void> WsEndpoint::start() {
+  if (!receive_hook_bound())
+    return fail(
+        ErrorCode::kSystem,
+        "this program was linked without its own recv: clients' frames could not be checked");
   lws_set_log_level(LLL_ERR | LLL_WARN, emit_log);
   void* loops[] = {loop_};
   lws_context_creation_info info{};
@@ -97,13 +118,18 @@ Result<void> WsEndpoint::start() {
   }
   vhost_ = lws_get_vhost_by_name(context_, "clients");
   if (vhost_ == nullptr) return fail(ErrorCode::kSystem, "libwebsockets made no vhost");
+  set_receive_filter(this);
   return {};
 }
 
 void WsEndpoint::adopt(UniqueFd fd, const UpgradeRequest& request, const ClientAddress& address,
                        std::string_view rest) {
-  Pending pending{&request, address, false};
-  const std::string head = upgrade_head(request, rest);
+  ClientSession& session = add_session(fd.get(), address);
+  const ClientRef ref = session.ref;
+  Pending pending{&session, &request, false};
+  std::string first(rest);
+  first.resize(scan(session, {reinterpret_cast<std::uint8_t*>(first.data()), first.size()}));
+  const std::string head = upgrade_head(request, first);
   adopting_ = &pending;
   // The whole handshake happens inside this call, because the head is whole. libwebsockets closes
   // the socket when it fails.
@@ -112,7 +138,65 @@ void WsEndpoint::adopt(UniqueFd fd, const UpgradeRequest& request, const ClientA
   if (pending.opened) return;
   if (wsi != nullptr) ::shutdown(lws_get_socket_fd(wsi), SHUT_RDWR);
   events_.never_opened(address);
+  if (ClientSession* left = sessions_.find(ref)) remove_session(*left);
 }
+
+ClientSession& WsEndpoint::add_session(int fd, const ClientAddress& address) {
+  ClientSession& session = sessions_.add();
+  session.fd = fd;
+  session.state.id = {random_.next(), random_.next()};
+  session.state.address = address;
+  session.state.connected_at = time_.now();
+  const auto at = static_cast<std::size_t>(fd);
+  if (at >= by_fd_.size()) by_fd_.resize(at + 1, nullptr);
+  by_fd_[at] = &session;
+  return session;
+}
+
+void WsEndpoint::remove_session(ClientSession& session) {
+  by_fd_[static_cast<std::size_t>(session.fd)] = nullptr;
+  sender_.forget(session);
+  sessions_.remove(session.ref);
+}
+
+// ---- the byte stream
+
+std::size_t WsEndpoint::received(int fd, std::span<std::uint8_t> bytes) {
+  const auto at = static_cast<std::size_t>(fd);
+  ClientSession* session = at < by_fd_.size() ? by_fd_[at] : nullptr;
+  return session != nullptr ? scan(*session, bytes) : bytes.size();
+}
+
+std::size_t WsEndpoint::scan(ClientSession& session, std::span<std::uint8_t> bytes) {
+  if (session.phase == SessionPhase::kClosed) return 0;
+  StreamEvents events(events_, session);
+  const std::size_t kept = session.state.scanner.feed(bytes, options_.message_bytes_max, events);
+  if (session.state.scanner.ended() && !session.settling) {
+    session.settling = true;
+    settling_.push_back(session.ref);
+  }
+  return kept;
+}
+
+void WsEndpoint::settle() {
+  if (settling_.empty()) return;
+  std::erase_if(settling_, [this](ClientRef ref) {
+    ClientSession* session = sessions_.find(ref);
+    if (session == nullptr || session->phase == SessionPhase::kClosed) return true;
+    // libwebsockets may keep bytes for its next turn.
+    if (session->payload_received < session->state.scanner.payload_passed()) return false;
+    end_of_stream(*session);
+    return true;
+  });
+}
+
+void WsEndpoint::end_of_stream(ClientSession& session) {
+  const ScanFault fault = session.state.scanner.fault();
+  if (fault != ScanFault::kNone) sender_.close(session, close_code_of(fault), describe(fault));
+  sender_.peer_ended(session);
+}
+
+// ---- libwebsockets' callback
 
 int WsEndpoint::callback(struct lws* wsi, int reason, void* user, void* in, std::size_t length) {
   auto** slot = static_cast<ClientSession**>(user);
@@ -120,25 +204,10 @@ int WsEndpoint::callback(struct lws* wsi, int reason, void* user, void* in, std:
     case LWS_CALLBACK_ESTABLISHED:
       return on_established(wsi, slot);
     case LWS_CALLBACK_RECEIVE:
-      if (*slot != nullptr && (*slot)->phase == SessionPhase::kOpen) {
-        events_.fragment(**slot, Fragment{.bytes = {static_cast<const std::uint8_t*>(in), length},
-                                          .first = lws_is_first_fragment(wsi) != 0,
-                                          .final = lws_is_final_fragment(wsi) != 0,
-                                          .text = lws_frame_is_binary(wsi) == 0});
-      }
-      return 0;
-    case LWS_CALLBACK_RECEIVE_PONG:
-      if (*slot != nullptr) events_.pong(**slot);
+      if (*slot != nullptr) on_fragment(**slot, wsi, in, length);
       return 0;
     case LWS_CALLBACK_SERVER_WRITEABLE:
       return *slot != nullptr ? on_writeable(**slot) : -1;
-    case LWS_CALLBACK_WS_PEER_INITIATED_CLOSE:
-      if (*slot != nullptr) {
-        (*slot)->peer_closed = true;
-        (*slot)->close_started =
-            true;  // libwebsockets answers it; nothing may go out behind the answer
-      }
-      return 0;
     case LWS_CALLBACK_CLOSED:
       on_closed(slot);
       return 0;
@@ -152,30 +221,29 @@ int WsEndpoint::callback(struct lws* wsi, int reason, void* user, void* in, std:
 int WsEndpoint::on_established(struct lws* wsi, ClientSession** slot) {
   *slot = nullptr;
   if (adopting_ == nullptr) return -1;
-  ClientSession& session = sessions_.add();
+  ClientSession& session = *adopting_->session;
   *slot = &session;
   session.wsi = wsi;
-  session.fd = lws_get_socket_fd(wsi);
-  session.state.id = {random_.next(), random_.next()};
-  session.state.address = adopting_->address;
-  session.state.connected_at = time_.now();
+  CHECK(session.fd == lws_get_socket_fd(wsi));
   adopting_->opened = true;
   events_.opened(session, *adopting_->request);
   return 0;
 }
 
+void WsEndpoint::on_fragment(ClientSession& session, struct lws* wsi, const void* bytes,
+                             std::size_t length) {
+  session.payload_received += length;
+  if (!session.takes_messages()) return;
+  events_.fragment(session, Fragment{.bytes = {static_cast<const std::uint8_t*>(bytes), length},
+                                     .first = lws_is_first_fragment(wsi) != 0,
+                                     .final = lws_is_final_fragment(wsi) != 0,
+                                     .text = lws_frame_is_binary(wsi) == 0});
+}
+
 int WsEndpoint::on_writeable(ClientSession& session) {
   if (session.phase == SessionPhase::kClosed) return -1;
   sender_.writeable(session);
-  if (session.phase != SessionPhase::kClosing || session.close_started || !session.outbox.empty())
-    return 0;
-  session.close_started = true;
-  const std::string_view reason(session.close_reason);
-  CHECK(reason.size() <= kCloseReasonBytesMax);
-  lws_close_reason(session.wsi, static_cast<lws_close_status>(session.close_code),
-                   reinterpret_cast<unsigned char*>(const_cast<char*>(reason.data())),
-                   reason.size());
-  return -1;
+  return 0;
 }
 
 void WsEndpoint::on_closed(ClientSession** slot) {
@@ -183,8 +251,7 @@ void WsEndpoint::on_closed(ClientSession** slot) {
   ClientSession& session = **slot;
   *slot = nullptr;
   events_.closed(session);
-  sender_.forget(session);
-  sessions_.remove(session.ref);
+  remove_session(session);
 }
 
 }  // namespace sluice::gateway

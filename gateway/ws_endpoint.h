@@ -1,15 +1,21 @@
 // Step 1 of a message's path: where libwebsockets lives. Takes over sockets whose upgrade request
-// has been read and judged, lets libwebsockets shake hands and parse frames, and passes events on.
-// Sessions see no libwebsockets.
+// has been read and judged, lets libwebsockets shake hands and take data frames apart, and passes
+// events on. Sessions see no libwebsockets.
+//
+// Every byte of a client passes the session's scanner (ws_scanner) before libwebsockets gets it:
+// through recv_hook, or here when it came behind the request head. Control frames are answered by
+// us; libwebsockets sees data frames only, and only good ones.
 #pragma once
 
-#include <memory>
-#include <string>
-#include <unordered_map>
+#include <cstddef>
+#include <span>
+#include <string_view>
+#include <vector>
 
 #include "common/random.h"
 #include "common/unique_fd.h"
 #include "gateway/client_address.h"
+#include "gateway/recv_hook.h"
 #include "gateway/sender.h"
 #include "gateway/session_input.h"
 #include "gateway/session_table.h"
@@ -28,6 +34,8 @@ class EndpointEvents {
   /// set.
   virtual void opened(ClientSession& session, const UpgradeRequest& request) = 0;
   virtual void fragment(ClientSession& session, const Fragment& fragment) = 0;
+  /// `payload` lives for the call.
+  virtual void ping(ClientSession& session, proto::Bytes payload) = 0;
   virtual void pong(ClientSession& session) = 0;
   /// Last event of the session, which is destroyed afterwards.
   virtual void closed(ClientSession& session) = 0;
@@ -35,11 +43,15 @@ class EndpointEvents {
   virtual void never_opened(const ClientAddress& address) = 0;
 };
 
-class WsEndpoint {
+struct EndpointOptions {
+  std::size_t message_bytes_max = 0;
+};
+
+class WsEndpoint final : public ReceiveFilter {
  public:
-  WsEndpoint(struct ev_loop* loop, SessionTable& sessions, Sender& sender, EndpointEvents& events,
-             const TimeSource& time, Random& random);
-  ~WsEndpoint();
+  WsEndpoint(EndpointOptions options, struct ev_loop* loop, SessionTable& sessions, Sender& sender,
+             EndpointEvents& events, const TimeSource& time, Random& random);
+  ~WsEndpoint() override;
   WsEndpoint(const WsEndpoint&) = delete;
   WsEndpoint& operator=(const WsEndpoint&) = delete;
 
@@ -50,20 +62,34 @@ class WsEndpoint {
   void adopt(UniqueFd fd, const UpgradeRequest& request, const ClientAddress& address,
              std::string_view rest);
 
+  /// End of a wake-up: closes the clients whose stream has ended, once libwebsockets has passed on
+  /// what came before.
+  void settle();
+
+  // ReceiveFilter.
+  [[nodiscard]] std::size_t received(int fd, std::span<std::uint8_t> bytes) override;
+
   /// From the libwebsockets callback: reason is an enum lws_callback_reasons.
   int callback(struct lws* wsi, int reason, void* user, void* in, std::size_t length);
 
  private:
   struct Pending {
+    ClientSession* session = nullptr;
     const UpgradeRequest* request = nullptr;
-    ClientAddress address;
     bool opened = false;
   };
 
+  [[nodiscard]] ClientSession& add_session(int fd, const ClientAddress& address);
+  void remove_session(ClientSession& session);
+  /// What libwebsockets may have of `bytes`.
+  [[nodiscard]] std::size_t scan(ClientSession& session, std::span<std::uint8_t> bytes);
+  void end_of_stream(ClientSession& session);
   int on_established(struct lws* wsi, ClientSession** slot);
+  void on_fragment(ClientSession& session, struct lws* wsi, const void* bytes, std::size_t length);
   int on_writeable(ClientSession& session);
   void on_closed(ClientSession** slot);
 
+  const EndpointOptions options_;
   struct ev_loop* loop_;
   SessionTable& sessions_;
   Sender& sender_;
@@ -71,6 +97,8 @@ class WsEndpoint {
   const TimeSource& time_;
   Random& random_;
   Pending* adopting_ = nullptr;
+  std::vector<ClientSession*> by_fd_;
+  std::vector<ClientRef> settling_;  ///< their streams have ended
   lws_context* context_ = nullptr;
   lws_vhost* vhost_ = nullptr;
 };

@@ -40,7 +40,6 @@ class SlowClient : public ::testing::Test {
     EXPECT_TRUE(swarm.run_until(20s, [&] { return swarm.all_received(0, readers, messages); }));
     EXPECT_EQ(swarm.faults(), SwarmFaults{});
     for (std::size_t i = 0; i < readers; ++i) EXPECT_TRUE(swarm.client(i).open);
-    EXPECT_LT(swarm.latency_us(0.99), 500000U);
     EXPECT_TRUE(eventually(10s, [&] { return connections() == static_cast<double>(readers); }));
   }
   double connections() { return stack_->gateway().metrics().value("sluice_gateway_connections"); }
@@ -123,7 +122,6 @@ class StoppedGateway : public SlowClient {
     EXPECT_TRUE(
         swarm_.run_until(10s, [&] { return swarm_.all_received(0, 3 * kPerGateway, published_); }));
     for (std::size_t i = 0; i < 3 * kPerGateway; ++i) EXPECT_EQ(missed(i), 0U);
-    EXPECT_LT(swarm_.latency_us(0.99), 250000U);
   }
   void continue_stopped() {
     stack_->gateway(3).process().signal(SIGCONT);

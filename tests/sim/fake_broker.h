@@ -6,24 +6,29 @@
 #include <map>
 #include <set>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "common/random.h"
 #include "relay/brokers/broker.h"
+#include "tests/sim/faults.h"
 
 namespace sluice::sim {
 
 class FakeBroker final : public relay::Broker {
  public:
-  FakeBroker(const TimeSource& time, Random& random) : time_(time), random_(random) {}
+  FakeBroker(const TimeSource& time, Random& random, Faults& faults)
+      : time_(time), random_(random), faults_(faults) {}
 
   // Broker.
   void start(relay::BrokerEvents& events) override { events_ = &events; }
   void subscribe(std::string_view channel) override {
+    if (faults_.hit(Port::kBrokerSubscribe)) breaks_ = true;
     wanted_.insert(std::string(channel));
     if (up_) unconfirmed_.insert(std::string(channel));
   }
   void unsubscribe(std::string_view channel) override {
+    if (faults_.hit(Port::kBrokerUnsubscribe)) breaks_ = true;
     const std::string name(channel);
     wanted_.erase(name);
     unconfirmed_.erase(name);
@@ -31,10 +36,17 @@ class FakeBroker final : public relay::Broker {
     covered_until_.erase(name);
   }
   [[nodiscard]] bool can_publish(std::size_t) const override {
+    if (faults_.hit(Port::kBrokerRoom)) return false;
     return up_ && !recovering_ && in_flight_.size() < 64;
   }
   void publish(relay::PublishId id, std::string_view channel, proto::Bytes payload,
                proto::Bytes) override {
+    // Told later: a broker never answers with a fault from inside.
+    if (faults_.hit(Port::kBrokerPublish)) {
+      refused_.push_back(id);
+      return;
+    }
+    if (faults_.hit(Port::kBrokerPublishLost)) breaks_ = true;
     in_flight_.push_back({id, std::string(channel), std::string(proto::as_text(payload))});
   }
   [[nodiscard]] std::string describe() const override { return "fake:"; }
@@ -72,6 +84,12 @@ class FakeBroker final : public relay::Broker {
 
   /// One small step: a confirmation, a publish that arrives, a message that is delivered.
   void step() {
+    if (breaks_) {
+      breaks_ = false;
+      if (up_) go_down();
+    }
+    for (const auto id : std::exchange(refused_, {}))
+      events_->published(id, relay::PublishOutcome::kRefused, "refused by the broker");
     if (!up_) return;
     if (!unconfirmed_.empty() && random_.below(2) == 0) confirm_one();
     if (!in_flight_.empty()) take_one();
@@ -118,6 +136,12 @@ class FakeBroker final : public relay::Broker {
     events_->published(p.id, relay::PublishOutcome::kPublished, "");
   }
   void deliver_one() {
+    if (faults_.hit(Port::kBrokerDeliver)) {
+      if (faults_.silent()) return undelivered_.pop_front();
+      breaks_ = true;  // with the next step; what is in the connection is lost
+      undelivered_.clear();
+      return;
+    }
     const Pending p = undelivered_.front();
     undelivered_.pop_front();
     if (live_.contains(p.channel))
@@ -126,9 +150,11 @@ class FakeBroker final : public relay::Broker {
 
   const TimeSource& time_;
   Random& random_;
+  Faults& faults_;
   relay::BrokerEvents* events_ = nullptr;
   bool up_ = false;
   bool recovering_ = false;
+  bool breaks_ = false;  ///< with the next step
   std::set<std::string> wanted_;
   std::set<std::string> unconfirmed_;
   std::set<std::string> live_;
@@ -136,6 +162,7 @@ class FakeBroker final : public relay::Broker {
   std::deque<Pending> in_flight_;
   std::deque<Pending> undelivered_;
   std::vector<relay::PublishId> lost_;
+  std::vector<relay::PublishId> refused_;
   std::map<std::string, std::vector<std::string>> log_;
 };
 

@@ -1,9 +1,45 @@
 // sim --seed N: replays one run. sim --forever [--seed N]: seed after seed until one fails.
+// sim --sweep: the fault sweep; sim --sweep N: the one run of it in which the N-th call fails.
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
 
 #include "tests/sim/world.h"
+
+namespace {
+
+using sluice::sim::World;
+using sluice::sim::WorldOptions;
+
+bool run(const WorldOptions& options, const char* what, std::uint64_t number) {
+  World world(options);
+  const std::string failure = world.run();
+  std::printf("%s %llu: %llu deliveries, %llu gaps", what, static_cast<unsigned long long>(number),
+              static_cast<unsigned long long>(world.deliveries),
+              static_cast<unsigned long long>(world.gaps));
+  if (world.faults.happened()) {
+    const std::string_view port = to_string(world.faults.failed());
+    std::printf(", failed: %.*s", static_cast<int>(port.size()), port.data());
+  }
+  std::printf("%s%s\n", failure.empty() ? "" : ": ", failure.c_str());
+  std::fflush(stdout);
+  return failure.empty();
+}
+
+int sweep(std::uint64_t only) {
+  if (only != 0) return run(sluice::sim::sweep_options(only), "call", only) ? 0 : 1;
+  World whole(sluice::sim::sweep_options(0));
+  if (!whole.run().empty()) return run(sluice::sim::sweep_options(0), "call", 0) ? 0 : 1;
+  int failures = 0;
+  for (std::uint64_t n = 1; n <= whole.faults.count(); ++n) {
+    if (!run(sluice::sim::sweep_options(n), "call", n)) ++failures;
+  }
+  std::printf("%llu calls, %d failures\n", static_cast<unsigned long long>(whole.faults.count()),
+              failures);
+  return failures == 0 ? 0 : 1;
+}
+
+}  // namespace
 
 int main(int argc, char** argv) {
   std::uint64_t seed = 1;
@@ -13,20 +49,15 @@ int main(int argc, char** argv) {
       forever = true;
     } else if (std::strcmp(argv[i], "--seed") == 0 && i + 1 < argc) {
       seed = std::strtoull(argv[++i], nullptr, 10);
+    } else if (std::strcmp(argv[i], "--sweep") == 0) {
+      return sweep(i + 1 < argc ? std::strtoull(argv[i + 1], nullptr, 10) : 0);
     } else {
-      std::fprintf(stderr, "usage: sim [--seed N] [--forever]\n");
+      std::fprintf(stderr, "usage: sim [--seed N] [--forever] | --sweep [N]\n");
       return 2;
     }
   }
   do {
-    sluice::sim::World world({.seed = seed});
-    const std::string failure = world.run();
-    std::printf(
-        "seed %llu: %llu deliveries, %llu gaps%s%s\n", static_cast<unsigned long long>(seed),
-        static_cast<unsigned long long>(world.deliveries),
-        static_cast<unsigned long long>(world.gaps), failure.empty() ? "" : ": ", failure.c_str());
-    std::fflush(stdout);
-    if (!failure.empty()) return 1;
+    if (!run({.seed = seed}, "seed", seed)) return 1;
     ++seed;
   } while (forever);
   return 0;

@@ -11,6 +11,9 @@ namespace {
 
 constexpr std::size_t kHeldBytes = 16 * 1024;
 constexpr std::size_t kPipeBytes = 2048;
+/// A timer that may fail comes every so many steps, and then stays away for so many.
+constexpr int kTickEvery = 20;
+constexpr int kTickLate = 60;
 
 std::size_t index_in(const std::vector<std::string>& log, std::string_view payload) {
   // From the end: messages are recent.
@@ -36,7 +39,7 @@ void SimGateway::start_process() {
                                         *this);
   link_ = std::make_unique<gateway::RelayLink>(
       gateway::RelayLinkOptions{.gateway_id = id_,
-                                .publish_wait = std::chrono::seconds(2),
+                                .publish_wait = world_.options.publish_wait,
                                 .publish_queue_bytes = kHeldBytes},
       *hub_, world_.time);
   hub_->attach(*link_);
@@ -62,6 +65,12 @@ void SimGateway::break_pipe() {
 
 void SimGateway::relay_gone() {
   break_pipe();
+}
+
+void SimGateway::stop() {
+  remove_all_clients();
+  break_pipe();
+  stopped_ = true;
 }
 
 void SimGateway::add_client() {
@@ -110,6 +119,8 @@ std::uint64_t SimGateway::outcomes() const {
 
 void SimGateway::deliver(ClientSession& session, gateway::FrameRef frame) {
   if (session.phase != gateway::SessionPhase::kOpen) return;
+  if (world_.faults.hit(Port::kDeliver))
+    return close(session, gateway::CloseCode::kPolicy, "too slow");
   const auto bytes = frame->bytes();
   const std::string_view payload = proto::as_text(bytes.subspan(bytes[1] < 126 ? 2 : 4));
   Seen& seen = seen_[session.ref.index];
@@ -168,9 +179,11 @@ void SimGateway::move_up() {
   const std::size_t room = kPipeBytes - std::min(kPipeBytes, to_relay_.size());
   const std::size_t n =
       std::min<std::size_t>(room, out.size() > 0 ? world_.random.below(out.size()) + 1 : 0);
+  if (n > 0 && world_.faults.hit(Port::kLinkWrite)) return break_pipe();
   to_relay_.append(out.substr(0, n));
   link_->sent(n);
   if (to_relay_.empty()) return;
+  if (world_.faults.hit(Port::kLinkRead)) return break_pipe();
   const std::size_t take = world_.random.below(to_relay_.size()) + 1;
   std::size_t done = 0;
   while (done < take && session_) {
@@ -186,6 +199,7 @@ void SimGateway::move_up() {
 void SimGateway::move_down() {
   while (to_gateway_.size() < kPipeBytes) {
     if (batch_.empty() && !session_->fill(batch_)) break;
+    if (world_.faults.hit(Port::kLinkWrite)) return break_pipe();
     std::array<iovec, 8> pieces;
     const std::size_t n = batch_.pieces(pieces);
     std::size_t moved = 0;
@@ -199,6 +213,7 @@ void SimGateway::move_down() {
     if (session_->ending()) break_pipe();
     return;
   }
+  if (world_.faults.hit(Port::kLinkRead)) return break_pipe();
   const std::size_t take = world_.random.below(to_gateway_.size()) + 1;
   const auto space = link_->prepare();
   const std::size_t k = std::min(space.size(), take);
@@ -211,29 +226,44 @@ void SimGateway::move_down() {
   }
 }
 
+void SimGateway::dial() {
+  if (redial_in_ > 0) {
+    --redial_in_;
+  } else if (world_.faults.hit(Port::kDial)) {
+    redial_in_ = kTickEvery;
+  } else {
+    session_ = std::make_unique<relay::GatewaySession>(*world_.router, *this);
+    link_->connected();
+  }
+}
+
+void SimGateway::tick() {
+  if (tick_late_ > 0) {
+    --tick_late_;
+  } else if (world_.ticks() % kTickEvery == 0 && world_.faults.hit(Port::kLinkTick)) {
+    tick_late_ = kTickLate;
+  } else if (!link_->tick() && session_) {
+    break_pipe();
+  }
+}
+
 void SimGateway::step() {
+  if (stopped_) return;
   if (stalled_ > 0) {  // SIGSTOP: nothing moves on this side
     --stalled_;
     return;
   }
-  if (!session_ && world_.router) {
-    if (redial_in_ > 0) {
-      --redial_in_;
-    } else {
-      session_ = std::make_unique<relay::GatewaySession>(*world_.router, *this);
-      link_->connected();
-    }
-  }
+  if (!session_ && world_.router) dial();
   if (session_) move_up();
   if (session_) move_down();
-  if (!link_->tick() && session_) break_pipe();
+  tick();
   sweep_closed();
 }
 
 // ---- the world
 
-World::World(WorldOptions o) : options(o), random(o.seed) {
-  broker = std::make_unique<FakeBroker>(time, random);
+World::World(WorldOptions o) : options(o), random(o.seed), faults(o.fail_at, o.fail_silently) {
+  broker = std::make_unique<FakeBroker>(time, random, faults);
   start_relay();
   for (int i = 0; i < options.gateways; ++i)
     gateways_.push_back(std::make_unique<SimGateway>(*this, i));
@@ -244,12 +274,17 @@ World::~World() {
 }
 
 void World::fail(const std::string& what) {
-  if (failure_.empty()) failure_ = "seed " + std::to_string(options.seed) + ": " + what;
+  if (!failure_.empty()) return;
+  failure_ = "seed " + std::to_string(options.seed) + ": " + what;
+  if (faults.happened()) {
+    failure_ += " (call " + std::to_string(options.fail_at) + ", " +
+                std::string(to_string(faults.failed())) + ", had failed)";
+  }
 }
 
 void World::start_relay() {
   relay::RouterOptions o;
-  o.linger = std::chrono::seconds(5);
+  o.linger = options.linger;
   o.ring.messages_max = options.ring_messages;
   o.gateway_queue_bytes = options.gateway_queue_bytes;
   o.publish_queue_bytes = kHeldBytes;
@@ -306,11 +341,41 @@ void World::act() {
   }
 }
 
+void World::act_by_script(int step) {
+  // Long enough apart for one recovery to end before the next begins, and for a channel to linger
+  // and go.
+  if (step == 0) broker->come_up();
+  if (step == 150) gateways_[0]->break_pipe();
+  if (step == 250) broker->go_down();
+  if (step > 270 && step % 10 == 0 && !broker->up()) broker->come_up();
+  if (step == 400) gateways_[1]->crash();
+  SimGateway& g = *gateways_[random.below(gateways_.size())];
+  if (step % 20 == 0 && step < 600) g.add_client();
+  if (step % 50 == 49) g.remove_client();
+  if (step >= 600) g.remove_client();
+  if (step % 3 == 0) g.publish();
+  if (step % 20 == 10)
+    broker->publish_from_outside(
+        channel_name(random.below(static_cast<std::uint64_t>(options.channels))),
+        "out." + std::to_string(++published_outside));
+}
+
 void World::step() {
+  ++ticks_;
   time.advance(std::chrono::milliseconds(5));
   broker->step();
-  router->tick();
+  if (tick_late_ > 0) {
+    --tick_late_;
+  } else if (ticks_ % kTickEvery == 0 && faults.hit(Port::kRelayTick)) {
+    tick_late_ = kTickLate;
+  } else {
+    router->tick();
+  }
   for (auto& gateway : gateways_) gateway->step();
+  check_bounds();
+}
+
+void World::check_bounds() {
   if (router->queue_bytes() >
       options.gateway_queue_bytes * static_cast<std::size_t>(options.gateways))
     fail("a gateway's queue is over its bound");
@@ -319,9 +384,11 @@ void World::step() {
 }
 
 void World::settle() {
-  if (!broker->up()) broker->come_up();
   for (auto& gateway : gateways_) gateway->stall(0);
-  for (int i = 0; i < 3000 && failure_.empty(); ++i) step();
+  for (int i = 0; i < options.settle_steps && failure_.empty(); ++i) {
+    if (!broker->up()) broker->come_up();
+    step();
+  }
 }
 
 void World::check_end() {
@@ -351,11 +418,42 @@ void World::check_end() {
     fail("the relay keeps channels without subscribers");
   if (router->publishes_in_flight() != 0 || !router->hold().empty())
     fail("the relay keeps publishes");
+  check_nothing_left();
+}
+
+/// All gateways end, and what they left behind has lingered long enough.
+void World::check_nothing_left() {
+  for (const auto& gateway : gateways_) gateway->stop();
+  time.advance(options.linger + router->options().ring.age_max);
+  router->tick();
+  if (router->gateways() != 0 || router->links() != 0 || router->queue_bytes() != 0)
+    fail("the relay keeps gateways that are gone");
+  if (router->ring().messages() != 0 || router->ring().bytes() != 0)
+    fail("the relay keeps messages that are too old");
+  if (router->hold().bytes() != 0) fail("the relay counts held publishes that are gone");
+}
+
+WorldOptions sweep_options(std::uint64_t fail_at) {
+  return {.seed = 1,
+          .gateways = 2,
+          .channels = 2,
+          .steps = 700,
+          .ring_messages = 32,
+          .gateway_queue_bytes = 4096,
+          .linger = std::chrono::milliseconds(500),
+          .publish_wait = std::chrono::milliseconds(500),
+          .settle_steps = 300,
+          .scripted = true,
+          .fail_at = fail_at};
 }
 
 std::string World::run() {
   for (int i = 0; i < options.steps && failure_.empty(); ++i) {
-    act();
+    if (options.scripted) {
+      act_by_script(i);
+    } else {
+      act();
+    }
     step();
   }
   if (failure_.empty()) settle();

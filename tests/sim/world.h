@@ -22,6 +22,7 @@
 #include "relay/gateway_session.h"
 #include "relay/router.h"
 #include "tests/sim/fake_broker.h"
+#include "tests/sim/faults.h"
 
 namespace sluice::sim {
 
@@ -32,7 +33,17 @@ struct WorldOptions {
   int steps = 20000;
   std::size_t ring_messages = 64;
   std::size_t gateway_queue_bytes = 4096;
+  Duration linger = std::chrono::seconds(5);
+  Duration publish_wait = std::chrono::seconds(2);
+  int settle_steps = 3000;
+  /// The short story of the fault sweep instead of random acts and random faults.
+  bool scripted = false;
+  std::uint64_t fail_at = 0;  ///< the n-th port call fails; 0: none
+  bool fail_silently = false;
 };
+
+/// The story that the fault sweep tells again and again, each time with another call failing.
+[[nodiscard]] WorldOptions sweep_options(std::uint64_t fail_at);
 
 class QuietWatcher final : public relay::RouterWatcher {
  public:
@@ -41,6 +52,7 @@ class QuietWatcher final : public relay::RouterWatcher {
   void channel_subscribed(std::string_view) override {}
   void channel_unsubscribed(std::string_view) override {}
   void continuity_lost(std::string_view, Duration) override {}
+  void message_oversized(std::string_view, std::uint64_t) override {}
   void gateway_overrun(std::string_view) override {}
   void gateway_forgotten(std::string_view) override {}
 };
@@ -82,6 +94,8 @@ class SimGateway final : public gateway::Delivery,
   [[nodiscard]] std::uint64_t accepted() const { return accepted_; }
   [[nodiscard]] std::uint64_t outcomes() const;
   void relay_gone();
+  /// Ends for good: no process takes its place.
+  void stop();
 
  private:
   struct Seen {
@@ -95,6 +109,8 @@ class SimGateway final : public gateway::Delivery,
   void move_up();
   void move_down();
   void sweep_closed();
+  void dial();
+  void tick();
 
   World& world_;
   std::string id_;
@@ -111,6 +127,8 @@ class SimGateway final : public gateway::Delivery,
   std::vector<gateway::ClientRef> closed_;
   int stalled_ = 0;
   int redial_in_ = 0;
+  int tick_late_ = 0;  ///< steps without a timer
+  bool stopped_ = false;
   std::uint64_t accepted_ = 0;
   std::uint64_t sent_ = 0;
 };
@@ -124,11 +142,13 @@ class World {
   [[nodiscard]] std::string run();
   void fail(const std::string& what);
 
+  [[nodiscard]] int ticks() const { return ticks_; }
   [[nodiscard]] std::string channel_name(std::uint64_t n) const { return "ch" + std::to_string(n); }
 
   WorldOptions options;
   ManualTime time;
   SeededRandom random;
+  Faults faults;
   QuietWatcher watcher;
   std::unique_ptr<FakeBroker> broker;
   std::unique_ptr<relay::Router> router;
@@ -139,13 +159,18 @@ class World {
  private:
   void start_relay();
   void act();
+  void act_by_script(int step);
   void step();
+  void check_bounds();
   void settle();
   void check_end();
+  void check_nothing_left();
 
   std::vector<std::unique_ptr<SimGateway>> gateways_;
   std::vector<std::unique_ptr<FakeBroker>> old_brokers_;
   std::string failure_;
+  int ticks_ = 0;
+  int tick_late_ = 0;  ///< steps without the relay's timer
 };
 
 }  // namespace sluice::sim

@@ -27,12 +27,18 @@ std::string relay_program() {
   return build_file("sluice-relay");
 }
 
+std::string tool_program() {
+  return build_file("sluice");
+}
+
 std::string gateway_program() {
   return build_file("sluice-gateway");
 }
 
-Relay::Relay(const TempDir& directory, Args args)
-    : socket_(directory.file("relay.sock")), args_(std::move(args)) {
+Relay::Relay(const TempDir& directory, Args args, Environment environment)
+    : socket_(directory.file("relay.sock")),
+      args_(std::move(args)),
+      environment_(std::move(environment)) {
   start();
 }
 
@@ -40,6 +46,7 @@ void Relay::start() {
   SpawnOptions options;
   options.args = {relay_program(), "--listen", address(), "--admin-listen", admin_.text()};
   append(options.args, args_);
+  options.env = environment_;
   process_ = std::make_unique<Process>(std::move(options));
   admin_ = address_of(*process_, "admin");
   process_->wait_line("\\bready\\b");
@@ -63,6 +70,13 @@ void Gateway::start() {
                   "--admin-listen",
                   admin_.text()};
   append(options.args, settings_.args);
+  // One address and one client stand for many here; what tests a limit says it.
+  for (const auto& [flag, value] :
+       {std::pair{"--client-message-rate", "off"}, std::pair{"--connection-rate-per-ip", "off"},
+        std::pair{"--max-connections-per-ip", "0"}}) {
+    if (std::find(options.args.begin(), options.args.end(), flag) == options.args.end())
+      append(options.args, {flag, value});
+  }
   options.fds = settings_.fds;
   options.env = settings_.env;
   process_ = std::make_unique<Process>(std::move(options));

@@ -9,6 +9,7 @@
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/wait.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <cstdlib>
@@ -16,6 +17,7 @@
 #include <filesystem>
 #include <fstream>
 #include <iostream>
+#include <sstream>
 
 extern char** environ;  // NOLINT(readability-redundant-declaration)
 
@@ -193,6 +195,13 @@ void Process::signal(int number) {
   if (!status_ && ::kill(pid_, number) != 0) throw_errno("kill");
 }
 
+void Process::limit_descriptors(std::uint64_t count) {
+  rlimit limit{};
+  if (::prlimit(pid_, RLIMIT_NOFILE, nullptr, &limit) != 0) throw_errno("prlimit");
+  limit.rlim_cur = count;
+  if (::prlimit(pid_, RLIMIT_NOFILE, &limit, nullptr) != 0) throw_errno("prlimit");
+}
+
 bool Process::running() {
   if (status_) return false;
   int raw = 0;
@@ -233,9 +242,31 @@ std::uint64_t Process::anonymous_bytes() const {
   return status_field("RssAnon");
 }
 
+std::uint64_t Process::peak_rss_bytes() const {
+  return status_field("VmHWM");
+}
+
+void Process::reset_peak() {
+  std::ofstream("/proc/" + std::to_string(pid_) + "/clear_refs") << "5";  // proc(5)
+}
+
 std::size_t Process::fd_count() const {
   const std::filesystem::directory_iterator entries("/proc/" + std::to_string(pid_) + "/fd");
   return static_cast<std::size_t>(std::distance(begin(entries), end(entries)));
+}
+
+Millis Process::cpu_time() const {
+  std::ifstream in("/proc/" + std::to_string(pid_) + "/stat");
+  std::string line;
+  std::getline(in, line);
+  // The name in brackets may hold anything: the fields count from behind it; utime is the 12th.
+  std::istringstream fields(line.substr(line.rfind(')') + 1));
+  std::string skipped;
+  for (int i = 0; i < 11; ++i) fields >> skipped;
+  long user = 0;
+  long system = 0;
+  if (!(fields >> user >> system)) throw HarnessError("no times of pid " + std::to_string(pid_));
+  return Millis((user + system) * 1000 / ::sysconf(_SC_CLK_TCK));
 }
 
 Finished run(SpawnOptions options, Millis wait) {

@@ -86,6 +86,13 @@ TEST(ParseRate, TakesWholeAndBrokenNumbers) {
   EXPECT_DOUBLE_EQ(parse_rate("0.5/s").value(), 0.5);
 }
 
+// Found by tests/fuzz: a drain at 1e308/s counted its clients in numbers that no integer holds.
+TEST(ParseRate, IsBounded) {
+  EXPECT_DOUBLE_EQ(parse_rate("1000000000/s").value(), 1e9);
+  EXPECT_EQ(parse_rate("1000000001/s").error().code, ErrorCode::kTooLarge);
+  EXPECT_FALSE(parse_rate(std::string(300, '9') + "/s"));
+}
+
 TEST(ParseRate, RefusesWhatIsNoRate) {
   for (const char* text : {"", "200", "/s", "0/s", "-1/s", "200/m", "200 /s", "inf/s", "nan/s"}) {
     EXPECT_FALSE(parse_rate(text)) << text;

@@ -14,7 +14,7 @@ Fragment fragment(std::string_view bytes, bool first, bool final, bool text = tr
 TEST(SessionInput, OnePieceIsNotCopied) {
   InboundMessage state;
   const std::string text = "hello";
-  const Input input = add_fragment(state, fragment(text, true, true), 100);
+  const Input input = add_fragment(state, fragment(text, true, true));
   ASSERT_EQ(input.verdict, InputVerdict::kMessage);
   EXPECT_EQ(static_cast<const void*>(input.message.data()), static_cast<const void*>(text.data()));
 }
@@ -24,12 +24,12 @@ TEST(SessionInput, AssemblesAtEverySplit) {
   for (std::size_t i = 0; i <= text.size(); ++i) {
     for (std::size_t j = i; j <= text.size(); ++j) {
       InboundMessage state;
-      ASSERT_EQ(add_fragment(state, fragment(text.substr(0, i), true, false), 100).verdict,
+      ASSERT_EQ(add_fragment(state, fragment(text.substr(0, i), true, false)).verdict,
                 InputVerdict::kMore);
-      ASSERT_EQ(add_fragment(state, fragment(text.substr(i, j - i), false, false), 100).verdict,
+      ASSERT_EQ(add_fragment(state, fragment(text.substr(i, j - i), false, false)).verdict,
                 InputVerdict::kMore);
       const std::string last = text.substr(j);
-      const Input input = add_fragment(state, fragment(last, false, true), 100);
+      const Input input = add_fragment(state, fragment(last, false, true));
       ASSERT_EQ(input.verdict, InputVerdict::kMessage);
       EXPECT_EQ(proto::as_text(input.message), text);
       release_message(state);
@@ -37,33 +37,11 @@ TEST(SessionInput, AssemblesAtEverySplit) {
   }
 }
 
-TEST(SessionInput, FailsAtTheBadByteAndAtATruncatedEnd) {
-  InboundMessage state;
-  EXPECT_EQ(add_fragment(state, fragment("ok\xFF", true, false), 100).verdict,
-            InputVerdict::kNotUtf8);
-  InboundMessage truncated;
-  EXPECT_EQ(add_fragment(truncated, fragment("\xE2\x82", true, true), 100).verdict,
-            InputVerdict::kNotUtf8);
-}
-
-TEST(SessionInput, BinaryIsNotChecked) {
-  InboundMessage state;
-  EXPECT_EQ(add_fragment(state, fragment("\xFF\xFE", true, true, false), 100).verdict,
-            InputVerdict::kMessage);
-}
-
-TEST(SessionInput, TheBoundHoldsForTheWholeMessage) {
-  InboundMessage state;
-  EXPECT_EQ(add_fragment(state, fragment("12345", true, false), 8).verdict, InputVerdict::kMore);
-  EXPECT_EQ(add_fragment(state, fragment("678", false, false), 8).verdict, InputVerdict::kMore);
-  EXPECT_EQ(add_fragment(state, fragment("9", false, true), 8).verdict, InputVerdict::kTooBig);
-}
-
 TEST(SessionInput, ALargeMessageGivesItsMemoryBack) {
   InboundMessage state;
-  ASSERT_EQ(add_fragment(state, fragment(std::string(5000, 'x'), true, false), 10000).verdict,
+  ASSERT_EQ(add_fragment(state, fragment(std::string(5000, 'x'), true, false)).verdict,
             InputVerdict::kMore);
-  ASSERT_EQ(add_fragment(state, fragment("y", false, true), 10000).verdict, InputVerdict::kMessage);
+  ASSERT_EQ(add_fragment(state, fragment("y", false, true)).verdict, InputVerdict::kMessage);
   release_message(state);
   EXPECT_LT(state.bytes.capacity(), 100U);
 }

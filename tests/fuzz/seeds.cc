@@ -1,0 +1,166 @@
+// fuzz_seeds DIR: writes inputs for the fuzzers to begin with into DIR/TARGET/, made by our own
+// encoders and from the specifications' examples. `./dev fuzz` gives them to each run beside the
+// corpus.
+#include <cstdio>
+#include <filesystem>
+#include <fstream>
+#include <string>
+#include <vector>
+
+#include "tests/unit/proto/samples.h"
+
+namespace {
+
+namespace fs = std::filesystem;
+using namespace std::string_literals;
+
+/// No cut: the number of chunk sizes is 0 (tests/fuzz/input.h).
+const std::string kWhole("\0", 1);
+/// Chunks of 1, 2 and 40 bytes.
+const std::string kCut("\x03\x00\x01\x27", 4);
+
+class Seeds {
+ public:
+  explicit Seeds(fs::path root) : root_(std::move(root)) {}
+
+  void add(const std::string& target, const std::string& bytes) {
+    fs::create_directories(root_ / target);
+    std::ofstream(root_ / target / ("seed-" + std::to_string(++count_)), std::ios::binary) << bytes;
+  }
+  [[nodiscard]] int count() const { return count_; }
+
+ private:
+  fs::path root_;
+  int count_ = 0;
+};
+
+void add_link_frames(Seeds& seeds) {
+  std::string all;
+  for (const sluice::proto::Sample& sample : sluice::proto::one_of_each()) {
+    seeds.add("link_decoder", kWhole + sample.bytes);
+    all += sample.bytes;
+  }
+  seeds.add("link_decoder", kWhole + all);
+  seeds.add("link_decoder", kCut + all);
+}
+
+void add_proxy_headers(Seeds& seeds) {
+  const std::string signature("\r\n\r\n\0\r\nQUIT\n", 12);
+  for (const std::string& header :
+       {"PROXY TCP4 192.0.2.7 198.51.100.1 51234 80\r\nGET / HTTP/1.1\r\n"s,
+        "PROXY TCP6 2001:db8::1 ::ffff:192.0.2.1 1 65535\r\n"s, "PROXY UNKNOWN\r\n"s,
+        "PROXY UNKNOWN ff 1 2\r\n"s, signature + "\x20\0\0\0"s,
+        signature + "\x21\x11\0\x0c\x01\x02\x03\x04\x05\x06\x07\x08\0\x50\x01\xbb"s,
+        signature + "\x21\x11\0\x10\x01\x02\x03\x04\x05\x06\x07\x08\0\x50\x01\xbb\x20\0\x01x"s,
+        signature + "\x21\x21\0\x24"s + std::string(36, '\1'),
+        signature + "\x21\x31\0\xd8"s + std::string(216, '\0')}) {
+    seeds.add("proxy_header", header);
+  }
+}
+
+void add_http_heads(Seeds& seeds) {
+  const std::string upgrade =
+      "Host: example.org\r\nConnection: keep-alive, Upgrade\r\nUpgrade: websocket\r\n"
+      "Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n";
+  for (const std::string& head :
+       {"GET / HTTP/1.1\r\n" + upgrade + "\r\n",
+        "GET /channel/a%2Db?x=1 HTTP/1.1\r\n" + upgrade +
+            "Origin: https://example.org:443\r\nSec-WebSocket-Protocol: x, chat\r\n\r\n"
+            "\x81\x80\0\0\0\0"s,
+        "GET http://example.org/ HTTP/1.1\r\n" + upgrade + "Origin: null\r\n\r\n",
+        "POST / HTTP/1.0\r\nContent-Length: 3\r\n\r\nabc"s, "GET / HTTP/2.0\r\nHost: a\r\n\r\n"s,
+        "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"s, "\x16\x03\x01\x02\0\x01\0\x01\xfc\x03\x03"s}) {
+    seeds.add("http_head", "\0"s + kWhole + head);
+    seeds.add("http_head", "\1"s + kCut + head);
+  }
+}
+
+/// A client's frame, masked.
+std::string frame(char first, const std::string& payload) {
+  const std::string mask = "\x37\xfa\x21\x3d";
+  std::string out(1, first);
+  if (payload.size() < 126) {
+    out += static_cast<char>(0x80U | payload.size());
+  } else {
+    out += "\xfe"s + static_cast<char>(payload.size() >> 8U) + static_cast<char>(payload.size());
+  }
+  out += mask;
+  for (std::size_t i = 0; i < payload.size(); ++i)
+    out += static_cast<char>(payload[i] ^ mask[i % 4]);
+  return out;
+}
+
+void add_messages(Seeds& seeds) {
+  const std::string smiley = "\xf0\x9f\x98\x80";
+  for (const std::string& stream :
+       {frame('\x81', "hello") + frame('\x82', "\0\1"s) + frame('\x88', "\x03\xe8bye"),
+        frame('\x01', smiley.substr(0, 2)) + frame('\x89', "ping") +
+            frame('\x80', smiley.substr(2)) + frame('\x8a', ""),
+        frame('\x01', smiley.substr(0, 3)) + frame('\x80', ""), frame('\x81', "\xed\xa0\x80"),
+        frame('\x02', std::string(200, 'x')) + frame('\x80', std::string(101, 'y')),
+        frame('\x88', ""), frame('\x88', "\x03\xed"), frame('\xc1', "rsv"), frame('\x83', "op"),
+        "\x81\x05hello"s}) {
+    seeds.add("ws_scanner", kWhole + stream);
+    seeds.add("ws_scanner", kCut + stream);
+  }
+  seeds.add("utf8", kWhole + "h\xc3\xa4\xe2\x82\xac" + smiley);
+  seeds.add("utf8", kCut + smiley + "\xed\xa0\x80");
+}
+
+void add_values(Seeds& seeds) {
+  for (const char* text : {"250ms",
+                           "1.5s",
+                           "2m",
+                           "1h",
+                           "64KiB",
+                           "512B",
+                           "1.5GiB",
+                           "200/s",
+                           "0660",
+                           "127.0.0.1:80",
+                           "[::1]:8080",
+                           "*:0",
+                           "unix:/run/x.sock",
+                           "fd:3",
+                           "10.0.0.0/8",
+                           "2001:db8::/32",
+                           "::ffff:192.0.2.1",
+                           "redis://user@redis.example:6379/2",
+                           "redis://[::1]:6379",
+                           "redis+unix://us%40er@/run/redis.sock?db=3"}) {
+    seeds.add("values", text);
+  }
+}
+
+void add_configurations(Seeds& seeds) {
+  const std::string gateway = "\1--id\n1111\n--listen=127.0.0.1:0\n--relay=unix:/run/r.sock\n";
+  const std::string relay = "\2--listen\nunix:/run/r.sock\n";
+  seeds.add("config", gateway + "--proxy-protocol=optional\n--trusted-proxy=10.0.0.0/8\n");
+  seeds.add("config", gateway +
+                          "MAX_CHANNELS=7\nALLOWED_ORIGIN=https://a.example,null\n---\n"
+                          "greeting = \"hello {id}\"\nping-interval = '5s'\ntag-messages = true\n");
+  seeds.add("config", "\1---\nid = 'a'\nlisten = ['*:1', 'unix:/x']\nrelay = \"unix:/r\"\n");
+  seeds.add("config", gateway + "--drain-rate=5/s\n--on-gap=close\n--max-message-size\n1MiB\n");
+  seeds.add("config", relay + "--broker=redis://u@h:1/2\nALLOW_UID=0,1000\n---\nring-age = '1m'\n");
+  seeds.add("config", relay + "---\n[table]\nx = { y = [1, 2.5, 1979-05-27] }\n");
+  seeds.add("config", "\2--help\n");
+  seeds.add("config", "\1--version\n");
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  if (argc != 2) {
+    std::fprintf(stderr, "usage: fuzz_seeds DIR\n");
+    return 2;
+  }
+  Seeds seeds{fs::path(argv[1])};
+  add_link_frames(seeds);
+  add_proxy_headers(seeds);
+  add_http_heads(seeds);
+  add_messages(seeds);
+  add_values(seeds);
+  add_configurations(seeds);
+  std::printf("%d seeds\n", seeds.count());
+  return 0;
+}

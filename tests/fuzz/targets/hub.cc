@@ -1,0 +1,369 @@
+// The gateway's pure core (gateway/hub, relay_link) between clients and a relay that may say
+// anything, correct or not, cut anywhere. The input is a list of operations. Promises, after each:
+//  - a message goes to all subscribers of one channel, to each once, as one frame per protocol;
+//  - a publish has one outcome or is pending; what is held and what waits for the relay is bounded;
+//  - what the link says is a valid conversation (PROTOCOL.md);
+//  - and when all have left, nothing is left.
+#include <algorithm>
+#include <map>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "common/check.h"
+#include "gateway/hub.h"
+#include "gateway/limits.h"
+#include "gateway/protocols/plain.h"
+#include "proto/encoder.h"
+#include "tests/fuzz/input.h"
+
+namespace sluice::gateway {
+namespace {
+
+using std::chrono::milliseconds;
+using std::chrono::seconds;
+
+constexpr std::size_t kClientsMax = 24;
+constexpr std::size_t kChannelsMax = 4;
+constexpr std::size_t kHoldBytes = 2000;
+constexpr Duration kPublishWait = seconds(2);
+
+/// Given up by then.
+constexpr std::size_t kOutputBytesMax = kLinkOutputHighBytes + 2 * proto::kPayloadBytesMax;
+
+std::string channel_name(std::size_t n) {
+  return "c" + std::to_string(n);
+}
+
+class World final : public Delivery, public HubObserver {
+ public:
+  explicit World(fuzz::Input& input)
+      : input_(input),
+        protocols_{PlainProtocol({.tag = "1:", .on_gap = OnGap::kIgnore}, time_),
+                   PlainProtocol({.tag = "", .on_gap = OnGap::kClose}, time_)},
+        hub_({.channels_max = kChannelsMax}, sessions_, *this, *this),
+        link_({.gateway_id = "g",
+               .publish_wait = kPublishWait,
+               .publish_queue_bytes = kHoldBytes,
+               .channels_max = kChannelsMax},
+              hub_, time_) {
+    hub_.attach(link_);
+  }
+
+  void run() {
+    while (!input_.empty()) {
+      operate();
+      check();
+    }
+    finish();
+  }
+
+  // Delivery.
+  void deliver(ClientSession& session, FrameRef frame) override {
+    CHECK(sessions_.find(session.ref) == &session && channel_of_.contains(session.ref.index));
+    round_.emplace_back(&session, std::move(frame));
+  }
+  void close(ClientSession& session, CloseCode, const char* reason) override {
+    CHECK(sessions_.find(session.ref) == &session);
+    CHECK(std::string_view(reason).size() <= kCloseReasonBytesMax);
+    if (session.phase != SessionPhase::kOpen) return;
+    session.phase = SessionPhase::kClosing;
+  }
+  // HubObserver.
+  void link_state(bool) override {}
+  void broker_state(bool, std::string_view) override {}
+  void channel_gap(const ChannelGap& gap) override { CHECK(members(gap.channel) > 0); }
+  void channel_subscribed(std::string_view channel) override { CHECK(members(channel) > 0); }
+  void channel_refused(std::string_view channel, std::string_view) override {
+    CHECK(members(channel) > 0);
+  }
+  void message_queued(std::uint32_t) override { check_round(); }
+
+ private:
+  void operate();
+  void open_client();
+  void close_client(std::size_t n);
+  void client_sends();
+  void connect();
+  void lose();
+  void relay_reads(std::size_t bytes);
+  void relay_says();
+  void relay_says_noise();
+  void feed(std::size_t bytes);
+  std::string relay_frame();
+  void check_round();
+  void check_output();
+  void check() const;
+  void finish();
+
+  [[nodiscard]] std::size_t members(std::string_view channel) const {
+    return static_cast<std::size_t>(
+        std::count_if(channel_of_.begin(), channel_of_.end(),
+                      [&](const auto& one) { return one.second == channel; }));
+  }
+  /// A number that is sometimes the right one.
+  std::uint64_t near(std::uint64_t right) {
+    const std::uint8_t how = input_.byte();
+    return how < 200 ? right : how - 200U;
+  }
+  std::uint32_t id() { return static_cast<std::uint32_t>(input_.below(6)); }
+
+  fuzz::Input& input_;
+  ManualTime time_;
+  SessionTable sessions_;
+  PlainProtocol protocols_[2];
+  Hub hub_;
+  RelayLink link_;
+  std::vector<ClientRef> clients_;
+  std::map<std::uint32_t, std::string> channel_of_;               ///< by session slot
+  std::vector<std::pair<const ClientSession*, FrameRef>> round_;  ///< one message's deliveries
+  std::uint64_t published_ = 0;                                   ///< by clients
+  bool connected_ = false;
+  std::string wire_;  ///< said by the relay, not yet read by the link
+  proto::Decoder reader_;
+  std::size_t frames_read_ = 0;
+  std::uint64_t last_request_ = 0;  ///< of a PUBLISH
+};
+
+void World::operate() {
+  switch (input_.below(16)) {
+    case 0:
+    case 1:
+      return open_client();
+    case 2:
+      if (!clients_.empty()) close_client(input_.below(clients_.size()));
+      return;
+    case 3:
+    case 4:
+      return client_sends();
+    case 5:
+      return connect();
+    case 6:
+      return lose();
+    case 7:
+    case 8:
+      return relay_reads(input_.byte() * std::size_t{16});
+    case 9:
+      time_.advance(milliseconds(input_.byte() * 10));
+      if (const auto alive = link_.tick(); !alive) lose();
+      CHECK(link_.output().size() <= kOutputBytesMax);
+      return;
+    case 10:
+      return relay_says_noise();
+    case 11:
+      return feed(input_.byte());
+    default:
+      return relay_says();
+  }
+}
+
+void World::open_client() {
+  if (clients_.size() >= kClientsMax) return;
+  ClientSession& session = sessions_.add();
+  session.protocol = &protocols_[input_.below(2)];
+  const std::string channel = channel_name(input_.below(kChannelsMax + 2));
+  const bool room = members(channel) > 0 || hub_.channels() < kChannelsMax;
+  clients_.push_back(session.ref);
+  if (room) channel_of_[session.ref.index] = channel;
+  hub_.opened(session, channel);
+  CHECK(room == (session.phase == SessionPhase::kOpen));
+}
+
+void World::close_client(std::size_t n) {
+  ClientSession* session = sessions_.find(clients_[n]);
+  CHECK(session != nullptr);
+  clients_.erase(clients_.begin() + static_cast<std::ptrdiff_t>(n));
+  hub_.closed(*session);
+  hub_.closed(*session);
+  channel_of_.erase(session->ref.index);
+  sessions_.remove(session->ref);
+}
+
+void World::client_sends() {
+  if (clients_.empty()) return;
+  ClientSession* session = sessions_.find(clients_[input_.below(clients_.size())]);
+  const std::string payload(input_.byte() * std::size_t{4}, 'p');
+  // Nothing of a client that is being closed reaches the Hub.
+  if (session->phase != SessionPhase::kOpen) return;
+  ++published_;
+  hub_.received(*session, proto::as_bytes(payload), true);
+}
+
+void World::connect() {
+  if (connected_) return;
+  connected_ = true;
+  reader_ = proto::Decoder();
+  frames_read_ = 0;
+  wire_.clear();
+  link_.connected();
+}
+
+void World::lose() {
+  connected_ = false;
+  link_.disconnected();
+  link_.disconnected();
+}
+
+void World::relay_reads(std::size_t bytes) {
+  if (!connected_) return;
+  const std::string_view out = link_.output();
+  reader_.feed(proto::as_bytes(out.substr(0, bytes)));
+  link_.sent(std::min(bytes, out.size()));
+  check_output();
+}
+
+void World::check_output() {
+  for (;;) {
+    const auto frame = reader_.next();
+    CHECK(frame.has_value());
+    if (!*frame) return;
+    CHECK((frames_read_++ == 0) == ((*frame)->header.type == proto::FrameType::kHello));
+    switch ((*frame)->header.type) {
+      case proto::FrameType::kHello:
+        CHECK(proto::decode_hello(**frame).has_value());
+        break;
+      case proto::FrameType::kSubscribe:
+        CHECK(proto::decode_subscribe(**frame).has_value());
+        break;
+      case proto::FrameType::kUnsubscribe:
+        CHECK(proto::decode_channel_only(**frame).has_value());
+        break;
+      case proto::FrameType::kPublish: {
+        const auto publish = proto::decode_publish(**frame);
+        CHECK(publish && publish->acknowledge && publish->request > last_request_);
+        CHECK(publish->wait_ms <= 2000);
+        last_request_ = publish->request;
+        break;
+      }
+      default:
+        CHECK((*frame)->header.type == proto::FrameType::kPing ||
+              (*frame)->header.type == proto::FrameType::kPong);
+    }
+  }
+}
+
+std::string World::relay_frame() {
+  const auto encoded = [](const auto& frame) {
+    std::string out;
+    proto::encode(out, frame);
+    return out;
+  };
+  const std::string text = "0123456789";
+  std::string out;
+  switch (input_.below(12)) {
+    case 0:
+      return encoded(proto::Welcome{.resumed = input_.flag(),
+                                    .last_sequence = near(0),
+                                    .relay_instance = 1 + input_.below(2),
+                                    .payload_bytes_max = input_.flag() ? 600U : 1U << 20U,
+                                    .software = "fuzz"});
+    case 1:
+    case 2:
+      return encoded(proto::Subscribed{.request = near(0),
+                                       .channel_id = id() + 1,
+                                       .continuous = input_.flag(),
+                                       .start = {1 + input_.below(2), input_.below(8)},
+                                       .channel = channel_name(input_.below(kChannelsMax + 2))});
+    case 3:
+    case 4:
+    case 5:
+      return encoded(proto::Message{.channel_id = id() + 1,
+                                    .sequence = near(link_.sequence() + 1),
+                                    .offset = input_.below(8),
+                                    .payload = proto::as_bytes(text).first(input_.below(10))});
+    case 6:
+      return encoded(proto::Gap{.channel_id = id() + 1,
+                                .sequence = near(link_.sequence() + input_.below(3)),
+                                .cause = static_cast<proto::GapCause>(1 + input_.below(3)),
+                                .position = {input_.below(3), input_.below(8)},
+                                .count = input_.flag() ? proto::kCountUnknown : 2});
+    case 7:
+      proto::encode_published(out, near(last_request_));
+      return out;
+    case 8:
+      return encoded(proto::ErrorFrame{near(last_request_),
+                                       static_cast<proto::ErrorReason>(input_.below(24)), text});
+    case 9:
+      return encoded(proto::BrokerState{static_cast<proto::BrokerLink>(input_.below(2)), text});
+    case 10:
+      proto::encode_unsubscribed(out, id() + 1);
+      return out;
+    default:
+      if (input_.below(8) == 0) return encoded(proto::Goodbye{.reason = {}, .text = text});
+      proto::encode_ping(out, input_.byte());
+      return out;
+  }
+}
+
+void World::relay_says() {
+  if (!connected_) return;
+  wire_ += relay_frame();
+  feed(input_.flag() ? wire_.size() : input_.byte());
+}
+
+void World::relay_says_noise() {
+  if (!connected_) return;
+  wire_ += input_.text();
+  feed(wire_.size());
+}
+
+void World::feed(std::size_t bytes) {
+  while (connected_ && bytes > 0 && !wire_.empty()) {
+    const auto room = link_.prepare();
+    const std::size_t n = std::min({room.size(), bytes, wire_.size()});
+    std::copy_n(wire_.begin(), n, room.begin());
+    wire_.erase(0, n);
+    bytes -= n;
+    if (const auto handled = link_.commit(n); !handled) {
+      CHECK(!handled.error().message.empty());
+      lose();
+    }
+    CHECK(link_.output().size() <= kOutputBytesMax);
+  }
+}
+
+void World::check_round() {
+  const auto deliveries = std::exchange(round_, {});
+  CHECK(!deliveries.empty());
+  const std::string& channel = channel_of_.at(deliveries.front().first->ref.index);
+  CHECK(deliveries.size() == members(channel));
+  std::set<std::uint32_t> seen;
+  std::map<const ClientProtocol*, const Frame*> frames;
+  for (const auto& [session, frame] : deliveries) {
+    CHECK(channel_of_.at(session->ref.index) == channel && seen.insert(session->ref.index).second);
+    CHECK(frames.try_emplace(session->protocol, frame.get()).first->second == frame.get());
+  }
+}
+
+void World::check() const {
+  std::set<std::string> channels;
+  for (const auto& [slot, channel] : channel_of_) channels.insert(channel);
+  CHECK(hub_.channels() == channels.size() && hub_.channels() <= kChannelsMax);
+  CHECK(hub_.subscriptions() == channel_of_.size() && round_.empty());
+  CHECK(link_.hold_bytes() <= kHoldBytes);
+  const RelayLinkStats& s = link_.stats();
+  CHECK(published_ == s.published + s.publish_timeouts + s.publish_queue_full + s.publish_refused +
+                          s.publish_unknown + link_.publishes_pending());
+}
+
+void World::finish() {
+  while (!clients_.empty()) close_client(0);
+  lose();
+  time_.advance(kPublishWait + seconds(1));
+  CHECK(link_.tick().has_value());
+  check();
+  CHECK(link_.publishes_pending() == 0 && link_.hold_bytes() == 0 && link_.output().empty());
+  CHECK(hub_.channels() == 0 && sessions_.size() == 0);
+}
+
+}  // namespace
+}  // namespace sluice::gateway
+
+extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
+  // Operations: more of them say nothing new.
+  constexpr std::size_t kBytesMax = 4096;
+  if (size > kBytesMax) return 0;
+  sluice::fuzz::Input input(data, size);
+  sluice::gateway::World(input).run();
+  return 0;
+}

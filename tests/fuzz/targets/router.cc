@@ -1,0 +1,505 @@
+// The relay's pure core (relay/router, gateway_session, indexes, ring) between gateways that may
+// say anything, correct or not, cut anywhere, and a broker that confirms, refuses, numbers messages
+// and goes away. The input is a list of operations. Promises, after each:
+//  - what a gateway gets is a valid conversation: link sequences +1, no message of an id before
+//    SUBSCRIBED or behind UNSUBSCRIBED, and a channel's offset never skips without a GAP;
+//  - a request is answered once;
+//  - bounds hold, the broker's subscriptions are the channels;
+//  - and when all have left, nothing is left.
+#include <algorithm>
+#include <array>
+#include <map>
+#include <memory>
+#include <optional>
+#include <set>
+#include <string>
+
+#include "common/check.h"
+#include "proto/encoder.h"
+#include "relay/gateway_session.h"
+#include "relay/limits.h"
+#include "relay/router.h"
+#include "tests/fuzz/input.h"
+
+namespace sluice::relay {
+namespace {
+
+using std::chrono::milliseconds;
+using std::chrono::seconds;
+
+constexpr std::size_t kLinks = 4;
+constexpr std::size_t kChannels = 6;
+constexpr std::size_t kInFlightMax = 6;
+constexpr std::size_t kPayloadBytesMax = 512;
+
+RouterOptions router_options() {
+  RouterOptions o;
+  o.linger = seconds(1);
+  o.ring = {.messages_max = 16, .bytes_max = 4096, .age_max = seconds(3)};
+  o.gateway_queue_bytes = 1024;
+  o.publish_queue_bytes = 2048;
+  o.gateways_max = 3;
+  o.channels_max = 4;
+  o.payload_bytes_max = kPayloadBytesMax;
+  return o;
+}
+
+std::string channel_name(std::size_t n) {
+  return "c" + std::to_string(n);
+}
+
+struct QuietWatcher final : RouterWatcher {
+  void broker_connected() override {}
+  void broker_away(std::string_view) override {}
+  void channel_subscribed(std::string_view) override {}
+  void channel_unsubscribed(std::string_view) override {}
+  void continuity_lost(std::string_view, Duration) override {}
+  void gateway_overrun(std::string_view) override {}
+  void gateway_forgotten(std::string_view) override {}
+};
+
+/// Notes; the input says when it answers.
+struct FuzzBroker final : Broker {
+  void start(BrokerEvents&) override {}
+  void subscribe(std::string_view channel) override { CHECK(subscribed.emplace(channel).second); }
+  void unsubscribe(std::string_view channel) override {
+    CHECK(subscribed.erase(std::string(channel)) == 1);
+  }
+  [[nodiscard]] bool can_publish(std::size_t) const override {
+    return up && in_flight.size() < kInFlightMax;
+  }
+  void publish(PublishId id, std::string_view channel, proto::Bytes payload,
+               proto::Bytes) override {
+    CHECK(can_publish(payload.size()) && payload.size() <= kPayloadBytesMax && !channel.empty());
+    if (at_once) return events->published(id, PublishOutcome::kPublished, "");
+    CHECK(in_flight.insert(id).second);
+  }
+  [[nodiscard]] std::string describe() const override { return "fuzz:"; }
+
+  BrokerEvents* events = nullptr;
+  bool up = false;
+  bool at_once = false;  ///< answers from inside publish(), as `memory` does
+  std::set<std::string> subscribed;
+  std::set<PublishId> in_flight;
+};
+
+/// What a gateway knows, by what came over its link. Lives on over a resume.
+struct Knowledge {
+  std::uint64_t instance = 0;
+  std::uint64_t sequence = 0;
+  std::map<std::uint32_t, proto::Position> ids;
+};
+
+/// A link as its gateway sees it.
+class Link final : public SessionHost {
+ public:
+  Link(Router& router, fuzz::Input& input, bool numbered)
+      : input_(input), session_(router, *this), numbered_(numbered) {}
+  void wake() override {}
+
+  void say(std::string_view bytes) {
+    wire_ += bytes;
+    move(input_.flag() ? wire_.size() : input_.byte());
+  }
+  void noise(std::string_view bytes) {
+    trusted_ = false;
+    say(bytes);
+  }
+  void move(std::size_t bytes) {
+    while (bytes > 0 && !wire_.empty() && !session_.ending()) {
+      const auto room = session_.prepare();
+      const std::size_t n = std::min({room.size(), bytes, wire_.size()});
+      std::copy_n(wire_.begin(), n, room.begin());
+      wire_.erase(0, n);
+      bytes -= n;
+      session_.commit(n);
+    }
+  }
+  void read(std::size_t bytes);
+  void ask(std::uint64_t request) { asked_.insert(request); }
+  [[nodiscard]] std::uint64_t next_request() { return ++request_; }
+  void hello(const std::string& id, Knowledge known, bool honest) {
+    if (said_hello_) trusted_ = false;  // a second one ends the link
+    said_hello_ = true;
+    known_ = std::move(known);
+    id_ = id;
+    honest_ = honest;
+  }
+
+  [[nodiscard]] GatewaySession& session() { return session_; }
+  [[nodiscard]] const std::string& id() const { return id_; }
+  /// What it knows at the end; nothing when it can't be resumed.
+  [[nodiscard]] std::optional<Knowledge> knowledge() const {
+    if (!trusted_ || !welcomed_ || !honest_) return std::nullopt;
+    return known_;
+  }
+
+ private:
+  void handle(const proto::FrameView& frame);
+  void on_welcome(const proto::Welcome& welcome);
+  void on_subscribed(const proto::Subscribed& answer);
+  void on_message(const proto::Message& message);
+  void on_gap(const proto::Gap& gap);
+  /// A broker that numbers its messages says its first number with the first message.
+  [[nodiscard]] bool first_number(const proto::Position& before) const {
+    return numbered_ && before.offset == 0;
+  }
+  void answered(std::uint64_t request) {
+    if (trusted_) CHECK(asked_.erase(request) == 1);
+  }
+
+  fuzz::Input& input_;
+  OutputBatch batch_;
+  GatewaySession session_;
+  proto::Decoder decoder_;
+  std::string wire_;
+  std::string id_;
+  Knowledge known_;
+  std::multiset<std::uint64_t> asked_;
+  std::uint64_t request_ = 0;
+  bool numbered_;
+  bool said_hello_ = false;
+  bool honest_ = true;   ///< said what it really had, so what comes must follow it
+  bool trusted_ = true;  ///< said nothing that this model did not make
+  bool welcomed_ = false;
+  bool ended_ = false;
+};
+
+void Link::read(std::size_t bytes) {
+  while (bytes > 0 && (!batch_.empty() || session_.fill(batch_))) {
+    std::array<iovec, 5> pieces;
+    const std::size_t count = batch_.pieces(pieces);
+    std::size_t taken = 0;
+    for (std::size_t i = 0; i < count && taken < bytes; ++i) {
+      const std::size_t n = std::min(pieces[i].iov_len, bytes - taken);
+      decoder_.feed({static_cast<const std::uint8_t*>(pieces[i].iov_base), n});
+      taken += n;
+    }
+    batch_.consume(taken);
+    bytes -= taken;
+  }
+  for (;;) {
+    const auto frame = decoder_.next();
+    CHECK(frame.has_value());
+    if (!*frame) return;
+    handle(**frame);
+  }
+}
+
+void Link::handle(const proto::FrameView& frame) {
+  using proto::FrameType;
+  CHECK(!ended_);
+  const FrameType type = frame.header.type;
+  CHECK(welcomed_ || type == FrameType::kWelcome || type == FrameType::kError ||
+        type == FrameType::kGoodbye);
+  switch (type) {
+    case FrameType::kWelcome:
+      return on_welcome(proto::decode_welcome(frame).value());
+    case FrameType::kSubscribed:
+      return on_subscribed(proto::decode_subscribed(frame).value());
+    case FrameType::kMessage:
+      return on_message(proto::decode_message(frame).value());
+    case FrameType::kGap:
+      return on_gap(proto::decode_gap(frame).value());
+    case FrameType::kUnsubscribed:
+      known_.ids.erase(proto::decode_channel_only(frame).value());
+      return;
+    case FrameType::kPublished:
+      return answered(proto::decode_sequence_only(frame).value());
+    case FrameType::kError: {
+      const auto error = proto::decode_error(frame).value();
+      if (error.request != 0 || !trusted_) return answered(error.request);
+      ended_ = true;
+      return;
+    }
+    case FrameType::kGoodbye:
+      ended_ = true;
+      return;
+    case FrameType::kBrokerState:
+      CHECK(proto::decode_broker_state(frame).has_value());
+      return;
+    default:
+      CHECK(type == FrameType::kPong);
+  }
+}
+
+void Link::on_welcome(const proto::Welcome& welcome) {
+  CHECK(!welcomed_ && (!welcome.resumed || welcome.relay_instance == known_.instance));
+  welcomed_ = true;
+  if (welcome.resumed) return;
+  honest_ = true;  // it begins afresh, whatever was claimed
+  known_ = {welcome.relay_instance, welcome.last_sequence, {}};
+}
+
+void Link::on_subscribed(const proto::Subscribed& answer) {
+  if (answer.request != 0) answered(answer.request);
+  // Told again: what has come since stands.
+  known_.ids.try_emplace(answer.channel_id, answer.start);
+}
+
+void Link::on_message(const proto::Message& message) {
+  if (!trusted_ || !honest_) return;
+  CHECK(message.sequence == known_.sequence + 1);
+  known_.sequence = message.sequence;
+  const auto id = known_.ids.find(message.channel_id);
+  CHECK(id != known_.ids.end());
+  CHECK(message.offset == id->second.offset + 1 || first_number(id->second));
+  id->second.offset = message.offset;
+}
+
+void Link::on_gap(const proto::Gap& gap) {
+  if (!trusted_ || !honest_) return;
+  CHECK(gap.sequence >= known_.sequence && gap.count > 0);
+  known_.sequence = gap.sequence;
+  const auto id = known_.ids.find(gap.channel_id);
+  CHECK(id != known_.ids.end());
+  const proto::Position before = std::exchange(id->second, gap.position);
+  if (gap.count == proto::kCountUnknown || first_number(before)) return;
+  // SUBSCRIBED says an epoch of the router's own, also where the broker has one.
+  CHECK(gap.position.epoch == before.epoch || numbered_);
+  CHECK(gap.position.offset == before.offset + gap.count);
+}
+
+class World {
+ public:
+  explicit World(fuzz::Input& input)
+      : input_(input),
+        random_(input.byte()),
+        router_(router_options(), broker_, watcher_, time_, random_) {
+    broker_.events = &router_;
+    broker_.at_once = input.flag();
+    numbered_ = input.flag();
+  }
+
+  void run() {
+    while (!input_.empty()) {
+      operate();
+      check();
+    }
+    finish();
+  }
+
+ private:
+  void operate();
+  void open(std::size_t n);
+  void drop(std::size_t n);
+  void say(Link& link);
+  void say_hello(Link& link);
+  void broker_event();
+  void broker_message();
+  void outcome();
+  void check() const;
+  void finish();
+
+  fuzz::Input& input_;
+  ManualTime time_;
+  SeededRandom random_;
+  QuietWatcher watcher_;
+  FuzzBroker broker_;
+  Router router_;
+  std::array<std::unique_ptr<Link>, kLinks> links_;
+  std::map<std::string, Knowledge> known_;  ///< by gateway id
+  bool numbered_ = false;                   ///< the broker numbers its messages
+  std::map<std::string, proto::Position> numbers_;
+};
+
+void World::operate() {
+  const std::size_t n = input_.below(kLinks);
+  const std::size_t what = input_.below(16);
+  Link* link = links_[n].get();
+  if (what == 0) return drop(n);
+  if (what <= 4) return broker_event();
+  if (what == 5) {
+    time_.advance(milliseconds(input_.byte() * 8));
+    return router_.tick();
+  }
+  if (link == nullptr) return open(n);
+  if (what == 6) return link->noise(input_.text());
+  if (what == 7) return link->move(input_.byte());
+  if (what <= 10) return link->read(input_.byte() * std::size_t{8});
+  if (what == 11 && input_.below(32) == 0) return link->session().finish("fuzz");
+  if (what == 11 && input_.below(32) == 1)
+    return link->session().refuse_link(proto::ErrorReason::kMalformed, "fuzz");
+  if (what == 11 && input_.below(64) == 2) return router_.shut_down();
+  say(*link);
+}
+
+void World::open(std::size_t n) {
+  links_[n] = std::make_unique<Link>(router_, input_, numbered_);
+  say_hello(*links_[n]);
+}
+
+void World::drop(std::size_t n) {
+  if (!links_[n]) return;
+  const std::string id = links_[n]->id();
+  const auto known = links_[n]->knowledge();
+  const bool was_open = links_[n]->session().open();
+  links_[n].reset();
+  if (!was_open) return;
+  known_.erase(id);
+  if (known) known_[id] = *known;
+}
+
+void World::say_hello(Link& link) {
+  const std::string id = "g" + std::to_string(input_.below(5));
+  const auto known = known_.find(id);
+  Knowledge knowledge = known == known_.end() ? Knowledge{} : known->second;
+  proto::Hello hello{.resume = input_.flag(), .gateway_id = id, .software = "fuzz"};
+  bool honest = known != known_.end();
+  hello.relay_instance = knowledge.instance;
+  hello.last_sequence = knowledge.sequence;
+  if (input_.below(8) == 0) {  // a liar: what it is sent then need not follow what it had
+    honest = false;
+    hello.relay_instance = router_.instance();
+    hello.last_sequence = input_.byte();
+    knowledge.instance = router_.instance();
+  }
+  link.hello(id, std::move(knowledge), honest);
+  std::string out;
+  proto::encode(out, hello);
+  link.say(out);
+}
+
+void World::say(Link& link) {
+  std::string out;
+  const std::string channel = channel_name(input_.below(kChannels));
+  const auto id = static_cast<std::uint32_t>(1 + input_.below(5));
+  switch (input_.below(8)) {
+    case 0:
+    case 1: {
+      const std::uint64_t request = link.next_request();
+      link.ask(request);
+      proto::encode(out, proto::Subscribe{.request = request,
+                                          .from_position = input_.flag(),
+                                          .position = {input_.below(3), input_.below(8)},
+                                          .channel = channel});
+      break;
+    }
+    case 2:
+      proto::encode_unsubscribe(out, id);
+      break;
+    case 3:
+    case 4:
+    case 5: {
+      const std::string payload(input_.byte() * std::size_t{3}, 'p');
+      const bool acknowledge = input_.below(4) != 0;
+      const std::uint64_t request = link.next_request();
+      if (acknowledge) link.ask(request);
+      proto::encode(out, proto::Publish{.request = request,
+                                        .acknowledge = acknowledge,
+                                        .channel_id = input_.flag() ? id : 0,
+                                        .channel = channel,
+                                        .wait_ms = static_cast<std::uint32_t>(input_.integer(2)),
+                                        .payload = proto::as_bytes(payload),
+                                        .meta = {}});
+      break;
+    }
+    case 6:
+      proto::encode_ping(out, input_.byte());
+      break;
+    default:
+      if (input_.below(16) != 0) return;
+      proto::encode(out, proto::Goodbye{.reason = {}, .text = "fuzz"});
+  }
+  link.say(out);
+}
+
+void World::broker_event() {
+  const std::string channel = channel_name(input_.below(kChannels));
+  switch (input_.below(12)) {
+    case 0:
+      broker_.up = true;
+      return router_.broker_connected();
+    case 1:
+      // Its publishes are of unknown fate.
+      for (const PublishId id : std::exchange(broker_.in_flight, {}))
+        router_.published(id, PublishOutcome::kUnknownFate, "lost");
+      broker_.up = false;
+      return router_.broker_away("fuzz");
+    case 2:
+    case 3:
+    case 4: {
+      std::optional<Duration> uncovered;
+      if (input_.flag()) uncovered = milliseconds(input_.byte());
+      return router_.subscribed(channel, uncovered);
+    }
+    case 5:
+    case 6:
+      return outcome();
+    default:
+      return broker_message();
+  }
+}
+
+void World::broker_message() {
+  static const std::vector<std::uint8_t> oversized(proto::kPayloadBytesMax + 1);
+  const std::string channel = channel_name(input_.below(kChannels));
+  const std::string payload(input_.byte() * std::size_t{5}, 'm');
+  const std::string meta(input_.below(20), 'x');
+  const bool too_large = input_.below(32) == 0;
+  std::optional<proto::Position> position;
+  if (numbered_) {
+    proto::Position& number = numbers_[channel];
+    const std::size_t jump = input_.below(16);
+    if (number.epoch == 0 || jump == 0) number = {number.epoch + 1, 0};
+    number.offset += jump == 1 ? 3 : 1;
+    position = number;
+  }
+  router_.message(channel, too_large ? proto::Bytes(oversized) : proto::as_bytes(payload),
+                  proto::as_bytes(meta), position);
+}
+
+void World::outcome() {
+  if (broker_.in_flight.empty()) return;
+  const auto which = std::next(broker_.in_flight.begin(),
+                               static_cast<std::ptrdiff_t>(input_.below(broker_.in_flight.size())));
+  const PublishId id = *which;
+  broker_.in_flight.erase(which);
+  router_.published(id, static_cast<PublishOutcome>(input_.below(3)), "fuzz");
+}
+
+void World::check() const {
+  const RouterOptions& o = router_.options();
+  const std::size_t largest = proto::kHeaderBytes + 255 * 5 + 20;
+  CHECK(router_.queue_bytes() <= router_.gateways() * (o.gateway_queue_bytes + largest));
+  CHECK(router_.ring().messages() <= o.ring.messages_max);
+  CHECK(router_.ring().messages() <= 1 || router_.ring().bytes() <= o.ring.bytes_max);
+  CHECK(router_.hold().bytes() <= o.publish_queue_bytes);
+  CHECK(router_.channels() <= o.channels_max && router_.gateways() <= o.gateways_max);
+  CHECK(router_.subscriptions() <= router_.channels() * router_.gateways());
+  CHECK(broker_.subscribed.size() == router_.channels());
+  CHECK(router_.publishes_in_flight() == broker_.in_flight.size());
+  std::size_t open = 0;
+  for (const auto& link : links_) open += link && link->session().open() ? 1U : 0U;
+  CHECK(router_.links() == open);
+}
+
+void World::finish() {
+  for (std::size_t n = 0; n < kLinks; ++n) {
+    if (links_[n]) links_[n]->read(SIZE_MAX);
+    drop(n);
+  }
+  for (const PublishId id : std::exchange(broker_.in_flight, {}))
+    router_.published(id, PublishOutcome::kUnknownFate, "lost");
+  broker_.up = false;
+  time_.advance(kPublishWaitMax + router_.options().ring.age_max + router_.options().linger);
+  router_.tick();
+  check();
+  CHECK(router_.channels() == 0 && router_.subscriptions() == 0 && broker_.subscribed.empty());
+  CHECK(router_.gateways() == 0 && router_.links() == 0 && router_.queue_bytes() == 0);
+  CHECK(router_.hold().empty() && router_.hold().bytes() == 0);
+  CHECK(router_.publishes_in_flight() == 0);
+  CHECK(router_.ring().messages() == 0 && router_.ring().bytes() == 0);
+}
+
+}  // namespace
+}  // namespace sluice::relay
+
+extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
+  // Operations: more of them say nothing new.
+  constexpr std::size_t kBytesMax = 4096;
+  if (size > kBytesMax) return 0;
+  sluice::fuzz::Input input(data, size);
+  sluice::relay::World(input).run();
+  return 0;
+}
