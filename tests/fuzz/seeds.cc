@@ -93,7 +93,10 @@ std::string frame(char first, const std::string& payload) {
 void add_messages(Seeds& seeds) {
   const std::string smiley = "\xf0\x9f\x98\x80";
   for (const std::string& stream :
-       {frame('\x81', "hello") + frame('\x82', "\0\1"s) + frame('\x88', "\x03\xe8bye"),
+       {frame('\x81', "hello") + frame('\x82', "\0\1"s) +
+            frame('\x88',
+                  "\x03\xe8"
+                  "bye"),
         frame('\x01', smiley.substr(0, 2)) + frame('\x89', "ping") +
             frame('\x80', smiley.substr(2)) + frame('\x8a', ""),
         frame('\x01', smiley.substr(0, 3)) + frame('\x80', ""), frame('\x81', "\xed\xa0\x80"),
