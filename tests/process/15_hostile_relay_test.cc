@@ -142,7 +142,8 @@ TEST_F(HostileLink, GarbageEndsItsLinkAlone) {
 
 TEST_F(HostileLink, SilentLinksAreBoundedInNumberAndTime) {
   start({"--max-gateways", "2"});
-  constexpr std::size_t kPlaces = 2 + 16 - 1;  // one is the gateway's
+  constexpr std::size_t kPlaces =
+      2 + 16 + 16 - 1;  // gateways, tools, unnamed; one is the gateway's
   twice(relay().process(), relay().admin(), kRelayGauges, kSlackBytes, [&] {
     const double too_many = refused("too_many");
     const double malformed = refused("malformed");

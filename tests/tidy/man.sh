@@ -25,6 +25,17 @@ quiet() {
   if ! said=$("$@" 2>&1 >/dev/null) || [[ -n $said ]]; then complain "$what: ${said:-failed}"; fi
 }
 
+# help_of PROGRAM: of sluice, what its commands say; its own --help is about them.
+help_of() {
+  local command
+  if [[ $(basename "$1") != sluice ]]; then
+    "$1" --help
+  else
+    for command in status tail publish version; do "$1" "$command" --help; done
+    printf '  --relay\n  --json\n'
+  fi
+}
+
 for program in "$@"; do
   name=$(basename "$program")
   sources=("$pages/$name".[18].scd)
@@ -44,14 +55,14 @@ for program in "$@"; do
   [[ -z $said ]] || complain "$said"
   text=$(LC_ALL=C.UTF-8 MANWIDTH=2000 man -l "$page" | col -b)
   [[ $text == *"$("$program" --version | sed -n 's/.* //p;q')"* ]] || complain "$page: not the version of $name"
-  flags=$("$program" --help | sed -nE 's/^ +(-[a-z],)?(--[a-z-]+).*/\2/p')
+  flags=$(help_of "$program" | sed -nE 's/^ +(-[a-z],)?(--[a-z-]+).*/\2/p')
   [[ -n $flags ]] || complain "$name --help names no flag"
   for flag in $flags; do
     grep -qE "^ +$flag( |$)" <<<"$text" || complain "$page: $flag is missing"
   done
   for flag in $(grep -oE '\*--[a-z-]+' "${sources[0]}" | tr -d '*' | sort -u); do
     for known in "$@"; do
-      "$known" --help | grep -qE "^ +(-[a-z],)?$flag( |$)" && continue 2
+      help_of "$known" | grep -E "^ +(-[a-z],)?$flag( |$)" >/dev/null && continue 2
     done
     complain "${sources[0]} names $flag, which no program has"
   done

@@ -1,6 +1,7 @@
 #include "tests/process/support/baseline.h"
 
 #include <algorithm>
+#include <optional>
 #include <utility>
 
 #include "tests/process/support/metrics.h"
@@ -59,9 +60,15 @@ std::string Baseline::difference() const {
 
 void twice(const Process& process, const Endpoint& admin, const std::vector<std::string>& gauges,
            std::uint64_t slack_bytes, const std::function<void()>& round) {
-  const Baseline before(process, admin, gauges);
+  // Connections of what came before may still be ending.
+  std::optional<Baseline> before;
+  for (const Deadline deadline = Deadline::in(30s); !deadline.passed();) {
+    before.emplace(process, admin, gauges);
+    observe_for(700ms);
+    if (before->difference().empty()) break;
+  }
   round();
-  ASSERT_TRUE(before.returned()) << "after the first round";
+  ASSERT_TRUE(before->returned()) << "after the first round";
   const Baseline base(process, admin, gauges);
   round();
   EXPECT_TRUE(base.returned()) << "after the second round";

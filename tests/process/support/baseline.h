@@ -26,12 +26,13 @@ class Baseline {
   /// freed.
   [[nodiscard]] ::testing::AssertionResult memory_within(std::uint64_t slack_bytes) const;
 
+  /// What is not at base now, in words.
+  [[nodiscard]] std::string difference() const;
+
   [[nodiscard]] std::size_t descriptors() const { return descriptors_; }
   [[nodiscard]] std::uint64_t bytes() const { return bytes_; }
 
  private:
-  [[nodiscard]] std::string difference() const;
-
   const Process& process_;
   Endpoint admin_;
   std::size_t descriptors_;

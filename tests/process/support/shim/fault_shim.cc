@@ -97,6 +97,12 @@ ssize_t recv(int fd, void* bytes, size_t size, int flags) {
   return fault_on(FaultCall::kReceive, fd) != 0 ? -1 : real(fd, bytes, size, flags);
 }
 
+// The gateway's own recv, which comes before ours, is this.
+ssize_t recvfrom(int fd, void* bytes, size_t size, int flags, sockaddr* from, socklen_t* length) {
+  static auto* const real = next<decltype(::recvfrom)>("recvfrom");
+  return fault_on(FaultCall::kReceive, fd) != 0 ? -1 : real(fd, bytes, size, flags, from, length);
+}
+
 ssize_t recvmsg(int fd, msghdr* message, int flags) {
   static auto* const real = next<decltype(::recvmsg)>("recvmsg");
   return fault_on(FaultCall::kReceive, fd) != 0 ? -1 : real(fd, message, flags);
