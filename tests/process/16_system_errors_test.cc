@@ -180,7 +180,12 @@ void exhaust(Process& process) {
   process.limit_descriptors(highest);
 }
 
+/// UBSan tells an object's type by reading its memory through a pipe; without a descriptor for that
+/// it takes every object for a wrong one.
+constexpr const char* kNeedsDescriptors = "the sanitizer itself needs descriptors";
+
 TEST(Descriptors, GatewayWithoutAnyLeftDoesNotSpin) {
+  if (kSanitized) GTEST_SKIP() << kNeedsDescriptors;
   Stack stack;
   Gateway& gateway = stack.gateway();
   WsClient witness = WsClient::connect(gateway.endpoint());
@@ -207,6 +212,7 @@ TEST(Descriptors, GatewayWithoutAnyLeftDoesNotSpin) {
 }
 
 TEST(Descriptors, RelayWithoutAnyLeftDoesNotSpin) {
+  if (kSanitized) GTEST_SKIP() << kNeedsDescriptors;
   Stack stack;
   Relay& relay = stack.relay();
   WsClient witness = WsClient::connect(stack.gateway().endpoint());
