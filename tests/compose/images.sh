@@ -16,7 +16,7 @@ have_images() {
 pull_images() {
   local image
   for image in "${official_images[@]}"; do
-    podman image exists "$image" || timeout "$pull_seconds" podman pull -q "$image" >/dev/null 2>"$state/pull.log" || return 1
+    podman image exists "$image" || bounded "$pull_seconds" podman pull -q "$image" >/dev/null 2>"$state/pull.log" || return 1
   done
 }
 
@@ -38,7 +38,7 @@ make_base_image() {
     return 1
   }
   tree=$(mktemp -d "$state/base.XXXXXX")
-  if ! timeout "$debootstrap_seconds" debootstrap --variant=minbase --include=ca-certificates bookworm "$tree" "$mirror" \
+  if ! bounded "$debootstrap_seconds" debootstrap --variant=minbase --include=ca-certificates bookworm "$tree" "$mirror" \
     >"$state/debootstrap.log" 2>&1; then
     tail -n 5 "$state/debootstrap.log" >&2
     rm -rf --one-file-system "$tree"
@@ -68,7 +68,7 @@ stand_ins() {
     podman image exists "$image" && continue
     name=${image##*/}
     say "no registry within reach: stand-in for ${name%:*} from Debian's package"
-    timeout 240 podman build -q -t "$image" "$here/${name%:*}" >"$state/stand-in.log" 2>&1 || {
+    bounded 240 podman build -q -t "$image" "$here/${name%:*}" >"$state/stand-in.log" 2>&1 || {
       tail -n 20 "$state/stand-in.log" >&2
       return 1
     }

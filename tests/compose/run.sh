@@ -25,8 +25,16 @@ source "$here/engine.sh"
 # shellcheck source=tests/compose/images.sh
 source "$here/images.sh"
 
+# bounded SECONDS COMMAND...: waited for in a way that a signal interrupts, so that the end is in order whoever ends us.
+bounded() {
+  timeout "$@" &
+  child=$!
+  wait "$child"
+}
+child=''
+
 # compose SECONDS COMMAND...
-compose() { timeout "$1" podman-compose -p "$project" -f "$root/compose/compose.yaml" "${@:2}"; }
+compose() { bounded "$1" podman-compose -p "$project" -f "$root/compose/compose.yaml" "${@:2}"; }
 
 # Something free outside the range that the kernel deals out.
 free_port() {
@@ -64,7 +72,8 @@ on_exit() {
   local status=$?
   trap '' INT TERM HUP
   trap - EXIT
-  [[ $status -eq 0 || $status -eq $skip_code || -z $state ]] || logs || true
+  if [[ -n $child ]] && kill -TERM "$child" 2>/dev/null; then wait "$child" || true; fi
+  [[ $status -eq 0 || $status -eq 130 || $status -eq $skip_code || -z $state ]] || logs || true
   [[ -z $state ]] || engine_clean
   [[ -z $run_state ]] || rm -rf --one-file-system "$run_state"
   exit "$status"
@@ -116,7 +125,7 @@ main() {
   say "base images after $SECONDS s"
   bring_up
   say "stack up on $SLUICE_PUBLISH after $SECONDS s"
-  timeout "$drive_seconds" node "$root/tests/process/node/compose_stack.mjs" "ws://$SLUICE_PUBLISH" "$project" ||
+  bounded "$drive_seconds" node "$root/tests/process/node/compose_stack.mjs" "ws://$SLUICE_PUBLISH" "$project" ||
     fail "clients and faults: see above"
   take_down
   say "passed after $SECONDS s, nothing left behind"

@@ -18,6 +18,14 @@ constexpr auto kPublishFate = 8s;
 /// What no client may send.
 std::string broken_bytes(std::uint64_t kind) {
   switch (kind) {
+    case 2:
+      return test::unmasked_frame(WsOpcode::kText, "unmasked");
+    case 3:
+      return test::client_frame(WsOpcode::kContinuation, "of nothing");
+    case 4:
+      return test::client_frame(WsOpcode::kPing, "in pieces", false);
+    case 5:
+      return test::client_frame(WsOpcode::kClose, "x");
     case 0:
       return test::client_frame(static_cast<WsOpcode>(3), "reserved");
     case 1:
@@ -26,7 +34,7 @@ std::string broken_bytes(std::uint64_t kind) {
       return test::client_frame(WsOpcode::kText, std::string(70000, 'x'));
   }
 }
-constexpr std::uint64_t kBrokenKinds = 3;
+constexpr std::uint64_t kBrokenKinds = 7;
 
 const std::array<std::string, 3> kHalfHeads{"GET / HTTP/1.1\r\nHost: x", "G", ""};
 

@@ -1,5 +1,6 @@
 // soak --minutes N [--seed S] [--clients N] [--logs DIR]. Exit code 0: every promise kept; 1: one
-// broken, the logs are kept and what happened is printed; 2: wrong flags.
+// broken, the logs are kept and what happened is printed; 2: wrong flags; 3: a program did not
+// start.
 #include <CLI/CLI.hpp>
 #include <filesystem>
 #include <iostream>
@@ -58,7 +59,13 @@ int main(int argc, char** argv) {
   std::ostringstream command;
   command << replay << " --minutes " << minutes << " --seed " << seed << " --clients " << clients;
   std::cout << "seed " << seed << "\n" << std::flush;
-  const soak::SoakResult result = soak::Soak(options).run();
+  soak::SoakResult result;
+  try {
+    result = soak::Soak(options).run();
+  } catch (const test::HarnessError& error) {
+    std::cerr << "soak: " << error.what() << "; logs: " << logs << "\n";
+    return 3;
+  }
   print(result);
   if (result.violation.empty()) {
     std::filesystem::remove_all(logs);

@@ -72,17 +72,24 @@ async function reachesAll(text, clients) {
 }
 
 let serial = 0;
-/// After an outage: messages are sent until one has reached all. Earlier ones may be lost, which gateways tell.
+/// Returns the number of its subscribers.
+const publishAtRedis = (text) => podman("exec", container("rds"), "redis-cli", "PUBLISH", "livechat", text);
+
+/// After an outage: Redis is given messages until one has reached all. Earlier ones may be lost, which gateways tell. Clients send only
+/// then: what waits longer than --publish-wait closes its sender, and how long an outage lasts is the machine's affair.
 async function trafficResumes(sender, clients) {
   await until("traffic resumes", async () => {
     const text = `are you there ${++serial}`;
-    sender.socket.send(text);
+    publishAtRedis(text);
     for (let i = 0; i < 10; ++i) {
       if (clients.every((client) => client.count(text) === 1)) return true;
       await pause(50);
     }
     return false;
   });
+  const text = `and from here ${++serial}`;
+  sender.socket.send(text);
+  await reachesAll(text, clients);
 }
 
 async function restart(service, start) {
@@ -95,7 +102,7 @@ async function snippet(clients) {
   clients[0].socket.send("Hello! I'm client 1");
   await reachesAll("Hello! I'm client 1", clients);
   // The stack's own Redis has one subscriber: the relay.
-  assert.equal(podman("exec", container("rds"), "redis-cli", "PUBLISH", "livechat", "hi from redis"), "1");
+  assert.equal(publishAtRedis("hi from redis"), "1");
   await reachesAll("hi from redis", clients);
 }
 
@@ -162,7 +169,7 @@ say("all four gateways serve");
 clients = await gatewayKilled(clients);
 say("gateway killed and started again");
 await killedBehindThem("rds", clients);
-assert.equal(podman("exec", container("rds"), "redis-cli", "PUBLISH", "livechat", "redis again"), "1");
+assert.equal(publishAtRedis("redis again"), "1");
 await reachesAll("redis again", clients);
 say("Redis killed and started again, clients stayed");
 await killedBehindThem("relay", clients);

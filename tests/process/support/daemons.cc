@@ -7,6 +7,9 @@
 namespace sluice::test {
 namespace {
 
+/// On a machine that does much else.
+constexpr auto kStartWait = 60s;
+
 /// The build directory: compiled in, or from the environment for binaries from elsewhere.
 std::string build_file(const std::string& name) {
   const char* given = std::getenv("SLUICE_BUILD_DIR");
@@ -14,7 +17,8 @@ std::string build_file(const std::string& name) {
 }
 
 Endpoint address_of(Process& process, const std::string& what) {
-  return Endpoint::parse(process.wait_line("\\b" + what + " on (unix:\\S+|[0-9.]+:[0-9]+)")[1]);
+  return Endpoint::parse(
+      process.wait_line("\\b" + what + " on (unix:\\S+|[0-9.]+:[0-9]+)", kStartWait)[1]);
 }
 
 void append(Args& to, const Args& more) {
@@ -49,7 +53,7 @@ void Relay::start() {
   options.env = environment_;
   process_ = std::make_unique<Process>(std::move(options));
   admin_ = address_of(*process_, "admin");
-  process_->wait_line("\\bready\\b");
+  process_->wait_line("\\bready\\b", kStartWait);
 }
 
 Gateway::Gateway(GatewaySettings settings) : settings_(std::move(settings)) {

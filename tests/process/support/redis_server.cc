@@ -8,6 +8,7 @@ namespace {
 
 constexpr const char* kProgram = "/usr/bin/redis-server";
 constexpr int kStartAttempts = 5;
+constexpr auto kStartWait = 60s;  // on a machine that does much else
 
 }  // namespace
 
@@ -49,7 +50,7 @@ void RedisServer::start() {
   SpawnOptions options;
   options.args = std::move(args);
   process_ = std::make_unique<Process>(std::move(options));
-  process_->wait_line("ready to accept connections at");
+  process_->wait_line("ready to accept connections at", kStartWait);
 }
 
 Endpoint RedisServer::endpoint() const {
