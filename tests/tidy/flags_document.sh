@@ -68,7 +68,7 @@ for program in "$@"; do
   if [[ $name == sluice ]]; then
     for command in status tail publish version; do
       usage=$("$program" "$command" --help | sed -n 's/^Usage: //p')
-      printf '\n## %s\n\n`%s`\n' "$name $command" "$usage"
+      printf '\n## %s\n\n    %s\n' "$name $command" "$usage"
       "$program" "$command" --help | tables SLUICE_
     done
   else
