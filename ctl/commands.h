@@ -13,7 +13,7 @@ namespace sluice::ctl {
 
 /// Says it and hands its code on.
 [[nodiscard]] inline ExitCode end_with(const Failure& failure) {
-  if (!failure.message.empty()) complain(failure.message);
+  if (!failure.message.empty()) complain(failure.text());
   return failure.code;
 }
 

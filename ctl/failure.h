@@ -19,17 +19,23 @@ enum class ExitCode {
   kUnknownFate = 7,   ///< publish: sent, and nobody knows what became of it
 };
 
-/// The message names the remedy where there is one.
 struct Failure {
   ExitCode code = ExitCode::kFailed;
   std::string message;
+  std::string remedy;  ///< what the user can do, a sentence; may be empty
+
+  /// One line for who has to act on it.
+  [[nodiscard]] std::string text() const {
+    return remedy.empty() ? message : message + ". " + remedy;
+  }
 };
 
 template <typename T>
 using Outcome = tl::expected<T, Failure>;
 
-[[nodiscard]] inline tl::unexpected<Failure> failure(ExitCode code, std::string message) {
-  return tl::make_unexpected(Failure{code, std::move(message)});
+[[nodiscard]] inline tl::unexpected<Failure> failure(ExitCode code, std::string message,
+                                                     std::string remedy = {}) {
+  return tl::make_unexpected(Failure{code, std::move(message), std::move(remedy)});
 }
 
 }  // namespace sluice::ctl

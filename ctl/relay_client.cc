@@ -37,10 +37,10 @@ Outcome<RelayClient> RelayClient::dial(const std::string& path, Interrupts& inte
   if (!fd) {
     const bool permission = fd.error().code == ErrorCode::kPermission;
     return failure(permission ? ExitCode::kNoPermission : ExitCode::kNoRelay,
-                   "no relay at unix:" + path + ": " + fd.error().message +
-                       (permission ? ""
-                                   : ". Does sluice-relay run, and is --relay (or SLUICE_RELAY) "
-                                     "the address of its --listen?"));
+                   "no relay at unix:" + path + ": " + fd.error().message,
+                   permission ? ""
+                              : "Does sluice-relay run, and is --relay (or SLUICE_RELAY) the "
+                                "address of its --listen?");
   }
   RelayClient client(path, *std::move(fd), interrupts);
   if (auto greeted = client.greet(); !greeted) return tl::make_unexpected(greeted.error());
@@ -52,7 +52,7 @@ Outcome<void> RelayClient::greet() {
   proto::encode(hello,
                 proto::Hello{.tool = true, .gateway_id = "", .software = "sluice " SLUICE_VERSION});
   // One that refuses us by our uid closes at once, and has said why before.
-  if (const auto sent = send(hello); !sent && sent.error().code == ExitCode::kOk) return sent;
+  if (auto sent = send(hello); !sent && sent.error().code == ExitCode::kOk) return sent;
   const TimePoint deadline = SteadyTime().now() + kAnswerWait;
   for (;;) {
     const auto received = next(left_until(deadline));
@@ -73,8 +73,8 @@ Outcome<void> RelayClient::greet() {
     }
     const auto welcome = proto::decode_welcome(received->frame);
     if (!welcome) {
-      return failure(ExitCode::kLinkRefused,
-                     where() + ": " + welcome.error().message + "; use the sluice of its release");
+      return failure(ExitCode::kLinkRefused, where() + ": " + welcome.error().message,
+                     "Use the sluice of its release");
     }
     relay_ = {std::string(welcome->software), welcome->relay_instance, welcome->payload_bytes_max};
     return {};
@@ -85,20 +85,21 @@ tl::unexpected<Failure> RelayClient::link_refused(const proto::ErrorFrame& error
   const std::string text(error.text);
   switch (error.reason) {
     case ErrorReason::kBadId:
-      return failure(ExitCode::kLinkRefused, where() +
-                                                 " is too old for this tool (" SLUICE_VERSION
-                                                 "): it knows gateways alone. Update sluice-relay");
+      return failure(
+          ExitCode::kLinkRefused,
+          where() + " is too old for this tool (" SLUICE_VERSION "): it knows gateways alone",
+          "Update sluice-relay");
     case ErrorReason::kUnsupportedVersion:
-      return failure(ExitCode::kLinkRefused, where() + " speaks another version of the link: " +
-                                                 text + ". Use the sluice of its release");
-    case ErrorReason::kNotPermitted:
-      return failure(ExitCode::kNoPermission, where() + " refuses us: " + text +
-                                                  ". Run as its user or as root, or start it with "
-                                                  "--allow-uid " +
-                                                  std::to_string(::geteuid()));
-    case ErrorReason::kTooManyTools:
       return failure(ExitCode::kLinkRefused,
-                     where() + " serves no more tools: " + text + ". End one of them");
+                     where() + " speaks another version of the link: " + text,
+                     "Use the sluice of its release");
+    case ErrorReason::kNotPermitted:
+      return failure(ExitCode::kNoPermission, where() + " refuses us: " + text,
+                     "Run as its user or as root, or start it with --allow-uid " +
+                         std::to_string(::geteuid()));
+    case ErrorReason::kTooManyTools:
+      return failure(ExitCode::kLinkRefused, where() + " serves no more tools: " + text,
+                     "End one of them");
     default:
       return failure(ExitCode::kNoRelay,
                      where() + " ended the link: " + std::string(proto::to_string(error.reason)) +
@@ -202,7 +203,8 @@ Outcome<Received> RelayClient::ask(std::uint64_t id, std::string_view request, F
     if (header.type == answer) return received;
     if (header.type == FrameType::kPong) {
       return failure(ExitCode::kLinkRefused,
-                     where() + " (" + relay_.software + ") does not know this request. Update it");
+                     where() + " (" + relay_.software + ") does not know this request",
+                     "Update it");
     }
   }
 }

@@ -110,12 +110,12 @@ class Watcher {
   }
   bool print() {
     if (trouble_) {
-      complain(trouble_->message);
+      complain(trouble_->text());
       return true;
     }
     auto text = text_of(options_, json_, console_);
     if (!text) {
-      complain(text.error().message);
+      complain(text.error().text());
       return true;
     }
     if (!options_.common.json) *text += "\n";

@@ -247,8 +247,8 @@ Outcome<Json> parse(std::string_view text) {
   const auto format = json.find("format");
   if (format == json.end() || *format != kFormat) {
     return failure(ExitCode::kLinkRefused,
-                   "the relay's status has a format that this tool does not know. Use the sluice "
-                   "of its release, or --json");
+                   "the relay's status has a format that this tool does not know",
+                   "Use the sluice of its release, or --json");
   }
   return json;
 }

@@ -110,9 +110,7 @@ void TailChannel::on_subscribed(const proto::Subscribed& answer, const Clocks& n
   if (!missed) return;
   TailEvent gap = event(Kind::kGap, now);
   const bool same = before.epoch == answer.start.epoch && answer.start.offset >= before.offset;
-  gap.cause = same ? "overrun while the link was lost"
-                   : "continuity lost: relay restarted or "
-                     "broker lost";
+  gap.cause = same ? "overrun" : "relay restarted or broker lost";
   if (same) gap.missing = answer.start.offset - before.offset;
   gap.duration_ms = ms_between(lost_at_, now.steady);
   events.push_back(std::move(gap));

@@ -102,7 +102,7 @@ class Tail {
           if (!show()) return {};
           break;
         case Wake::kTimeout: {
-          if (pinged) return {ExitCode::kNoRelay, "the relay does not answer"};
+          if (pinged) return {ExitCode::kNoRelay, "the relay does not answer", ""};
           pinged = true;
           std::string ping;
           proto::encode_ping(ping, 1);

@@ -70,13 +70,12 @@ std::string gap_text(const TailEvent& e) {
   std::string text = "gap: ";
   text += e.missing == proto::kCountUnknown ? "an unknown number of messages"
                                             : counted(e.missing, "message", "messages");
-  text += " missing, cause: " + visible(e.cause);
+  text += " missing (" + visible(e.cause);
   if (e.duration_ms > 0) {
-    text += ", not covered for " + (e.duration_ms < 1000
-                                        ? std::to_string(e.duration_ms) + "ms"
-                                        : seconds_text(static_cast<double>(e.duration_ms) / 1000));
+    text += ", " + (e.duration_ms < 1000 ? std::to_string(e.duration_ms) + "ms"
+                                         : seconds_text(static_cast<double>(e.duration_ms) / 1000));
   }
-  return text + "; goes on behind " + position_text(e.position, 16);
+  return text + "), goes on behind " + position_text(e.position, 8);
 }
 
 Notice notice_of(const TailEvent& e) {

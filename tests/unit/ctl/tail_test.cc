@@ -133,12 +133,11 @@ TEST_F(TailTest, TellsGapsAndTheBroker) {
                               .duration_ms = 2500}));
   EXPECT_EQ(told(),
             (Lines{
-                "22:13:20.123  -- gap: 3 messages missing, cause: overrun; goes on behind "
-                "5b1c9f20d3a1b2c3:8",
+                "22:13:20.123  -- gap: 3 messages missing (overrun), goes on behind 5b1c9f20:8",
                 "22:13:20.123  -- broker away: connection refused\\n",
                 "22:13:20.123  -- broker connected",
-                "22:13:20.123  -- gap: an unknown number of messages missing, cause: broker, not "
-                "covered for 2s; goes on behind 0000000000000007:0",
+                "22:13:20.123  -- gap: an unknown number of messages missing (broker, 2s), goes on "
+                "behind 00000000:0",
             }));
 }
 
