@@ -8,6 +8,9 @@
 namespace sluice::test {
 namespace {
 
+/// For each stretch of the page's life: some 10 s on an idle machine.
+constexpr Millis kPageWait = 240s;
+
 HttpResponse ask(const Endpoint& to, const std::string& method, const std::string& path) {
   return http_exchange(to, method + " " + path + " HTTP/1.1\r\nHost: example.org\r\n\r\n");
 }
@@ -117,12 +120,12 @@ TEST(Demo, PageInChromiumOverFourGateways) {
                   "http://" + haproxy.endpoint().text() + "/"};
   Process browser(std::move(options));
   // The page is driven up to here with 20 connections open and a message on each.
-  browser.wait_line("^READY to lose a gateway$", 90s);
+  browser.wait_line("^READY to lose a gateway$", kPageWait);
   stack.gateway(1).kill();
-  browser.wait_line("^READY for a plain client$", 90s);
+  browser.wait_line("^READY for a plain client$", kPageWait);
   WsClient plain = WsClient::connect(haproxy.endpoint());
   plain.send_text("from outside");
-  browser.wait_line("^DONE$", 90s);
+  browser.wait_line("^DONE$", kPageWait);
   EXPECT_EQ(browser.wait_exit().code, 0);
 }
 

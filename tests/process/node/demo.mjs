@@ -31,7 +31,7 @@ await page.evaluateOnNewDocument(() => {
   });
 });
 
-const until = (what, ...args) => page.waitForFunction(what, { timeout: 60000, polling: 50 }, ...args);
+const until = (what, ...args) => page.waitForFunction(what, { timeout: 120000, polling: 50 }, ...args);
 const text = (selector) => page.$eval(selector, (node) => node.textContent);
 const cells = (part) => page.$$eval(`.cell ${part}`, (nodes) => nodes.map((node) => node.textContent));
 const press = (...keys) => keys.reduce((before, key) => before.then(() => page.keyboard.press(key)), Promise.resolve());
