@@ -102,9 +102,12 @@ class Link final : public SessionHost {
     move(input_.flag() ? wire_.size() : input_.byte());
   }
   void noise(std::string_view bytes) {
-    trusted_ = false;
+    distrust();
     say(bytes);
   }
+  /// It breaks the rules from now on: what it is sent need not make sense to it.
+  void distrust() { trusted_ = false; }
+  [[nodiscard]] bool has(std::uint32_t id) const { return known_.ids.contains(id); }
   void move(std::size_t bytes) {
     while (bytes > 0 && !wire_.empty() && !session_.ending()) {
       const auto room = session_.prepare();
@@ -376,6 +379,11 @@ void World::say(Link& link) {
       break;
     }
     case 2:
+      // An id that it was never given: the answer may come behind the SUBSCRIBED that gives it.
+      if (!link.has(id)) {
+        if (input_.below(16) != 0) return;
+        link.distrust();
+      }
       proto::encode_unsubscribe(out, id);
       break;
     case 3:
