@@ -20,7 +20,7 @@ namespace {
 constexpr int kExitUsage = 2;
 constexpr std::size_t kConfigBytesMax = 1U << 20U;
 
-enum class Kind { kValue, kList, kSwitch };
+enum class Kind { kValue, kList, kSwitch, kPositional };
 
 struct Setting {
   std::string name;
@@ -84,6 +84,7 @@ struct Flags::Impl {
   std::string program;
   std::string prefix;
   std::string config_path;
+  bool daemon = true;
   bool version = false;
   std::vector<std::unique_ptr<Setting>> settings;
 
@@ -125,7 +126,13 @@ Setting& Flags::Impl::add(const std::string& name, Kind kind, FlagText text, Acc
   s.accept = std::move(accept);
   s.required = required;
   if (!text.fallback.empty()) text.help += " [" + text.fallback + "]";
-  if (required) text.help += " (required)";
+  if (required && kind != Kind::kPositional) text.help += " (required)";
+  if (kind == Kind::kPositional) {
+    s.option = app.add_option_function<std::string>(
+        name, [&s](const std::string& value) { s.given = {value}; }, text.help);
+    s.option->type_name("")->required(required);
+    return s;
+  }
   if (kind == Kind::kSwitch) {
     s.option = app.add_flag_function(
         "--" + name, [&s](std::int64_t times) { s.given = {times > 0 ? "true" : "false"}; },
@@ -203,7 +210,9 @@ Result<Values> Flags::Impl::from_file(const Setting& s, const toml::node& node,
 /// From the first place that names it; none: no text.
 Result<Values> Flags::Impl::values_of(const Setting& s, const toml::table& file,
                                       const std::string& path) const {
-  if (s.option->count() > 0) return Values{"--" + s.name, s.given};
+  const bool positional = s.kind == Kind::kPositional;
+  if (s.option->count() > 0) return Values{(positional ? "" : "--") + s.name, s.given};
+  if (positional) return Values{};
   const std::string env_name = variable(s);
   if (const char* env = std::getenv(env_name.c_str())) {
     return Values{env_name + " (--" + s.name + ")",
@@ -233,11 +242,19 @@ Result<void> Flags::Impl::resolve(const toml::table& file, const std::string& pa
   return {};
 }
 
-Flags::Flags(std::string program, std::string description, std::string environment_prefix)
+Flags::Flags(std::string program, std::string description, std::string environment_prefix,
+             bool daemon)
     : impl_(std::make_unique<Impl>(std::move(program), std::move(description),
                                    std::move(environment_prefix))) {
   CLI::App& app = impl_->app;
+  impl_->daemon = daemon;
   app.set_help_flag("-h,--help", "Show this help");
+  if (!daemon) {
+    app.footer("Every flag can also come from the environment (" + impl_->prefix +
+               "NAME, dashes as underscores); what the command\nline says wins. Durations take "
+               "ms, s, m, h.");
+    return;
+  }
   app.add_flag("--version", impl_->version, "Show the version");
   app.add_option("--config", impl_->config_path,
                  "Settings in TOML: name = value, names as here without dashes in front")
@@ -269,6 +286,11 @@ void Flags::add_switch(const std::string& name, const FlagText& text, bool& targ
   impl_->add(name, Kind::kSwitch, text, accept, false);
 }
 
+void Flags::add_positional(const std::string& name, const std::string& help, Accept accept,
+                           bool required) {
+  impl_->add(name, Kind::kPositional, {"", "", "", help}, std::move(accept), required);
+}
+
 std::optional<int> Flags::parse(int argc, char** argv) {
   Impl& i = *impl_;
   try {
@@ -283,7 +305,7 @@ std::optional<int> Flags::parse(int argc, char** argv) {
     std::printf("%s %s\n", i.program.c_str(), SLUICE_VERSION);
     return 0;
   }
-  if (i.config_path.empty()) {
+  if (i.config_path.empty() && i.daemon) {
     if (const char* env = std::getenv((i.prefix + "CONFIG").c_str())) i.config_path = env;
   }
   toml::table file;

@@ -1,4 +1,4 @@
-// A daemon's settings from four places; the first that names one wins: flag, environment, --config
+// A program's settings from four places; the first that names one wins: flag, environment, --config
 // file (TOML), default. CLI11 reads the command line and writes --help, toml++ the file. What is
 // wrong is told in one line that names the place.
 #pragma once
@@ -28,7 +28,9 @@ struct FlagText {
 class Flags {
  public:
   /// `environment_prefix`: "SLUICE_GATEWAY_"; --max-channels is then SLUICE_GATEWAY_MAX_CHANNELS.
-  Flags(std::string program, std::string description, std::string environment_prefix);
+  /// A daemon has --config and --version beside its flags; a command of a tool has not.
+  Flags(std::string program, std::string description, std::string environment_prefix,
+        bool daemon = true);
   ~Flags();
   Flags(const Flags&) = delete;
   Flags& operator=(const Flags&) = delete;
@@ -42,6 +44,10 @@ class Flags {
                 bool required = false);
   /// On when given; true or false in environment and file.
   void add_switch(const std::string& name, const FlagText& text, bool& target);
+
+  /// An argument without dashes, in the order added: on the command line alone.
+  void add_positional(const std::string& name, const std::string& help, Accept accept,
+                      bool required);
 
   /// Stores what `parse` makes of the value.
   template <typename T, typename Parse>

@@ -124,7 +124,7 @@ start_gateway() {
   launch "$1" build/release/sluice-gateway --id "$1" --listen "127.0.0.1:$(($1 + shift_by))" \
     --admin-listen "127.0.0.1:$(($1 + 1 + shift_by))" --relay "unix:$run_dir/relay.sock" \
     --proxy-protocol required --trusted-proxy 127.0.0.0/8 --tag-messages \
-    --greeting "Connected successfully to server {id}" --greeting-delay 5s --drain-delay 0s --drain-timeout 2s
+    --greeting "Connected successfully to server {id}" --greeting-delay 5s --drain-delay 0s --drain-timeout 2s --demo
 }
 
 start_haproxy() {
@@ -164,10 +164,21 @@ haproxy_ready() {
   [[ -n $status && $status != 503 ]]
 }
 
+# "1111 pid 4711, 2222 pid 4712, …"
+gateway_pids() {
+  local id text=''
+  for id in "${gateway_ids[@]}"; do text+="${text:+, }$id pid ${pid_of[$id]}"; done
+  printf '%s' "$text"
+}
+
 banner() {
   cat <<TEXT
 
   Sluice is up: ws://localhost:$port   (four gateways behind HAProxy, broker: $broker_text)
+
+  To look at:   http://localhost:$port    (connections, messages, latency)
+  Gateways:     $(gateway_pids)
+                stop one and see:  kill -TERM PID drains it, kill -KILL PID ends it without a word
 
   In a browser's console, line by line:
 

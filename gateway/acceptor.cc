@@ -215,6 +215,9 @@ Acceptor::Step Acceptor::head_is_malformed(Pending& pending, std::string_view by
 }
 
 Acceptor::Step Acceptor::judge(Pending& pending, const HttpHead& head, std::string_view rest) {
+  if (options_.pages != nullptr) {
+    if (auto answer = options_.pages->answer(head)) return serve(pending, std::move(*answer));
+  }
   tl::expected<UpgradeRequest, Refusal> request = judge_upgrade(head, options_.upgrade);
   if (!request) return refuse(pending, request.error(), head.method == "HEAD");
   ++stats_.upgraded;
@@ -231,6 +234,16 @@ Acceptor::Step Acceptor::refuse(Pending& pending, const Refusal& refusal, bool o
     log_debug("refused {}: {} ({})", to_string(pending.address), refusal.status, refusal.text);
   }
   lingering_.close(release(pending, false), build_refusal(refusal, omit_body));
+  return Step::kGone;
+}
+
+Acceptor::Step Acceptor::serve(Pending& pending, PageAnswer answer) {
+  if (answer.refused) {
+    count(*answer.refused);
+  } else {
+    ++stats_.served;
+  }
+  lingering_.close(release(pending, false), std::move(answer.reply));
   return Step::kGone;
 }
 

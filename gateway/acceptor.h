@@ -24,6 +24,7 @@
 #include "gateway/event_loop.h"
 #include "gateway/lingering_close.h"
 #include "gateway/listener.h"
+#include "gateway/page_source.h"
 #include "gateway/proxy_protocol.h"
 #include "gateway/upgrade_request.h"
 
@@ -39,15 +40,17 @@ struct AcceptorOptions {
   std::size_t head_bytes_max = kHeadBytesMax;
   ConnectionLimitOptions limits;
   UpgradeOptions upgrade;
+  const PageSource* pages = nullptr;  ///< asked first; outlives the acceptor; null: no pages
   LingeringOptions lingering;  ///< its connections come on top of limits.connections_max when
                                ///< descriptors are counted
 };
 
-/// Counters, never reset. Every accepted connection ends in exactly one of upgraded, abandoned and
-/// refused[…], or is pending.
+/// Counters, never reset. Every accepted connection ends in exactly one of upgraded, served,
+/// abandoned and refused[…], or is pending.
 struct AcceptStats {
   ListenerStats listener;
   std::uint64_t upgraded = 0;     ///< handed to the UpgradeSink
+  std::uint64_t served = 0;       ///< got a page
   std::uint64_t abandoned = 0;    ///< the peer left before its head was whole (port checks do)
   std::uint64_t proxy_local = 0;  ///< connections that a proxy opened for itself
   std::array<std::uint64_t, kRefusalReasons> refused{};
@@ -111,6 +114,7 @@ class Acceptor {
   [[nodiscard]] bool bind_address(Pending& pending);
   // These end the record and return kGone.
   Step refuse(Pending& pending, const Refusal& refusal, bool omit_body = false);
+  Step serve(Pending& pending, PageAnswer answer);
   /// Without a reply: whoever speaks the PROXY protocol wrongly would not understand one.
   Step drop(Pending& pending, RefusalReason reason, const char* why);
   void abandon(Pending& pending);

@@ -198,6 +198,7 @@ void add_operation_flags(Flags& flags, GatewayConfig& c) {
   flags.add_as("drain-rate",
                {group, "RATE", "200/s", "Clients closed (1001) per second while draining"},
                c.drain_rate_per_second, parse_rate);
+  flags.add_switch("demo", {group, "", "", "Serve the demo page on / to browsers"}, c.demo);
   flags.add_as("log-level", {group, "LEVEL", "info", "debug, info, warn, error"}, c.log_level,
                parse_log_level);
   flags.add_as("log-format", {group, "FORMAT", "text", "text, json"}, c.log_format,

@@ -52,6 +52,7 @@ struct GatewayConfig {
   LogLevel log_level = LogLevel::kInfo;
   LogFormat log_format = LogFormat::kText;
   unsigned socket_mode = 0660;
+  bool demo = false;
 };
 
 /// Either a configuration, or the exit code: --help and --version (0), a fault (not 0, one line on

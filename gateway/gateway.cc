@@ -2,7 +2,9 @@
 
 #include <sys/resource.h>
 
+#include <cerrno>
 #include <csignal>
+#include <cstring>
 #include <utility>
 
 #include "common/log.h"
@@ -28,7 +30,7 @@ PlainOptions plain_options(const GatewayConfig& config) {
   return options;
 }
 
-AcceptorOptions acceptor_options(const GatewayConfig& config) {
+AcceptorOptions acceptor_options(const GatewayConfig& config, const PageSource& demo_pages) {
   AcceptorOptions options;
   options.proxy_mode = config.proxy_mode;
   options.trusted_proxies = config.trusted_proxies;
@@ -39,7 +41,25 @@ AcceptorOptions acceptor_options(const GatewayConfig& config) {
                     .rate_per_ip = config.connection_rate_per_ip};
   options.upgrade.default_channel = config.default_channel;
   options.upgrade.allowed_origins = config.allowed_origins;
+  options.upgrade.demo = config.demo;
+  if (config.demo) options.pages = &demo_pages;
   return options;
+}
+
+proto::GatewayCondition condition_of(ReadyState state) {
+  switch (state) {
+    case ReadyState::kStarting:
+      return proto::GatewayCondition::kStarting;
+    case ReadyState::kReady:
+      return proto::GatewayCondition::kReady;
+    case ReadyState::kDegraded:
+      return proto::GatewayCondition::kDegraded;
+    case ReadyState::kNotReady:
+      return proto::GatewayCondition::kNotReady;
+    case ReadyState::kDraining:
+      return proto::GatewayCondition::kDraining;
+  }
+  return proto::GatewayCondition::kStarting;
 }
 
 }  // namespace
@@ -48,6 +68,9 @@ Gateway::Gateway(GatewayConfig config)
     : config_(std::move(config)),
       sender_({.client_queue_bytes = config_.client_queue_bytes}, sessions_, time_),
       plain_(plain_options(config_), time_),
+      demo_({.gateway_id = config_.id,
+             .version = SLUICE_VERSION,
+             .draining = [this] { return drain_.has_value(); }}),
       hub_({.channels_max = config_.channels_max}, sessions_, sender_, *this),
       link_({.gateway_id = config_.id,
              .publish_wait = config_.publish_wait,
@@ -70,32 +93,42 @@ Gateway::~Gateway() = default;
 // ---- start
 
 Result<void> Gateway::start() {
-  if (auto enough = check_descriptors(); !enough) return enough;
+  if (auto enough = raise_descriptor_limit(); !enough) return enough;
   if (auto started = endpoint_.start(); !started) return started;
-  acceptor_ = std::make_unique<Acceptor>(loop_, acceptor_options(config_), time_, *this);
+  acceptor_ =
+      std::make_unique<Acceptor>(loop_, acceptor_options(config_, demo_pages_), time_, *this);
   if (auto opened = open_admin_listener(); !opened) return opened;
   if (auto opened = open_client_listeners(); !opened) return opened;
   // A start that fails says one line, what is wrong; so the rest is said only now.
   for (const std::string& line : std::exchange(said_at_start_, {})) log_info("{}", line);
   log_info("up to {} connections", config_.connections_max);
+  if (config_.demo) log_info("the demo page is served on / (--demo)");
   watch_signals();
   tick_.start_every(kTimerTick);
   relay_.start();
   return {};
 }
 
-Result<void> Gateway::check_descriptors() const {
+Result<void> Gateway::raise_descriptor_limit() const {
   rlimit limit{};
   if (::getrlimit(RLIMIT_NOFILE, &limit) != 0) return {};
+  const rlim_t needed = config_.connections_max + kReservedDescriptors;
   const std::size_t room =
-      limit.rlim_cur > kReservedDescriptors ? limit.rlim_cur - kReservedDescriptors : 0;
-  if (config_.connections_max > room) {
+      limit.rlim_max > kReservedDescriptors ? limit.rlim_max - kReservedDescriptors : 0;
+  if (needed > limit.rlim_max) {
     return fail(ErrorCode::kSystem,
                 "--max-connections " + std::to_string(config_.connections_max) + " needs " +
-                    std::to_string(config_.connections_max + kReservedDescriptors) +
-                    " descriptors, the limit is " + std::to_string(limit.rlim_cur) +
+                    std::to_string(needed) + " descriptors, the limit is " +
+                    std::to_string(limit.rlim_max) +
                     ": raise it (ulimit -n, LimitNOFILE=) or set --max-connections to " +
                     std::to_string(room) + " at most");
+  }
+  // The soft limit is low by default (systemd, container engines), and ours to raise.
+  if (limit.rlim_cur < needed) {
+    limit.rlim_cur = needed;
+    if (::setrlimit(RLIMIT_NOFILE, &limit) != 0) {
+      return fail(ErrorCode::kSystem, std::string("setrlimit: ") + std::strerror(errno));
+    }
   }
   return {};
 }
@@ -165,12 +198,27 @@ void Gateway::tick() {
   sender_.expire_closing(now);
   if (drain_) drain_tick();
   log_readiness();
+  inform_relay();
+  manager_.tick(now, [this] { return status_line(); });
+}
+
+std::string Gateway::status_line() const {
+  return readiness_.answer(time_.now()).text + "; " + std::to_string(sessions_.size()) +
+         " clients, " + std::to_string(hub_.channels()) + " channels";
+}
+
+void Gateway::inform_relay() {
+  link_.inform({.condition = condition_of(ready_state()),
+                .clients = static_cast<std::uint32_t>(sessions_.size()),
+                .clients_max = static_cast<std::uint32_t>(config_.connections_max)});
 }
 
 void Gateway::log_readiness() {
   const ReadyAnswer answer = readiness_.answer(time_.now());
   if (answer.state == logged_state_) return;
   logged_state_ = answer.state;
+  if (Readiness::http_status(answer.state) == 200) manager_.ready();
+  manager_.status_changed();
   if (answer.state == ReadyState::kNotReady) {
     log_warn("{}", answer.text);
   } else {
@@ -188,6 +236,7 @@ void Gateway::accept(UniqueFd fd, const UpgradeRequest& request, const ClientAdd
 void Gateway::opened(ClientSession& session, const UpgradeRequest& request) {
   ++stats_.opened;
   session.protocol = &plain_;
+  if (request.protocol == ProtocolKind::kDemo) session.protocol = &demo_;
   log_info("client connected id={} address={} channel={}", to_string(session.state.id),
            to_string(session.state.address), request.channel);
   hub_.opened(session, request.channel);
@@ -273,6 +322,7 @@ void Gateway::on_terminate(const char* signal_name) {
     return;
   }
   readiness_.drain();
+  manager_.stopping();
   drain_.emplace(DrainOptions{.delay = config_.drain_delay,
                               .timeout = config_.drain_timeout,
                               .rate_per_second = config_.drain_rate_per_second},

@@ -7,14 +7,17 @@
 
 #include "common/admin_pages.h"
 #include "common/random.h"
+#include "common/service_manager.h"
 #include "gateway/acceptor.h"
 #include "gateway/admin_listener.h"
 #include "gateway/client_timers.h"
 #include "gateway/config.h"
+#include "gateway/demo_pages.h"
 #include "gateway/drain.h"
 #include "gateway/event_loop.h"
 #include "gateway/gateway_stats.h"
 #include "gateway/hub.h"
+#include "gateway/protocols/demo.h"
 #include "gateway/protocols/plain.h"
 #include "gateway/readiness.h"
 #include "gateway/relay_connection.h"
@@ -68,13 +71,15 @@ class Gateway final : public EndpointEvents, public HubObserver, public UpgradeS
   [[nodiscard]] ReadyState ready_state() const { return readiness_.answer(time_.now()).state; }
 
  private:
-  [[nodiscard]] Result<void> check_descriptors() const;
+  [[nodiscard]] Result<void> raise_descriptor_limit() const;
   [[nodiscard]] Result<void> open_client_listeners();
   [[nodiscard]] Result<void> open_admin_listener();
   void watch_signals();
   void end_of_turn();
   void tick();
   void log_readiness();
+  [[nodiscard]] std::string status_line() const;
+  void inform_relay();
   void on_terminate(const char* signal_name);
   void drain_tick();
   void enter_drain_phase(DrainPhase phase);
@@ -91,6 +96,8 @@ class Gateway final : public EndpointEvents, public HubObserver, public UpgradeS
   SessionTable sessions_;
   Sender sender_;
   PlainProtocol plain_;
+  DemoProtocol demo_;  ///< nobody gets it without --demo
+  DemoPages demo_pages_;
   Hub hub_;
   RelayLink link_;
   RelayConnection relay_;
@@ -99,6 +106,7 @@ class Gateway final : public EndpointEvents, public HubObserver, public UpgradeS
   Readiness readiness_;
   ReadyState logged_state_ = ReadyState::kStarting;
   bool broker_connected_ = false;
+  ServiceManager manager_;
   AdminPages pages_;
   std::unique_ptr<Acceptor> acceptor_;
   std::unique_ptr<AdminListener> admin_;

@@ -29,6 +29,8 @@ void add_clients(MetricsPage& page, const Gateway& g) {
   page.counter("sluice_gateway_handshakes_abandoned_total",
                "Peers that left before their request head was whole.", {},
                [&g] { return number(g.acceptor().stats().abandoned); });
+  page.counter("sluice_gateway_pages_served_total", "Files of the demo page served.", {},
+               [&g] { return number(g.acceptor().stats().served); });
   page.counter("sluice_gateway_opened_total", "Clients whose WebSocket was opened.", {},
                [&g] { return number(g.stats().opened); });
   page.counter("sluice_gateway_never_opened_total", "Upgrades that ended before they were open.",

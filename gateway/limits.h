@@ -46,6 +46,8 @@ inline constexpr Duration kLingerWait = std::chrono::milliseconds(500);
 /// The link: asked after this silence, given up after that.
 inline constexpr Duration kLinkPingAfter = std::chrono::seconds(2);
 inline constexpr Duration kLinkSilenceMax = std::chrono::seconds(6);
+/// GATEWAY_INFO is sent when something has changed, at most this often.
+inline constexpr Duration kInfoInterval = std::chrono::seconds(1);
 inline constexpr Duration kLinkRetryMin = std::chrono::milliseconds(20);
 inline constexpr Duration kLinkRetryMax = std::chrono::milliseconds(400);
 

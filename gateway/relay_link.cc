@@ -141,6 +141,7 @@ void RelayLink::connected() {
   phase_ = Phase::kAwaitWelcome;
   last_heard_ = last_tick_ = time_.now();
   pinged_ = false;
+  told_info_.reset();
   ++stats_.connects;
   proto::encode(output_, proto::Hello{.resume = relay_instance_ != 0,
                                       .last_sequence = sequence_,
@@ -206,7 +207,18 @@ Result<void> RelayLink::tick() {
     pinged_ = true;
     proto::encode_ping(output_, next_request_++);
   }
+  tell_info();
   return {};
+}
+
+void RelayLink::tell_info() {
+  if (phase_ != Phase::kReady || info_ == told_info_ || output().size() >= kLinkOutputHighBytes)
+    return;
+  const TimePoint now = time_.now();
+  if (told_info_ && now - told_info_at_ < kInfoInterval) return;
+  told_info_ = info_;
+  told_info_at_ = now;
+  proto::encode(output_, *info_);
 }
 
 void RelayLink::goodbye() {

@@ -96,6 +96,8 @@ class RelayLink {
   /// Call every 100 ms to 1 s: deadlines of held publishes, pings, silence. An error: give the
   /// connection up.
   [[nodiscard]] Result<void> tick();
+  /// What the relay's status shall show; told at a later tick, when it has changed.
+  void inform(const proto::GatewayInfo& info) { info_ = info; }
   /// Tells the relay that this gateway ends for good.
   void goodbye();
 
@@ -129,6 +131,7 @@ class RelayLink {
   [[nodiscard]] bool may_write_publish() const;
   void write_publish(ClientRef origin, std::string_view channel, proto::Bytes payload,
                      proto::Bytes meta, Duration wait);
+  void tell_info();
   void flush_hold();
   void expire_hold();
   void fail_publish(ClientRef origin, proto::ErrorReason reason);
@@ -154,6 +157,9 @@ class RelayLink {
   TimePoint last_tick_{};
   TimePoint down_since_{};
   bool pinged_ = false;
+  std::optional<proto::GatewayInfo> info_;
+  std::optional<proto::GatewayInfo> told_info_;  ///< on this connection
+  TimePoint told_info_at_{};
   RelayLinkStats stats_;
 };
 

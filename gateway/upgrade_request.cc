@@ -7,6 +7,7 @@ namespace sluice::gateway {
 namespace {
 
 constexpr std::string_view kChannelPath = "/channel/";
+constexpr std::string_view kDemoPath = "/demo";
 
 [[nodiscard]] bool is_alphanumeric(char c) {
   return (c >= '0' && c <= '9') || (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z');
@@ -40,22 +41,18 @@ constexpr std::string_view kChannelPath = "/channel/";
   return out;
 }
 
-/// The path of the target: without the query, and without scheme and host when a client sends the
-/// absolute form (RFC 9112 3.2.2).
-[[nodiscard]] std::string_view path_of(std::string_view target) {
-  if (!target.starts_with('/')) {
-    const std::size_t scheme = target.find("://");
-    const std::size_t slash =
-        scheme == std::string_view::npos ? scheme : target.find('/', scheme + 3);
-    if (slash == std::string_view::npos) return {};
-    target.remove_prefix(slash);
-  }
-  return target.substr(0, target.find('?'));
+/// Takes "/demo" off the front of a path that has it.
+[[nodiscard]] ProtocolKind take_protocol(std::string_view& path, const UpgradeOptions& options) {
+  const bool is_demo = options.demo && path.starts_with(kDemoPath) &&
+                       (path.size() == kDemoPath.size() || path[kDemoPath.size()] == '/');
+  if (!is_demo) return ProtocolKind::kPlain;
+  path.remove_prefix(kDemoPath.size());
+  if (path.empty()) path = "/";
+  return ProtocolKind::kDemo;
 }
 
-[[nodiscard]] tl::expected<std::string, Refusal> channel_of(std::string_view target,
+[[nodiscard]] tl::expected<std::string, Refusal> channel_of(std::string_view path,
                                                             const UpgradeOptions& options) {
-  const std::string_view path = path_of(target);
   if (path == "/") return options.default_channel;
   if (!path.starts_with(kChannelPath) || path.find('/', kChannelPath.size()) != path.npos) {
     return refuse(RefusalReason::kPath, 404, "not found: clients connect to / or to /channel/NAME");
@@ -140,7 +137,9 @@ void choose_protocol(const HttpHead& head, const UpgradeOptions& options, Upgrad
 tl::expected<UpgradeRequest, Refusal> judge_upgrade(const HttpHead& head,
                                                     const UpgradeOptions& options) {
   if (head.method != "GET") return refuse(RefusalReason::kMethod, 405, "only GET is served here");
-  tl::expected<std::string, Refusal> channel = channel_of(head.target, options);
+  std::string_view path = request_path(head.target);
+  const ProtocolKind protocol = take_protocol(path, options);
+  tl::expected<std::string, Refusal> channel = channel_of(path, options);
   if (!channel) return tl::make_unexpected(std::move(channel.error()));
   if (std::optional<Refusal> fault = check_handshake(head)) {
     return tl::make_unexpected(std::move(*fault));
@@ -154,8 +153,20 @@ tl::expected<UpgradeRequest, Refusal> judge_upgrade(const HttpHead& head,
   request.host = head.find("host").value_or("");
   request.origin = head.find("origin").value_or("");
   request.user_agent = head.find("user-agent").value_or("");
-  choose_protocol(head, options, request);
+  request.protocol = protocol;
+  if (protocol == ProtocolKind::kPlain) choose_protocol(head, options, request);
   return request;
+}
+
+std::string_view request_path(std::string_view target) {
+  if (!target.starts_with('/')) {
+    const std::size_t scheme = target.find("://");
+    const std::size_t slash =
+        scheme == std::string_view::npos ? scheme : target.find('/', scheme + 3);
+    if (slash == std::string_view::npos) return {};
+    target.remove_prefix(slash);
+  }
+  return target.substr(0, target.find('?'));
 }
 
 bool valid_channel_name(std::string_view name) {

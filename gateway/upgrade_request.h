@@ -1,8 +1,9 @@
 // Judges a request head: a WebSocket upgrade for a channel that this gateway serves, or a refusal
 // with its reason. Pure.
 //
-// Paths: `/` is the default channel, `/channel/NAME` the named one; a query string is allowed and
-// ignored. NAME is percent-decoded, then 1 to 128 bytes of A-Z a-z 0-9 . _ ~ : -
+// Paths: `/` is the default channel, `/channel/NAME` the named one; with `/demo` in front of either
+// the demo page's protocol is spoken, where that is served. A query string is allowed and ignored.
+// NAME is percent-decoded, then 1 to 128 bytes of A-Z a-z 0-9 . _ ~ : -
 #pragma once
 
 #include <string>
@@ -18,7 +19,7 @@ namespace sluice::gateway {
 inline constexpr std::size_t kChannelBytesMax = 128;
 
 /// Which ClientProtocol serves the client.
-enum class ProtocolKind : std::uint8_t { kPlain };
+enum class ProtocolKind : std::uint8_t { kPlain, kDemo };
 
 /// A Sec-WebSocket-Protocol value that this gateway speaks.
 struct Subprotocol {
@@ -34,6 +35,7 @@ struct UpgradeOptions {
   /// The client's first choice that stands here is taken; none in common: plain, with no
   /// subprotocol in the answer.
   std::vector<Subprotocol> subprotocols;
+  bool demo = false;  ///< serve /demo and /demo/channel/NAME
 };
 
 struct UpgradeRequest {
@@ -49,6 +51,9 @@ struct UpgradeRequest {
 [[nodiscard]] tl::expected<UpgradeRequest, Refusal> judge_upgrade(const HttpHead& head,
                                                                   const UpgradeOptions& options);
 
+/// The path of a request target: without the query, and without scheme and host when a client sends
+/// the absolute form (RFC 9112 3.2.2).
+[[nodiscard]] std::string_view request_path(std::string_view target);
 [[nodiscard]] bool valid_channel_name(std::string_view name);
 /// In the form in which origins are compared: lower case, without the scheme's default port,
 /// nothing behind the port.

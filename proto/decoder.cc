@@ -17,6 +17,10 @@ bool carries_payload(FrameType type) {
   return type == FrameType::kPublish || type == FrameType::kMessage;
 }
 
+bool known_type(FrameType type) {
+  return type >= FrameType::kHello && type <= kLastFrameType;
+}
+
 /// Reads a body field by field; the first fault sticks.
 class BodyReader {
  public:
@@ -120,14 +124,15 @@ Result<Header> Decoder::read_header() const {
   std::memcpy(&h.aux, p + 12, 4);
   std::memcpy(&h.sequence, p + 16, 8);
   std::memcpy(&h.offset, p + 24, 8);
-  const bool known = p[4] >= static_cast<std::uint8_t>(FrameType::kHello) &&
-                     p[4] <= static_cast<std::uint8_t>(FrameType::kGoodbye);
+  const bool known = known_type(h.type);
   if (!known && (h.flags & kFlagSkippable) == 0) {
     return fail(ErrorCode::kInvalid,
                 "unknown frame type " + std::to_string(p[4]) + " that may not be skipped");
   }
   const bool payload = carries_payload(h.type);
-  if (h.length > (payload ? body_bytes_max_ : kControlBodyBytesMax)) {
+  const std::size_t others_max =
+      h.type == FrameType::kStatusReply ? kStatusBytesMax : kControlBodyBytesMax;
+  if (h.length > (payload ? body_bytes_max_ : others_max)) {
     return fail(ErrorCode::kTooLarge, "frame type " + std::to_string(p[4]) + " with a body of " +
                                           std::to_string(h.length) + " bytes, over the bound");
   }
@@ -152,8 +157,7 @@ Result<std::optional<FrameView>> Decoder::next() {
     if (end_ - begin_ < whole) return std::nullopt;
     const FrameView frame{*header, Bytes(buffer_).subspan(begin_ + kHeaderBytes, header->length)};
     begin_ += whole;
-    if (header->type < FrameType::kHello || header->type > FrameType::kGoodbye)
-      continue;  // skippable, unknown
+    if (!known_type(header->type)) continue;  // skippable
     return frame;
   }
 }
@@ -164,6 +168,7 @@ Result<Hello> decode_hello(const FrameView& f) {
   if (in.integer<std::uint32_t>("magic") != kMagic)
     in.fault("magic", "is not that of a Sluice gateway");
   h.resume = (f.header.flags & kFlagResume) != 0;
+  h.tool = (f.header.flags & kFlagTool) != 0;
   h.last_sequence = f.header.sequence;
   h.version_min = in.integer<std::uint16_t>("lowest version");
   h.version_max = in.integer<std::uint16_t>("highest version");
@@ -264,7 +269,8 @@ Result<Gap> decode_gap(const FrameView& f) {
   g.count = in.integer<std::uint64_t>("count");
   g.duration_ms = in.integer<std::uint64_t>("duration");
   if (g.channel_id == 0) in.fault("channel id", "is 0");
-  if (f.header.aux < 1 || f.header.aux > 3) in.fault("cause", "is unknown");
+  // A later release may know more causes: what is missing is said all the same.
+  if (f.header.aux == 0) in.fault("cause", "is 0");
   in.must_end();
   return in.done(g);
 }
@@ -282,6 +288,23 @@ Result<Goodbye> decode_goodbye(const FrameView& f) {
   Goodbye g{static_cast<GoodbyeReason>(f.header.aux), in.string("text", kReasonBytesMax)};
   in.must_end();
   return in.done(g);
+}
+
+Result<Status> decode_status(const FrameView& f) {
+  return BodyReader(f.body, "STATUS").done(Status{f.header.sequence, f.header.aux});
+}
+
+Result<StatusReply> decode_status_reply(const FrameView& f) {
+  return BodyReader(f.body, "STATUS_REPLY").done(StatusReply{f.header.sequence, as_text(f.body)});
+}
+
+Result<GatewayInfo> decode_gateway_info(const FrameView& f) {
+  BodyReader in(f.body, "GATEWAY_INFO");
+  GatewayInfo info;
+  info.condition = static_cast<GatewayCondition>(f.header.aux);
+  info.clients = in.integer<std::uint32_t>("clients");
+  info.clients_max = in.integer<std::uint32_t>("clients at most");
+  return in.done(info);
 }
 
 Result<std::uint32_t> decode_channel_only(const FrameView& f) {

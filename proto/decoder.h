@@ -52,6 +52,9 @@ class Decoder {
 [[nodiscard]] Result<Gap> decode_gap(const FrameView& frame);
 [[nodiscard]] Result<BrokerState> decode_broker_state(const FrameView& frame);
 [[nodiscard]] Result<Goodbye> decode_goodbye(const FrameView& frame);
+[[nodiscard]] Result<Status> decode_status(const FrameView& frame);
+[[nodiscard]] Result<StatusReply> decode_status_reply(const FrameView& frame);
+[[nodiscard]] Result<GatewayInfo> decode_gateway_info(const FrameView& frame);
 /// UNSUBSCRIBE and UNSUBSCRIBED: the channel id.
 [[nodiscard]] Result<std::uint32_t> decode_channel_only(const FrameView& frame);
 /// PUBLISHED, PING, PONG: request id or token.

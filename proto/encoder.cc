@@ -77,9 +77,12 @@ void encode(std::string& out, const Message& m) {
 
 void encode(std::string& out, const Hello& h) {
   CHECK(h.gateway_id.size() <= kGatewayIdBytesMax && h.software.size() <= kSoftwareBytesMax);
+  std::uint8_t flags = 0;
+  if (h.resume) flags |= kFlagResume;
+  if (h.tool) flags |= kFlagTool;
   put_header(out, {.length = 16 + string_bytes(h.gateway_id) + string_bytes(h.software),
                    .type = FrameType::kHello,
-                   .flags = h.resume ? kFlagResume : std::uint8_t{0},
+                   .flags = flags,
                    .sequence = h.last_sequence});
   put(out, kMagic);
   put(out, h.version_min);
@@ -181,6 +184,30 @@ void encode(std::string& out, const Goodbye& g) {
                    .type = FrameType::kGoodbye,
                    .aux = static_cast<std::uint32_t>(g.reason)});
   put_string(out, text);
+}
+
+void encode(std::string& out, const Status& s) {
+  put_header(out, {.type = FrameType::kStatus,
+                   .flags = kFlagSkippable,
+                   .aux = s.channels_max,
+                   .sequence = s.request});
+}
+
+void encode(std::string& out, const StatusReply& r) {
+  CHECK(r.json.size() <= kStatusBytesMax);
+  put_header(out, {.length = static_cast<std::uint32_t>(r.json.size()),
+                   .type = FrameType::kStatusReply,
+                   .sequence = r.request});
+  out.append(r.json);
+}
+
+void encode(std::string& out, const GatewayInfo& info) {
+  put_header(out, {.length = 8,
+                   .type = FrameType::kGatewayInfo,
+                   .flags = kFlagSkippable,
+                   .aux = static_cast<std::uint32_t>(info.condition)});
+  put(out, info.clients);
+  put(out, info.clients_max);
 }
 
 void encode_unsubscribe(std::string& out, std::uint32_t channel_id) {

@@ -18,6 +18,8 @@ std::string_view to_string(ErrorReason reason) {
       return "not permitted";
     case ErrorReason::kOverrun:
       return "overrun";
+    case ErrorReason::kTooManyTools:
+      return "too many tools";
     case ErrorReason::kTimedOut:
       return "timed out";
     case ErrorReason::kQueueFull:
@@ -44,6 +46,24 @@ std::string_view to_string(GapCause cause) {
       return "broker";
     case GapCause::kBoth:
       return "overrun and broker";
+    case GapCause::kOversized:
+      return "oversized";
+  }
+  return "unknown";
+}
+
+std::string_view to_string(GatewayCondition condition) {
+  switch (condition) {
+    case GatewayCondition::kStarting:
+      return "starting";
+    case GatewayCondition::kReady:
+      return "ready";
+    case GatewayCondition::kDegraded:
+      return "degraded";
+    case GatewayCondition::kNotReady:
+      return "not ready";
+    case GatewayCondition::kDraining:
+      return "draining";
   }
   return "unknown";
 }

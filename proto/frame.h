@@ -28,9 +28,14 @@ enum class FrameType : std::uint8_t {
   kPing = 13,
   kPong = 14,
   kGoodbye = 15,
+  kStatus = 16,
+  kStatusReply = 17,
+  kGatewayInfo = 18,
 };
+inline constexpr FrameType kLastFrameType = FrameType::kGatewayInfo;
 
 inline constexpr std::uint8_t kFlagResume = 0x01;        // HELLO
+inline constexpr std::uint8_t kFlagTool = 0x02;          // HELLO
 inline constexpr std::uint8_t kFlagResumed = 0x01;       // WELCOME
 inline constexpr std::uint8_t kFlagFromPosition = 0x01;  // SUBSCRIBE
 inline constexpr std::uint8_t kFlagContinuous = 0x01;    // SUBSCRIBED
@@ -49,6 +54,7 @@ enum class ErrorReason : std::uint32_t {
   kBadId = 4,
   kNotPermitted = 5,
   kOverrun = 6,
+  kTooManyTools = 7,
   kTimedOut = 16,
   kQueueFull = 17,
   kTooLarge = 18,
@@ -59,12 +65,22 @@ enum class ErrorReason : std::uint32_t {
 };
 [[nodiscard]] std::string_view to_string(ErrorReason reason);
 
-enum class GapCause : std::uint32_t { kOverrun = 1, kBroker = 2, kBoth = 3 };
+enum class GapCause : std::uint32_t { kOverrun = 1, kBroker = 2, kBoth = 3, kOversized = 4 };
 [[nodiscard]] std::string_view to_string(GapCause cause);
 
 enum class BrokerLink : std::uint32_t { kConnected = 0, kAway = 1 };
 
 enum class GoodbyeReason : std::uint32_t { kShuttingDown = 0, kReplaced = 1, kProtocolError = 2 };
+
+/// What a gateway says of itself; a later release may say more.
+enum class GatewayCondition : std::uint32_t {
+  kStarting = 0,
+  kReady = 1,
+  kDegraded = 2,
+  kNotReady = 3,
+  kDraining = 4,
+};
+[[nodiscard]] std::string_view to_string(GatewayCondition condition);
 
 /// A place in a channel. epoch 0 means "none".
 struct Position {
@@ -103,6 +119,7 @@ struct FrameView {
 
 struct Hello {
   bool resume = false;
+  bool tool = false;                ///< an operator's tool: no gateway id, no resume
   std::uint64_t last_sequence = 0;  ///< with resume
   std::uint16_t version_min = kVersionMin;
   std::uint16_t version_max = kVersionMax;
@@ -178,6 +195,24 @@ struct BrokerState {
 struct Goodbye {
   GoodbyeReason reason{};
   std::string_view text;
+};
+
+/// A tool asks what the relay's state is.
+struct Status {
+  std::uint64_t request = 0;
+  std::uint32_t channels_max = 0;  ///< rows wanted; 0: totals alone
+};
+
+struct StatusReply {
+  std::uint64_t request = 0;
+  std::string_view json;
+};
+
+struct GatewayInfo {
+  GatewayCondition condition{};
+  std::uint32_t clients = 0;
+  std::uint32_t clients_max = 0;
+  friend bool operator==(const GatewayInfo&, const GatewayInfo&) = default;
 };
 
 /// 1 to 64 bytes of A-Z a-z 0-9 . _ -

@@ -22,6 +22,8 @@ inline constexpr std::size_t kSoftwareBytesMax = 64;
 inline constexpr std::size_t kReasonBytesMax = 512;
 /// Bodies of frames other than PUBLISH and MESSAGE.
 inline constexpr std::size_t kControlBodyBytesMax = 2048;
+/// The text of a STATUS_REPLY.
+inline constexpr std::size_t kStatusBytesMax = 512U << 10U;
 
 inline constexpr std::uint16_t kVersionMin = 1;
 inline constexpr std::uint16_t kVersionMax = 1;

@@ -2,7 +2,6 @@
 #pragma once
 
 #include <event2/event.h>
-#include <event2/http.h>
 
 #include <memory>
 
@@ -17,12 +16,8 @@ struct EventBaseFree {
 struct EventFree {
   void operator()(event* one) const { event_free(one); }
 };
-struct EvhttpFree {
-  void operator()(evhttp* http) const { evhttp_free(http); }
-};
 using EventBasePtr = std::unique_ptr<event_base, EventBaseFree>;
 using EventPtr = std::unique_ptr<event, EventFree>;
-using EvhttpPtr = std::unique_ptr<evhttp, EvhttpFree>;
 
 /// An event that calls `method` of `object`; not added yet. fd -1: a timer, or one to be activated
 /// by hand.

@@ -12,14 +12,24 @@ proto::Gap& GapCollector::gap_of(std::uint32_t channel_id, bool& fresh) {
 }
 
 void GapCollector::add_message(std::uint32_t channel_id, proto::Position position) {
+  add_one(channel_id, position, GapCause::kOverrun);
+}
+
+void GapCollector::add_oversized(std::uint32_t channel_id, proto::Position position) {
+  add_one(channel_id, position, GapCause::kOversized);
+}
+
+void GapCollector::add_one(std::uint32_t channel_id, proto::Position position, GapCause cause) {
   bool fresh = false;
   proto::Gap& gap = gap_of(channel_id, fresh);
   if (fresh) {
-    gap.cause = GapCause::kOverrun;
+    gap.cause = cause;
     gap.first_missing = position.offset;
     gap.count = 0;
   } else if (gap.cause == GapCause::kBroker) {
     gap.cause = GapCause::kBoth;
+  } else if (gap.cause != cause && gap.cause != GapCause::kBoth) {
+    gap.cause = GapCause::kOverrun;
   }
   if (gap.count != proto::kCountUnknown) ++gap.count;
   gap.position = position;

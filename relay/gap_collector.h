@@ -16,6 +16,8 @@ class GapCollector {
  public:
   /// A message that was there and will not be sent.
   void add_message(std::uint32_t channel_id, proto::Position position);
+  /// A message too large for any link: it was never in the ring.
+  void add_oversized(std::uint32_t channel_id, proto::Position position);
   /// The broker was not listened to; the channel goes on in a new epoch behind `position`.
   void add_break(std::uint32_t channel_id, proto::Position position, std::uint64_t duration_ms);
 
@@ -28,6 +30,7 @@ class GapCollector {
 
  private:
   [[nodiscard]] proto::Gap& gap_of(std::uint32_t channel_id, bool& fresh);
+  void add_one(std::uint32_t channel_id, proto::Position position, proto::GapCause cause);
 
   std::vector<proto::Gap> gaps_;
   std::unordered_map<std::uint32_t, std::size_t> place_;

@@ -25,7 +25,7 @@ GatewayConnection::GatewayConnection(event_base* base, UniqueFd fd, pid_t peer, 
       peer_(peer),
       time_(time),
       owner_(owner),
-      session_(router, *this),
+      session_(router, *this, peer),
       read_event_(
           make_event<&GatewayConnection::on_readable>(base, fd_.get(), EV_READ | EV_PERSIST, this)),
       write_event_(make_event<&GatewayConnection::on_writable>(base, fd_.get(), EV_WRITE, this)),
@@ -41,7 +41,7 @@ void GatewayConnection::on_readable() {
     const ssize_t got = ::recv(fd_.get(), room.data(), room.size(), MSG_DONTWAIT);
     if (got < 0 && try_again(errno)) break;
     if (got < 0) return close(std::strerror(errno));
-    if (got == 0) return close("the gateway closed the link");
+    if (got == 0) return close("the peer closed the link");
     const auto bytes = static_cast<std::size_t>(got);
     total += bytes;
     owner_.count_bytes(bytes, 0);
@@ -89,7 +89,7 @@ bool GatewayConnection::write_some(std::size_t& written) {
     if (try_again(errno)) {
       await_writable();
     } else {
-      close(errno == EPIPE || errno == ECONNRESET ? "the gateway closed the link"
+      close(errno == EPIPE || errno == ECONNRESET ? "the peer closed the link"
                                                   : std::strerror(errno));
     }
     return false;

@@ -10,6 +10,8 @@ void GatewayIndex::lose(const Entry& entry, GapCollector& losses) {
   const proto::Position position{entry.epoch, entry.offset};
   if (entry.bytes == 0) {
     losses.add_break(entry.channel_id, position, entry.serial);
+  } else if (entry.serial == 0) {
+    losses.add_oversized(entry.channel_id, position);
   } else {
     losses.add_message(entry.channel_id, position);
   }
@@ -31,7 +33,7 @@ bool GatewayIndex::append_message(const ReplayRing& ring, std::uint64_t serial,
   return !was_behind && cut_end_ > cursor_;
 }
 
-void GatewayIndex::append_lost(std::uint32_t channel_id, proto::Position position) {
+void GatewayIndex::append_oversized(std::uint32_t channel_id, proto::Position position) {
   append(Entry{.serial = 0,
                .epoch = position.epoch,
                .offset = position.offset,

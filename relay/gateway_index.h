@@ -40,8 +40,8 @@ class GatewayIndex {
   /// Routes a message of the ring. True: with it an overrun began, the oldest unsent are lost.
   bool append_message(const ReplayRing& ring, std::uint64_t serial, std::uint32_t channel_id,
                       const RingEntry& entry);
-  /// Routes a message that is not in the ring and never will be: a gap of one.
-  void append_lost(std::uint32_t channel_id, proto::Position position);
+  /// Routes a message too large for any link, so for the ring too: a gap of one.
+  void append_oversized(std::uint32_t channel_id, proto::Position position);
   /// Routes a loss of continuity.
   void append_break(std::uint32_t channel_id, proto::Position position, std::uint64_t duration_ms);
 
@@ -50,6 +50,10 @@ class GatewayIndex {
   /// Every sequence below it has been handed out.
   [[nodiscard]] std::uint64_t cursor() const { return cursor_; }
   [[nodiscard]] bool pending() const { return cursor_ <= last_sequence(); }
+  /// Messages and gaps that wait to be sent, without those that the bound has cut.
+  [[nodiscard]] std::size_t queue_messages() const {
+    return static_cast<std::size_t>(last_sequence() + 1 - queue_front());
+  }
   [[nodiscard]] std::size_t queue_bytes() const { return queue_bytes_; }
   [[nodiscard]] std::size_t entries() const { return entries_.size(); }
 

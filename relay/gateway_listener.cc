@@ -3,8 +3,6 @@
 #include <sys/socket.h>
 
 #include <algorithm>
-#include <cerrno>
-#include <cstring>
 #include <utility>
 
 #include "common/log.h"
@@ -18,45 +16,20 @@ using proto::ErrorReason;
 GatewayListener::GatewayListener(event_base* base, UniqueFd socket, std::vector<uid_t> allowed_uids,
                                  Router& router, const TimeSource& time)
     : base_(base),
-      socket_(std::move(socket)),
       allowed_uids_(std::move(allowed_uids)),
       router_(router),
       time_(time),
-      accept_event_(make_event<&GatewayListener::on_acceptable>(base, socket_.get(),
-                                                                EV_READ | EV_PERSIST, this)),
-      free_event_(make_event<&GatewayListener::free_closed>(base, -1, 0, this)) {
-  event_add(accept_event_.get(), nullptr);
+      free_event_(make_event<&GatewayListener::free_closed>(base, -1, 0, this)),
+      refusals_([](std::string_view what, std::uint64_t more) {
+        log_warn("refusals of {} have ended: {} more since the first", what, more);
+      }),
+      listener_(base, std::move(socket), "a gateway", time,
+                [this](UniqueFd fd) { admit(std::move(fd)); }) {
 }
 
 GatewayListener::~GatewayListener() = default;
 
 // ---- accepting
-
-void GatewayListener::on_acceptable() {
-  for (int i = 0; i < kAcceptsPerTurnMax; ++i) {
-    UniqueFd fd(::accept4(socket_.get(), nullptr, nullptr, SOCK_NONBLOCK | SOCK_CLOEXEC));
-    if (fd.valid()) {
-      accept_trouble_ = false;
-      admit(std::move(fd));
-      continue;
-    }
-    // One that went away before it was accepted is no news.
-    if (errno == EINTR || errno == ECONNABORTED) continue;
-    if (errno != EAGAIN && errno != EWOULDBLOCK) pause_accepting(errno);
-    return;
-  }
-}
-
-void GatewayListener::pause_accepting(int error) {
-  // Out of descriptors or memory: the socket stays readable, so asking again at once would spin.
-  // tick() resumes.
-  ++stats_.accept_errors;
-  event_del(accept_event_.get());
-  accepting_ = false;
-  if (!std::exchange(accept_trouble_, true)) {
-    log_error("can't accept a gateway: {}; trying again", std::strerror(error));
-  }
-}
 
 void GatewayListener::admit(UniqueFd fd) {
   ucred peer{};
@@ -64,13 +37,14 @@ void GatewayListener::admit(UniqueFd fd) {
   if (::getsockopt(fd.get(), SOL_SOCKET, SO_PEERCRED, &peer, &length) != 0) return;
   if (std::find(allowed_uids_.begin(), allowed_uids_.end(), peer.uid) == allowed_uids_.end()) {
     ++stats_.refused_not_permitted;
-    log_warn("refused a link from pid {}: uid {} is not allowed (--allow-uid)", peer.pid, peer.uid);
+    const std::string who = "uid " + std::to_string(peer.uid);
+    say_refused(who, peer.pid, who + " is not allowed (--allow-uid)");
     return refuse(fd.get(), "uid " + std::to_string(peer.uid) + " is not allowed");
   }
-  if (connections_.size() >= router_.options().gateways_max + kPendingLinksMax) {
+  if (connections_.size() >= router_.options().gateways_max + kToolsMax + kPendingLinksMax) {
     ++stats_.refused_too_many;
-    log_warn("refused a link from pid {}: {} are open (--max-gateways)", peer.pid,
-             connections_.size());
+    say_refused("links beyond --max-gateways", peer.pid,
+                std::to_string(connections_.size()) + " are open (--max-gateways)");
     return refuse(fd.get(), "too many links (--max-gateways)");
   }
   auto connection =
@@ -87,19 +61,20 @@ void GatewayListener::refuse(int fd, std::string_view text) {
       ::send(fd, frame.data(), frame.size(), MSG_DONTWAIT | MSG_NOSIGNAL);
 }
 
+void GatewayListener::say_refused(const std::string& what, pid_t pid, std::string_view reason) {
+  if (!refusals_.refused(what, time_.now())) return;
+  log_warn("refused {}, pid {}: {}", what, pid, reason);
+}
+
 void GatewayListener::stop_listening() {
-  event_del(accept_event_.get());
-  accepting_ = false;
-  socket_.reset();
+  listener_.stop();
 }
 
 // ---- connections
 
 void GatewayListener::tick() {
-  if (!accepting_ && socket_.valid()) {
-    accepting_ = true;
-    event_add(accept_event_.get(), nullptr);
-  }
+  listener_.tick();
+  refusals_.tick(time_.now());
   for (const auto& [key, connection] : connections_) connection->tick();
 }
 
@@ -113,20 +88,35 @@ bool GatewayListener::idle() const {
 }
 
 void GatewayListener::connection_open(GatewayConnection& connection) {
-  ++stats_.opened;
   const GatewaySession& session = connection.session();
+  if (session.tool()) {
+    // Scripts ask every few seconds.
+    ++stats_.tools_opened;
+    log_debug("tool connected: {}, pid {}", session.software(), connection.peer());
+    return;
+  }
+  ++stats_.opened;
   log_info("gateway {} connected: {}, pid {}, {}", session.gateway_id(), session.software(),
            connection.peer(), session.resumed() ? "resumed" : "fresh");
+  refusals_.end("gateway " + session.gateway_id());
 }
 
 void GatewayListener::connection_closed(GatewayConnection& connection) {
-  ++stats_.closed;
   const GatewaySession& session = connection.session();
+  if (!session.tool()) ++stats_.closed;
+  const std::string name = session.tool()                 ? "a tool"
+                           : session.gateway_id().empty() ? "an unnamed peer"
+                                                          : "gateway " + session.gateway_id();
   if (session.end_reason() != ErrorReason{}) {
     count_refusal(session.end_reason());
-    log_warn("ended the link of {} (pid {}): {}",
-             session.gateway_id().empty() ? "an unnamed peer" : "gateway " + session.gateway_id(),
-             connection.peer(), connection.close_reason());
+    if (session.open()) {
+      log_warn("ended the link of {} (pid {}): {}", name, connection.peer(),
+               connection.close_reason());
+    } else {
+      say_refused(name, connection.peer(), connection.close_reason());
+    }
+  } else if (session.tool()) {
+    log_debug("tool disconnected: pid {}, {}", connection.peer(), connection.close_reason());
   } else if (session.open()) {
     log_info("gateway {} disconnected: {}", session.gateway_id(), connection.close_reason());
   }
@@ -146,6 +136,7 @@ void GatewayListener::count_refusal(ErrorReason reason) {
       ++stats_.refused_bad_id;
       break;
     case ErrorReason::kNotPermitted:
+    case ErrorReason::kTooManyTools:
       ++stats_.refused_too_many;
       break;
     case ErrorReason::kOverrun:

@@ -14,17 +14,20 @@
 #include "common/unique_fd.h"
 #include "relay/event_handles.h"
 #include "relay/gateway_connection.h"
+#include "relay/refusal_log.h"
 #include "relay/router.h"
+#include "relay/socket_listener.h"
 
 namespace sluice::relay {
 
 /// Counters, never reset.
 struct LinkStats {
+  // Of gateways, and of who never became anything.
   std::uint64_t opened = 0;  ///< said HELLO and were welcomed
   std::uint64_t closed = 0;
+  std::uint64_t tools_opened = 0;
   std::uint64_t bytes_in = 0;
   std::uint64_t bytes_out = 0;
-  std::uint64_t accept_errors = 0;
   // Links that ended with an ERROR.
   std::uint64_t refused_malformed = 0;
   std::uint64_t refused_version = 0;
@@ -53,6 +56,7 @@ class GatewayListener final : public ConnectionOwner {
   [[nodiscard]] bool idle() const;
   [[nodiscard]] std::size_t connections() const { return connections_.size(); }
   [[nodiscard]] const LinkStats& stats() const { return stats_; }
+  [[nodiscard]] std::uint64_t accept_errors() const { return listener_.errors(); }
 
   // ---- ConnectionOwner
   void connection_closed(GatewayConnection& connection) override;
@@ -60,25 +64,23 @@ class GatewayListener final : public ConnectionOwner {
   void count_bytes(std::size_t in, std::size_t out) override;
 
  private:
-  void on_acceptable();
   void admit(UniqueFd fd);
   void refuse(int fd, std::string_view text);
-  void pause_accepting(int error);
   void count_refusal(proto::ErrorReason reason);
+  /// What the log says of a peer that is refused: the reason, and whose.
+  void say_refused(const std::string& what, pid_t pid, std::string_view reason);
   void free_closed();
 
   event_base* base_;
-  UniqueFd socket_;
   std::vector<uid_t> allowed_uids_;
   Router& router_;
   const TimeSource& time_;
-  EventPtr accept_event_;
   EventPtr free_event_;
-  bool accepting_ = true;
-  bool accept_trouble_ = false;  ///< said once per episode
+  RefusalLog refusals_;
   std::unordered_map<GatewayConnection*, std::unique_ptr<GatewayConnection>> connections_;
   std::vector<GatewayConnection*> closed_;
   LinkStats stats_;
+  SocketListener listener_;
 };
 
 }  // namespace sluice::relay

@@ -5,16 +5,17 @@
 #include "common/check.h"
 #include "proto/encoder.h"
 #include "relay/limits.h"
+#include "relay/status.h"
 
 namespace sluice::relay {
 
 using proto::ErrorReason;
 using proto::FrameType;
 
-GatewaySession::GatewaySession(Router& router, SessionHost& host)
+GatewaySession::GatewaySession(Router& router, SessionHost& host, std::int64_t peer_pid)
     // What is over --max-message-size gets an answer of its own, so the decoder takes all that the
     // format allows.
-    : router_(router), host_(host) {
+    : router_(router), host_(host), peer_pid_(peer_pid) {
 }
 
 GatewaySession::~GatewaySession() {
@@ -60,37 +61,58 @@ bool GatewaySession::well_formed(const Result<T>& body) {
 void GatewaySession::handle_hello(const proto::FrameView& frame) {
   const auto hello = proto::decode_hello(frame);
   if (!well_formed(hello)) return;
-  if (!proto::valid_gateway_id(hello->gateway_id)) {
-    return refuse_link(ErrorReason::kBadId, "a gateway id is 1 to 64 of A-Z a-z 0-9 . _ -");
+  tool_ = hello->tool;
+  if (!admissible(*hello)) return;
+  const auto attached = tool_ ? router_.attach_tool(*this, *hello, peer_pid_)
+                              : router_.attach(*this, *hello, peer_pid_);
+  if (attached) return greet(*hello, *attached);
+  const bool in_use = attached.error().code == ErrorCode::kInUse;
+  refuse_link(tool_    ? ErrorReason::kTooManyTools
+              : in_use ? ErrorReason::kIdInUse
+                       : ErrorReason::kNotPermitted,
+              attached.error().message);
+}
+
+bool GatewaySession::admissible(const proto::Hello& hello) {
+  if (tool_ && !hello.gateway_id.empty()) {
+    refuse_link(ErrorReason::kBadId, "a tool has no gateway id");
+    return false;
   }
-  gateway_id_ = hello->gateway_id;
-  software_ = hello->software;
-  if (hello->version_min > proto::kVersionMax || hello->version_max < proto::kVersionMin) {
-    return refuse_link(ErrorReason::kUnsupportedVersion,
-                       "this relay speaks versions " + std::to_string(proto::kVersionMin) + " to " +
-                           std::to_string(proto::kVersionMax));
+  if (!tool_ && !proto::valid_gateway_id(hello.gateway_id)) {
+    refuse_link(ErrorReason::kBadId, "a gateway id is 1 to 64 of A-Z a-z 0-9 . _ -");
+    return false;
   }
-  const auto attached = router_.attach(*this, *hello);
-  if (!attached) {
-    const bool in_use = attached.error().code == ErrorCode::kInUse;
-    return refuse_link(in_use ? ErrorReason::kIdInUse : ErrorReason::kNotPermitted,
-                       attached.error().message);
+  gateway_id_ = hello.gateway_id;
+  software_ = hello.software;
+  if (tool_ && hello.resume) {
+    refuse_link(ErrorReason::kMalformed, "a tool has nothing to resume");
+    return false;
   }
+  if (hello.version_min > proto::kVersionMax || hello.version_max < proto::kVersionMin) {
+    refuse_link(ErrorReason::kUnsupportedVersion, "this relay speaks versions " +
+                                                      std::to_string(proto::kVersionMin) + " to " +
+                                                      std::to_string(proto::kVersionMax));
+    return false;
+  }
+  return true;
+}
+
+void GatewaySession::greet(const proto::Hello& hello, const Router::Attached& attached) {
   greeting_ = true;
-  gateway_ = attached->gateway;
-  resumed_ = attached->resumed;
+  gateway_ = attached.gateway;
+  resumed_ = attached.resumed;
   proto::encode(
       control_,
       proto::Welcome{
           .resumed = resumed_,
-          .version = std::min<std::uint32_t>(hello->version_max, proto::kVersionMax),
-          .last_sequence = attached->last_sequence,
+          .version = std::min<std::uint32_t>(hello.version_max, proto::kVersionMax),
+          .last_sequence = attached.last_sequence,
           .relay_instance = router_.instance(),
           .payload_bytes_max = static_cast<std::uint32_t>(router_.options().payload_bytes_max),
           .software = "sluice-relay " SLUICE_VERSION,
       });
   control_grew();
-  router_.greet(*gateway_, hello->last_sequence);
+  router_.greet(*gateway_, hello.last_sequence);
   greeting_ = false;
   host_.wake();
 }
@@ -121,16 +143,34 @@ void GatewaySession::handle_open(const proto::FrameView& frame) {
       if (const auto body = proto::decode_goodbye(frame); well_formed(body)) {
         said_goodbye_ = true;
         ending_ = true;
-        end_text_ = "the gateway says goodbye: " + std::string(body->text);
+        end_text_ = (tool_ ? "the tool says goodbye: " : "the gateway says goodbye: ") +
+                    std::string(body->text);
         control_.clear();
         host_.wake();
       }
       return;
     case FrameType::kHello:
       return refuse_link(ErrorReason::kMalformed, "a second HELLO");
+    case FrameType::kStatus:
+      return handle_status(frame);
+    case FrameType::kGatewayInfo:
+      if (tool_) return refuse_link(ErrorReason::kMalformed, "a frame that only a gateway sends");
+      if (const auto body = proto::decode_gateway_info(frame); well_formed(body)) {
+        router_.inform(*gateway_, *body);
+      }
+      return;
     default:
       return refuse_link(ErrorReason::kMalformed, "a frame that only a relay sends");
   }
+}
+
+void GatewaySession::handle_status(const proto::FrameView& frame) {
+  if (!tool_) return refuse_link(ErrorReason::kMalformed, "a frame that only a tool sends");
+  const auto body = proto::decode_status(frame);
+  if (!well_formed(body)) return;
+  const std::string json = status_json(router_, body->channels_max);
+  proto::encode(control_, proto::StatusReply{body->request, json});
+  control_grew();
 }
 
 // ---- answers

@@ -30,7 +30,8 @@ class SessionHost {
 
 class GatewaySession final : public LinkPort {
  public:
-  GatewaySession(Router& router, SessionHost& host);
+  /// `peer_pid`: whose process is at the other end, for people.
+  GatewaySession(Router& router, SessionHost& host, std::int64_t peer_pid = 0);
   GatewaySession(const GatewaySession&) = delete;
   GatewaySession& operator=(const GatewaySession&) = delete;
   ~GatewaySession() override;
@@ -49,6 +50,8 @@ class GatewaySession final : public LinkPort {
   /// HELLO came and was accepted.
   [[nodiscard]] bool open() const { return gateway_ != nullptr; }
   [[nodiscard]] bool resumed() const { return resumed_; }
+  /// The peer is an operator's tool, or said so in the HELLO that was refused.
+  [[nodiscard]] bool tool() const { return tool_; }
   /// Input is not wanted any more; close when fill() has nothing left and all is written.
   [[nodiscard]] bool ending() const { return ending_; }
   /// Nothing waits to be filled in.
@@ -72,7 +75,10 @@ class GatewaySession final : public LinkPort {
  private:
   void handle(const proto::FrameView& frame);
   void handle_hello(const proto::FrameView& frame);
+  [[nodiscard]] bool admissible(const proto::Hello& hello);
+  void greet(const proto::Hello& hello, const Router::Attached& attached);
   void handle_open(const proto::FrameView& frame);
+  void handle_status(const proto::FrameView& frame);
   /// True: goes on. Else the link ends with ERROR 1.
   template <typename T>
   [[nodiscard]] bool well_formed(const Result<T>& body);
@@ -84,6 +90,8 @@ class GatewaySession final : public LinkPort {
   SessionHost& host_;
   proto::Decoder decoder_;
   GatewayState* gateway_ = nullptr;
+  std::int64_t peer_pid_;
+  bool tool_ = false;
   bool resumed_ = false;
   bool greeting_ = false;  ///< no message before all that WELCOME owes has been said
   bool ending_ = false;

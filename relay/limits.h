@@ -5,6 +5,7 @@
 #include <cstddef>
 
 #include "common/clock.h"
+#include "proto/limits.h"
 
 namespace sluice::relay {
 
@@ -18,21 +19,49 @@ inline constexpr std::size_t kBatchBytesTarget = 256U << 10U;
 inline constexpr std::size_t kReadBytesPerTurnMax = 256U << 10U;
 inline constexpr std::size_t kWriteBytesPerTurnMax = 1U << 20U;
 inline constexpr int kAcceptsPerTurnMax = 16;
+/// Admin connections served together; one more is answered with 503, and so many of these answers
+/// are under way together.
+inline constexpr std::size_t kAdminConnectionsMax = 16;
+inline constexpr std::size_t kAdminRefusalsMax = 16;
+/// Of a request's head.
+inline constexpr std::size_t kAdminHeadBytesMax = 8192;
+/// What a peer may send behind its request before it is cut.
+inline constexpr std::size_t kAdminDrainBytesMax = 64U << 10U;
 /// An index remembers at least so many sequences, even when the ring holds fewer messages: 32 bytes
 /// each.
 inline constexpr std::size_t kIndexEntriesMin = 16384;
 /// Links that have not said HELLO yet, beside --max-gateways.
 inline constexpr std::size_t kPendingLinksMax = 16;
+/// Operators' tools at the same time: links beside --max-gateways.
+inline constexpr std::size_t kToolsMax = 16;
+inline constexpr std::size_t kToolChannelsMax = 16;
+/// A tool's queue; --gateway-queue-bytes where that is less.
+inline constexpr std::size_t kToolQueueBytesMax = 1U << 20U;
+inline constexpr std::size_t kToolIndexEntriesMax = 4096;
+/// Rows of a STATUS_REPLY; the rest stands in its totals.
+inline constexpr std::size_t kStatusGatewaysMax = 128;
+inline constexpr std::size_t kStatusChannelsMax = 150;
 /// SUBSCRIBEs of one gateway for one channel whose confirmation is still to come.
 inline constexpr std::size_t kSubscribeRequestsMax = 8;
 /// Counted for each held publish beside its bytes.
 inline constexpr std::size_t kHeldPublishOverheadBytes = 256;
 /// Lines about broken channels per loss of the broker; then one line with the number.
 inline constexpr std::size_t kGapLogLinesMax = 100;
+/// One line about messages too large for a link per so many ticks, the others as a number.
+inline constexpr std::size_t kOversizedLogTicks = 100;
+/// Kinds of refusals whose repetitions are counted apart.
+inline constexpr std::size_t kRefusalEpisodesMax = 256;
 
 inline constexpr Duration kHelloWait = std::chrono::seconds(5);
 /// For an ERROR or GOODBYE to be read, then the link is closed regardless.
 inline constexpr Duration kLastWordsWait = std::chrono::seconds(1);
+/// An admin connection, from accept to its end.
+inline constexpr Duration kAdminWait = std::chrono::seconds(10);
+/// A refusal that does not come again for so long has ended. Gateways try again after 400 ms at
+/// most.
+inline constexpr Duration kRefusalQuiet = std::chrono::seconds(5);
+/// Between two lines about a socket that can't accept.
+inline constexpr Duration kAcceptErrorLogInterval = std::chrono::seconds(10);
 /// No PUBLISH waits longer, whatever it asks for.
 inline constexpr Duration kPublishWaitMax = std::chrono::minutes(5);
 inline constexpr Duration kTickInterval = std::chrono::milliseconds(100);
@@ -40,6 +69,8 @@ inline constexpr Duration kTickInterval = std::chrono::milliseconds(100);
 inline constexpr Duration kShutdownFlushWait = std::chrono::milliseconds(500);
 inline constexpr Duration kShutdownGoodbyeWait = std::chrono::milliseconds(250);
 
+/// A STATUS_REPLY is an answer like the others.
+static_assert(proto::kStatusBytesMax + proto::kHeaderBytes < kControlBytesMax);
 /// Header and payload of each message, and the bytes before the first.
 static_assert(2 * kBatchMessagesMax + 1 <= 1024, "IOV_MAX");
 

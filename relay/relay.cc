@@ -19,13 +19,14 @@ namespace {
 constexpr Duration kShutdownStep = std::chrono::milliseconds(10);
 /// Listener, admin connections, broker connections, the loop's own.
 constexpr rlim_t kDescriptorsBeside = 64;
+static_assert(kAdminConnectionsMax + kAdminRefusalsMax + 24 < kDescriptorsBeside);
 
 Result<void> raise_descriptor_limit(std::size_t gateways_max) {
   rlimit limit{};
   if (::getrlimit(RLIMIT_NOFILE, &limit) != 0) {
     return fail(ErrorCode::kSystem, std::string("getrlimit: ") + std::strerror(errno));
   }
-  const rlim_t needed = gateways_max + kPendingLinksMax + kDescriptorsBeside;
+  const rlim_t needed = gateways_max + kToolsMax + kPendingLinksMax + kDescriptorsBeside;
   if (limit.rlim_max < needed) {
     return fail(ErrorCode::kSystem, "--max-gateways " + std::to_string(gateways_max) + " needs " +
                                         std::to_string(needed) + " descriptors, the limit is " +
@@ -99,7 +100,7 @@ Result<void> Relay::open_sockets() {
       remove_socket_file();
       return fail(socket.error().code, "--admin-listen: " + socket.error().message);
     }
-    admin_ = std::make_unique<AdminServer>(base_.get(), *std::move(socket), pages_);
+    admin_ = std::make_unique<AdminServer>(base_.get(), *std::move(socket), pages_, time_);
   }
   listener_ = std::make_unique<GatewayListener>(base_.get(), *std::move(links), config_.allow_uids,
                                                 *router_, time_);
@@ -115,7 +116,7 @@ void Relay::add_pages() {
   });
   pages_.add("/metrics", [this] {
     return HttpReply{.content_type = "text/plain; version=0.0.4; charset=utf-8",
-                     .body = metrics_text(*router_, *listener_, redis_)};
+                     .body = metrics_text(*router_, *listener_, admin_.get(), redis_)};
   });
 }
 
@@ -136,6 +137,7 @@ int Relay::run() {
   if (admin_) log_info("admin on {}", admin_->name());
   broker_->start(*router_);
   log_info("listening on {}, broker {}, ready", to_string(config_.listen), broker_->describe());
+  manager_.ready();
   event_base_dispatch(base_.get());
   return 0;
 }
@@ -147,7 +149,18 @@ void Relay::run_memory_broker() {
 void Relay::tick() {
   router_->tick();
   listener_->tick();
+  if (admin_) admin_->tick();
   log_.tick();
+  manager_.tick(time_.now(), [this] { return status_line(); });
+}
+
+std::string Relay::status_line() const {
+  const std::string broker = router_->broker_is_connected()
+                                 ? "broker " + broker_->describe() + " connected"
+                                 : "broker away: " + router_->broker_reason();
+  return (phase_ == Phase::kServing ? "" : "ending; ") + broker + "; " +
+         std::to_string(router_->links()) + " gateways, " + std::to_string(router_->channels()) +
+         " channels";
 }
 
 // ---- signals
@@ -159,6 +172,7 @@ void Relay::on_terminate() {
     return;
   }
   log_info("ending: telling {} gateways", router_->links());
+  manager_.stopping();
   phase_ = Phase::kFlushing;
   phase_deadline_ = time_.now() + kShutdownFlushWait;
   remove_socket_file();

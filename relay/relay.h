@@ -8,6 +8,7 @@
 #include "common/clock.h"
 #include "common/random.h"
 #include "common/result.h"
+#include "common/service_manager.h"
 #include "relay/admin.h"
 #include "relay/brokers/broker.h"
 #include "relay/brokers/memory_broker.h"
@@ -43,6 +44,7 @@ class Relay {
 
   void run_memory_broker();
   void tick();
+  [[nodiscard]] std::string status_line() const;
   void on_terminate();
   void on_handoff();
   void on_reload();
@@ -54,6 +56,7 @@ class Relay {
   SystemRandom random_;
   RelayLog log_;
   AdminPages pages_;
+  ServiceManager manager_;
   EventBasePtr base_;
   EventPtr memory_event_;
   std::unique_ptr<Broker> broker_;

@@ -1,6 +1,7 @@
 #include "relay/relay_log.h"
 
 #include "common/log.h"
+#include "proto/limits.h"
 #include "relay/limits.h"
 
 namespace sluice::relay {
@@ -32,6 +33,23 @@ void RelayLog::continuity_lost(std::string_view channel, Duration uncovered) {
   log_warn("gap on {}: broker, nobody listened for {} ms, number of messages unknown", channel, ms);
 }
 
+void RelayLog::message_oversized(std::string_view channel, std::uint64_t bytes) {
+  if (oversized_ticks_ > 0) {
+    ++oversized_unsaid_;
+    return;
+  }
+  oversized_ticks_ = kOversizedLogTicks;
+  log_warn("gap on {}: oversized, a message of {} bytes is more than a link carries ({})", channel,
+           bytes, proto::kPayloadBytesMax);
+}
+
+void RelayLog::sum_up_oversized() {
+  if (oversized_ticks_ == 0 || --oversized_ticks_ > 0 || oversized_unsaid_ == 0) return;
+  log_warn("gaps: oversized, {} more messages were more than a link carries", oversized_unsaid_);
+  oversized_unsaid_ = 0;
+  oversized_ticks_ = kOversizedLogTicks;
+}
+
 void RelayLog::gateway_overrun(std::string_view gateway_id) {
   log_warn("gateway {} reads too slowly: its oldest messages become gaps", gateway_id);
 }
@@ -41,6 +59,7 @@ void RelayLog::gateway_forgotten(std::string_view gateway_id) {
 }
 
 void RelayLog::tick() {
+  sum_up_oversized();
   // Once no more come: confirmations arrive in bursts.
   const bool settled = gaps_at_tick_ == gaps_unsaid_;
   gaps_at_tick_ = gaps_unsaid_;

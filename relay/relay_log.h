@@ -1,5 +1,5 @@
 // Writes the Router's life-cycle events to the log: one line each, broken channels bounded per loss
-// of the broker.
+// of the broker, oversized messages bounded in time.
 #pragma once
 
 #include <cstddef>
@@ -20,13 +20,18 @@ class RelayLog final : public RouterWatcher {
   void channel_subscribed(std::string_view channel) override;
   void channel_unsubscribed(std::string_view channel) override;
   void continuity_lost(std::string_view channel, Duration uncovered) override;
+  void message_oversized(std::string_view channel, std::uint64_t bytes) override;
   void gateway_overrun(std::string_view gateway_id) override;
   void gateway_forgotten(std::string_view gateway_id) override;
 
  private:
+  void sum_up_oversized();
+
   std::size_t gap_lines_ = 0;  ///< since the broker was lost
   std::size_t gaps_unsaid_ = 0;
   std::size_t gaps_at_tick_ = 0;
+  std::size_t oversized_unsaid_ = 0;
+  std::size_t oversized_ticks_ = 0;  ///< until the next line
 };
 
 }  // namespace sluice::relay

@@ -1,6 +1,7 @@
 #include "relay/relay_metrics.h"
 
 #include "common/metrics.h"
+#include "relay/admin.h"
 #include "relay/brokers/redis_broker.h"
 
 namespace sluice::relay {
@@ -30,10 +31,14 @@ class RelayPage {
   MetricsPage page_;
 };
 
-void add_links(RelayPage& page, const Router& router, const LinkStats& links) {
+void add_links(RelayPage& page, const Router& router, const GatewayListener& listener,
+               const AdminServer* admin) {
+  const LinkStats& links = listener.stats();
   page.gauge("gateways", "Gateways connected now.", router.links());
   page.gauge("gateways_known", "Gateways connected or lingering.", router.gateways());
-  page.counter("links_opened_total", "Relay links welcomed.", links.opened);
+  page.gauge("tools", "Operators' tools connected now.", router.tools());
+  page.counter("tools_opened_total", "Operators' tools welcomed.", links.tools_opened);
+  page.counter("links_opened_total", "Relay links of gateways welcomed.", links.opened);
   page.counter("links_closed_total", "Connections of relay links closed.", links.closed);
   page.counter("links_resumed_total", "Relay links that went on where they had ended.",
                router.stats().resumes);
@@ -49,10 +54,13 @@ void add_links(RelayPage& page, const Router& router, const LinkStats& links) {
   refused("too_many", links.refused_too_many);
   refused("overrun", links.refused_overrun);
   page.counter("accept_errors_total", "Failed accepts, e.g. for want of descriptors.",
-               links.accept_errors);
+               listener.accept_errors() + (admin == nullptr ? 0 : admin->accept_errors()));
   page.counter("link_received_bytes_total", "Bytes read from gateways.", links.bytes_in);
   page.counter("link_sent_bytes_total", "Bytes written to gateways.", links.bytes_out);
 }
+
+constexpr const char* kGapsHelp =
+    "Gaps, by cause: overrun and oversized per gateway told, broker per channel.";
 
 void add_messages(RelayPage& page, const Router& router) {
   const RouterStats& stats = router.stats();
@@ -79,10 +87,9 @@ void add_messages(RelayPage& page, const Router& router) {
                stats.messages_out);
   page.counter("message_sent_bytes_total", "Payload bytes handed to the links of gateways.",
                stats.message_bytes_out);
-  page.counter("gap_events_total", "Gaps, by cause: overrun per gateway told, broker per channel.",
-               stats.gaps_overrun, {{"cause", "overrun"}});
-  page.counter("gap_events_total", "Gaps, by cause: overrun per gateway told, broker per channel.",
-               stats.gaps_broker, {{"cause", "broker"}});
+  page.counter("gap_events_total", kGapsHelp, stats.gaps_overrun, {{"cause", "overrun"}});
+  page.counter("gap_events_total", kGapsHelp, stats.gaps_broker, {{"cause", "broker"}});
+  page.counter("gap_events_total", kGapsHelp, stats.gaps_oversized, {{"cause", "oversized"}});
   page.counter("messages_lost_total", "Messages for which a gateway was told a gap.",
                stats.messages_lost);
   page.counter("overruns_total", "Times that a gateway fell behind its queue or the ring.",
@@ -92,7 +99,7 @@ void add_messages(RelayPage& page, const Router& router) {
 void add_publishes(RelayPage& page, const Router& router) {
   const RouterStats& stats = router.stats();
   const auto outcome = [&](const char* name, std::uint64_t value) {
-    page.counter("publishes_total", "Publishes of gateways, by outcome.", value,
+    page.counter("publishes_total", "Publishes of gateways and tools, by outcome.", value,
                  {{"outcome", name}});
   };
   outcome("published", stats.published);
@@ -106,6 +113,19 @@ void add_publishes(RelayPage& page, const Router& router) {
   page.gauge("publish_queue_bytes", "Bytes of the publishes that wait.", router.hold().bytes());
   page.gauge("publishes_in_flight", "Publishes given to the broker and not answered yet.",
              router.publishes_in_flight());
+}
+
+void add_admin(RelayPage& page, const AdminServer* admin) {
+  const AdminStats stats = admin == nullptr ? AdminStats{} : admin->stats();
+  page.gauge("admin_connections", "Connections of the admin listener.", stats.connections);
+  page.counter("admin_requests_total", "Requests to the admin listener.", stats.requests);
+  const auto refused = [&](const char* reason, std::uint64_t value) {
+    page.counter("admin_refused_total", "Admin connections refused, by reason.", value,
+                 {{"reason", reason}});
+  };
+  refused("full", stats.refused_full);
+  refused("malformed", stats.refused_malformed);
+  refused("timeout", stats.refused_timeout);
 }
 
 void add_broker(RelayPage& page, const Router& router, const RedisBroker* redis) {
@@ -124,6 +144,9 @@ void add_broker(RelayPage& page, const Router& router, const RedisBroker* redis)
                stats.losses);
   page.counter("broker_received_bytes_total", "Bytes read from the broker.", stats.bytes_in);
   page.counter("broker_sent_bytes_total", "Bytes written to the broker.", stats.bytes_out);
+  page.counter("broker_pings_total", "PINGs sent to the broker.", stats.pings);
+  page.counter("broker_messages_total", "Messages read from the broker, oversized ones included.",
+               stats.messages);
   page.counter("broker_subscribes_refused_total",
                "Channels that the broker refused to subscribe, each time.",
                stats.subscribes_refused);
@@ -134,12 +157,13 @@ void add_broker(RelayPage& page, const Router& router, const RedisBroker* redis)
 }  // namespace
 
 std::string metrics_text(const Router& router, const GatewayListener& listener,
-                         const RedisBroker* redis) {
+                         const AdminServer* admin, const RedisBroker* redis) {
   RelayPage page;
-  add_links(page, router, listener.stats());
+  add_links(page, router, listener, admin);
   add_messages(page, router);
   add_publishes(page, router);
   add_broker(page, router, redis);
+  add_admin(page, admin);
   return page.finish();
 }
 

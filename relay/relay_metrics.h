@@ -8,10 +8,11 @@
 
 namespace sluice::relay {
 
+class AdminServer;
 class RedisBroker;
 
-/// `redis`: null with another broker.
+/// `admin`: null without --admin-listen; `redis`: null with another broker.
 [[nodiscard]] std::string metrics_text(const Router& router, const GatewayListener& listener,
-                                       const RedisBroker* redis);
+                                       const AdminServer* admin, const RedisBroker* redis);
 
 }  // namespace sluice::relay

@@ -48,9 +48,15 @@ class RingEntry {
         payload_bytes_(payload_bytes),
         meta_bytes_(meta_bytes) {}
   ~RingEntry() = default;
+  friend class EntryDraft;
+  /// The bytes behind the object are not written yet.
+  [[nodiscard]] static RingEntry* allocate(ChannelOrdinal channel, proto::Position position,
+                                           TimePoint arrived, std::size_t payload_bytes,
+                                           std::size_t meta_bytes);
   [[nodiscard]] const std::uint8_t* bytes() const {
     return reinterpret_cast<const std::uint8_t*>(this + 1);
   }
+  [[nodiscard]] std::uint8_t* writable() { return reinterpret_cast<std::uint8_t*>(this + 1); }
 
   mutable std::uint32_t references_ = 1;
   ChannelOrdinal channel_;
@@ -58,6 +64,25 @@ class RingEntry {
   TimePoint arrived_;
   std::size_t payload_bytes_;
   std::size_t meta_bytes_;
+};
+
+/// An entry whose payload comes in pieces: each is written once, to where the ring keeps it.
+/// Without meta.
+class EntryDraft {
+ public:
+  explicit EntryDraft(std::size_t payload_bytes);
+
+  [[nodiscard]] std::size_t missing() const { return entry_->payload_bytes_ - filled_; }
+  /// At most what is missing.
+  void append(proto::Bytes piece);
+  [[nodiscard]] proto::Bytes payload() const { return entry_->payload(); }
+  /// Once nothing is missing. The draft is empty then.
+  [[nodiscard]] RefPtr<const RingEntry> finish(ChannelOrdinal channel, proto::Position position,
+                                               TimePoint arrived) &&;
+
+ private:
+  RefPtr<RingEntry> entry_;
+  std::size_t filled_ = 0;
 };
 
 struct ReplayRingOptions {
@@ -87,17 +112,25 @@ class ReplayRing {
   /// Serials of the channel's messages, oldest first; their offsets follow one another. Null: none.
   [[nodiscard]] const std::deque<std::uint64_t>* serials(ChannelOrdinal channel) const;
 
+  /// Memory of those.
+  [[nodiscard]] std::size_t bytes_of(ChannelOrdinal channel) const;
+
   [[nodiscard]] std::size_t messages() const { return entries_.size(); }
   [[nodiscard]] std::size_t bytes() const { return bytes_; }
   [[nodiscard]] std::uint64_t evicted() const { return first_serial_ - 1; }
   [[nodiscard]] const ReplayRingOptions& options() const { return options_; }
 
  private:
+  struct ChannelEntries {
+    std::deque<std::uint64_t> serials;
+    std::size_t bytes = 0;
+  };
+
   void evict_oldest();
 
   ReplayRingOptions options_;
   std::deque<RefPtr<const RingEntry>> entries_;
-  std::unordered_map<ChannelOrdinal, std::deque<std::uint64_t>> by_channel_;
+  std::unordered_map<ChannelOrdinal, ChannelEntries> by_channel_;
   std::uint64_t first_serial_ = 1;
   std::size_t bytes_ = 0;
 };

@@ -31,8 +31,10 @@ Router::Router(RouterOptions options, Broker& broker, RouterWatcher& watcher,
       time_(time),
       random_(random),
       instance_(nonzero(random)),
+      started_at_(time.now()),
       ring_(options.ring),
-      hold_(options.publish_queue_bytes) {
+      hold_(options.publish_queue_bytes),
+      broker_since_(started_at_) {
 }
 
 std::uint64_t Router::new_epoch() {
@@ -41,6 +43,7 @@ std::uint64_t Router::new_epoch() {
 
 void Router::broker_connected() {
   if (!broker_connected_) {
+    ++stats_.broker_connects;
     watcher_.broker_connected();
     set_broker_state(true, {});
   }
@@ -61,6 +64,7 @@ void Router::broker_away(std::string_view reason) {
 void Router::set_broker_state(bool connected, std::string_view reason) {
   broker_connected_ = connected;
   broker_reason_ = reason;
+  broker_since_ = time_.now();
   for (const auto& [link, gateway] : links_) gateway->port->broker_state(connected, reason);
 }
 
@@ -91,49 +95,73 @@ void Router::break_continuity(Channel& channel, proto::Position top, Duration un
   }
 }
 
-void Router::message(std::string_view name, proto::Bytes payload, proto::Bytes meta,
-                     std::optional<proto::Position> position) {
+Channel* Router::receive(std::string_view name, std::uint64_t bytes) {
   Channel* channel = find_channel(name);
   if (channel == nullptr || !channel->confirmed) {
     ++stats_.messages_unwanted;
-    return;
+    return nullptr;
   }
   ++stats_.messages_in;
-  stats_.message_bytes_in += payload.size();
+  stats_.message_bytes_in += bytes;
+  return channel;
+}
+
+void Router::message(std::string_view name, proto::Bytes payload, proto::Bytes meta,
+                     std::optional<proto::Position> position) {
+  Channel* channel = receive(name, payload.size());
+  if (channel == nullptr) return;
   const proto::Position next{channel->top.epoch, channel->top.offset + 1};
   if (position && *position != next && channel->top.offset != 0) {
     break_continuity(*channel, {position->epoch, position->offset - 1}, Duration::zero());
   }
   channel->top = position.value_or(next);
   if (payload.size() > proto::kPayloadBytesMax || meta.size() > proto::kMetaBytesMax) {
-    return lose_oversized(*channel);
+    return lose_oversized(*channel, payload.size());
   }
-  RefPtr<const RingEntry> entry =
-      RingEntry::make(channel->ordinal, channel->top, time_.now(), payload, meta);
-  const RingEntry& shared = *entry;
-  route(*channel, ring_.append(std::move(entry)), shared);
+  route(*channel, RingEntry::make(channel->ordinal, channel->top, time_.now(), payload, meta));
 }
 
-void Router::lose_oversized(Channel& channel) {
+void Router::message(std::string_view name, EntryDraft message) {
+  Channel* channel = receive(name, message.payload().size());
+  if (channel == nullptr) return;
+  ++channel->top.offset;
+  if (message.payload().size() > proto::kPayloadBytesMax) {
+    return lose_oversized(*channel, message.payload().size());
+  }
+  route(*channel, std::move(message).finish(channel->ordinal, channel->top, time_.now()));
+}
+
+void Router::message_oversized(std::string_view name, std::uint64_t bytes) {
+  Channel* channel = receive(name, bytes);
+  if (channel == nullptr) return;
+  ++channel->top.offset;
+  lose_oversized(*channel, bytes);
+}
+
+void Router::lose_oversized(Channel& channel, std::uint64_t bytes) {
   ++stats_.messages_oversized;
+  watcher_.message_oversized(channel.name, bytes);
   // The ring's offsets of a channel follow one another: they start again behind this one.
   ring_.forget(channel.ordinal);
   for (const Subscription* subscription : channel.subscribers) {
     if (!subscription->confirmed) continue;
     GatewayState& gateway = *subscription->gateway;
-    gateway.index.append_lost(subscription->id, channel.top);
+    gateway.index.append_oversized(subscription->id, channel.top);
     if (gateway.port != nullptr) gateway.port->pending();
   }
 }
 
-void Router::route(const Channel& channel, std::uint64_t serial, const RingEntry& entry) {
+void Router::route(const Channel& channel, RefPtr<const RingEntry> entry) {
+  const RingEntry& shared = *entry;
+  const std::uint64_t serial = ring_.append(std::move(entry));
   for (const Subscription* subscription : channel.subscribers) {
     if (!subscription->confirmed) continue;
     GatewayState& gateway = *subscription->gateway;
-    ++stats_.messages_routed;
-    const bool overrun = gateway.index.append_message(ring_, serial, subscription->id, entry);
+    if (!gateway.tool) ++stats_.messages_routed;
+    const bool overrun = gateway.index.append_message(ring_, serial, subscription->id, shared);
     if (gateway.port == nullptr) continue;
-    if (overrun) {
+    // A terminal that stands still is no fault of the system: the tool's gap tells it.
+    if (overrun && !gateway.tool) {
       ++stats_.overruns;
       watcher_.gateway_overrun(gateway.id);
     }
@@ -143,13 +171,20 @@ void Router::route(const Channel& channel, std::uint64_t serial, const RingEntry
 
 void Router::take(GatewayState& gateway, Outgoing& out) {
   gateway.index.take(ring_, out);
+  if (gateway.tool) return;
   if (out.kind == Outgoing::Kind::kMessage) {
     ++stats_.messages_out;
     stats_.message_bytes_out += out.entry->payload().size();
     return;
   }
   for (const proto::Gap& gap : out.gaps) {
-    if (gap.cause != proto::GapCause::kBroker) ++stats_.gaps_overrun;
+    ++gateway.gaps_told;
+    if (gap.count != proto::kCountUnknown) gateway.messages_lost += gap.count;
+    if (gap.cause == proto::GapCause::kOversized) {
+      ++stats_.gaps_oversized;
+    } else if (gap.cause != proto::GapCause::kBroker) {
+      ++stats_.gaps_overrun;
+    }
     if (gap.count != proto::kCountUnknown) stats_.messages_lost += gap.count;
   }
 }

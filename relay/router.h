@@ -51,10 +51,12 @@ struct RouterStats {
   std::uint64_t publish_unknown_fate = 0;
   std::uint64_t publish_refused = 0;
   std::uint64_t publish_too_large = 0;
-  std::uint64_t gaps_overrun = 0;   ///< GAPs sent
-  std::uint64_t gaps_broker = 0;    ///< continuity lost, one per channel
-  std::uint64_t messages_lost = 0;  ///< stood in GAPs that were sent
+  std::uint64_t gaps_overrun = 0;    ///< GAPs sent
+  std::uint64_t gaps_oversized = 0;  ///< GAPs sent
+  std::uint64_t gaps_broker = 0;     ///< continuity lost, one per channel
+  std::uint64_t messages_lost = 0;   ///< stood in GAPs that were sent
   std::uint64_t overruns = 0;
+  std::uint64_t broker_connects = 0;
   std::uint64_t broker_losses = 0;
   std::uint64_t resumes = 0;
 };
@@ -72,11 +74,15 @@ class Router final : public BrokerEvents {
     std::uint64_t last_sequence = 0;  ///< for WELCOME
   };
   /// A HELLO with a valid id. kInUse: that id has a live link; kPermission: too many gateways.
-  [[nodiscard]] Result<Attached> attach(LinkPort& port, const proto::Hello& hello);
+  [[nodiscard]] Result<Attached> attach(LinkPort& port, const proto::Hello& hello,
+                                        std::int64_t pid = 0);
+  /// A HELLO of an operator's tool. kPermission: too many tools.
+  [[nodiscard]] Result<Attached> attach_tool(LinkPort& port, const proto::Hello& hello,
+                                             std::int64_t pid = 0);
   /// After WELCOME: the broker's state, then the subscriptions whose confirmation may have been
   /// lost.
   void greet(GatewayState& gateway, std::uint64_t last_received);
-  /// The link is gone; the state lingers.
+  /// The link is gone; the state lingers, but not a tool's.
   void detach(GatewayState& gateway);
   /// The gateway said that it ends for good.
   void end(GatewayState& gateway);
@@ -84,6 +90,7 @@ class Router final : public BrokerEvents {
   void subscribe(GatewayState& gateway, const proto::Subscribe& subscribe);
   void unsubscribe(GatewayState& gateway, std::uint32_t channel_id);
   void publish(GatewayState& gateway, const proto::Publish& publish);
+  void inform(GatewayState& gateway, const proto::GatewayInfo& info) { gateway.info = info; }
   /// What is to be sent next.
   void take(GatewayState& gateway, Outgoing& out);
 
@@ -101,10 +108,25 @@ class Router final : public BrokerEvents {
   [[nodiscard]] const PublishHold& hold() const { return hold_; }
   [[nodiscard]] bool broker_is_connected() const { return broker_connected_; }
   [[nodiscard]] const std::string& broker_reason() const { return broker_reason_; }
+  /// Connected, or away, since then.
+  [[nodiscard]] TimePoint broker_since() const { return broker_since_; }
+  [[nodiscard]] std::string broker_address() const { return broker_.describe(); }
+  [[nodiscard]] TimePoint now() const { return time_.now(); }
+  [[nodiscard]] TimePoint started_at() const { return started_at_; }
+  [[nodiscard]] bool shutting_down() const { return shutting_down_; }
   [[nodiscard]] std::size_t channels() const { return channels_.size(); }
   [[nodiscard]] std::size_t subscriptions() const { return subscriptions_; }
   [[nodiscard]] std::size_t gateways() const { return gateways_.size(); }
-  [[nodiscard]] std::size_t links() const { return links_.size(); }
+  /// Live ones of gateways.
+  [[nodiscard]] std::size_t links() const { return links_.size() - tools_.size(); }
+  [[nodiscard]] std::size_t tools() const { return tools_.size(); }
+  // For the status: to be looked at, not kept.
+  [[nodiscard]] const StringMap<std::unique_ptr<Channel>>& channel_table() const {
+    return channels_;
+  }
+  [[nodiscard]] const StringMap<std::unique_ptr<GatewayState>>& gateway_table() const {
+    return gateways_;
+  }
   [[nodiscard]] std::size_t publishes_in_flight() const { return in_flight_.size(); }
   /// Of all gateways.
   [[nodiscard]] std::size_t queue_bytes() const;
@@ -116,12 +138,16 @@ class Router final : public BrokerEvents {
   void subscribed(std::string_view channel, std::optional<Duration> uncovered) override;
   void message(std::string_view channel, proto::Bytes payload, proto::Bytes meta,
                std::optional<proto::Position> position) override;
+  void message(std::string_view channel, EntryDraft message) override;
+  void message_oversized(std::string_view channel, std::uint64_t bytes) override;
   void published(PublishId id, PublishOutcome outcome, std::string_view detail) override;
 
  private:
   // router_links.cc
   [[nodiscard]] Result<GatewayState*> fresh_state(std::string_view id);
   [[nodiscard]] bool make_room_for_gateway();
+  void join(GatewayState& gateway, LinkPort& port, const proto::Hello& hello, std::int64_t pid);
+  [[nodiscard]] Subscription* subscription_for(GatewayState& gateway, Channel& channel);
   void forget(GatewayState& gateway, TimePoint since);
   [[nodiscard]] Result<Channel*> channel_for(std::string_view name);
   [[nodiscard]] Channel* find_channel(std::string_view name);
@@ -144,8 +170,10 @@ class Router final : public BrokerEvents {
   [[nodiscard]] std::uint64_t new_epoch();
   void set_broker_state(bool connected, std::string_view reason);
   void break_continuity(Channel& channel, proto::Position top, Duration uncovered);
-  void lose_oversized(Channel& channel);
-  void route(const Channel& channel, std::uint64_t serial, const RingEntry& entry);
+  /// Null: nobody holds the channel. Else it is counted, and the next position is its own.
+  [[nodiscard]] Channel* receive(std::string_view name, std::uint64_t bytes);
+  void lose_oversized(Channel& channel, std::uint64_t bytes);
+  void route(const Channel& channel, RefPtr<const RingEntry> entry);
 
   RouterOptions options_;
   Broker& broker_;
@@ -153,14 +181,17 @@ class Router final : public BrokerEvents {
   const TimeSource& time_;
   Random& random_;
   std::uint64_t instance_;
+  TimePoint started_at_;
   ReplayRing ring_;
   PublishHold hold_;
   bool broker_connected_ = false;
   bool shutting_down_ = false;
   std::string broker_reason_ = "not connected yet";
+  TimePoint broker_since_;
 
   StringMap<std::unique_ptr<Channel>> channels_;
   StringMap<std::unique_ptr<GatewayState>> gateways_;
+  StringMap<std::unique_ptr<GatewayState>> tools_;
   std::unordered_map<std::uint64_t, GatewayState*> links_;
   /// Channels without subscribers, the longest idle first.
   std::set<std::pair<TimePoint, Channel*>> idle_;
@@ -169,6 +200,7 @@ class Router final : public BrokerEvents {
   ChannelOrdinal next_ordinal_ = 1;
   std::uint64_t next_link_ = 1;
   PublishId next_publish_ = 1;
+  std::uint64_t next_tool_ = 1;
   RouterStats stats_;
 };
 

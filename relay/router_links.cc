@@ -12,7 +12,8 @@ using proto::ErrorReason;
 
 // ---- links
 
-Result<Router::Attached> Router::attach(LinkPort& port, const proto::Hello& hello) {
+Result<Router::Attached> Router::attach(LinkPort& port, const proto::Hello& hello,
+                                        std::int64_t pid) {
   const auto found = gateways_.find(hello.gateway_id);
   GatewayState* gateway = found == gateways_.end() ? nullptr : found->second.get();
   if (gateway != nullptr && gateway->port != nullptr) {
@@ -30,10 +31,34 @@ Result<Router::Attached> Router::attach(LinkPort& port, const proto::Hello& hell
     if (!fresh) return tl::make_unexpected(fresh.error());
     gateway = *fresh;
   }
-  gateway->link = next_link_++;
-  gateway->port = &port;
-  links_.emplace(gateway->link, gateway);
+  join(*gateway, port, hello, pid);
   return Attached{gateway, resumed, gateway->index.last_sequence()};
+}
+
+Result<Router::Attached> Router::attach_tool(LinkPort& port, const proto::Hello& hello,
+                                             std::int64_t pid) {
+  if (tools_.size() >= kToolsMax) {
+    return fail(ErrorCode::kPermission, std::to_string(kToolsMax) + " tools are connected already");
+  }
+  const GatewayIndexOptions index{
+      .queue_bytes_max = std::min(options_.gateway_queue_bytes, kToolQueueBytesMax),
+      .entries_max = kToolIndexEntriesMax};
+  // '#' stands in no gateway id.
+  auto state = std::make_unique<GatewayState>("tool#" + std::to_string(next_tool_++), index, true);
+  GatewayState* tool = state.get();
+  tools_.emplace(tool->id, std::move(state));
+  join(*tool, port, hello, pid);
+  return Attached{tool, false, 0};
+}
+
+void Router::join(GatewayState& gateway, LinkPort& port, const proto::Hello& hello,
+                  std::int64_t pid) {
+  gateway.link = next_link_++;
+  gateway.port = &port;
+  gateway.peer = {pid, std::string(hello.software)};
+  gateway.info.reset();
+  gateway.attached_at = time_.now();
+  links_.emplace(gateway.link, &gateway);
 }
 
 Result<GatewayState*> Router::fresh_state(std::string_view id) {
@@ -44,7 +69,7 @@ Result<GatewayState*> Router::fresh_state(std::string_view id) {
   const GatewayIndexOptions index{
       .queue_bytes_max = options_.gateway_queue_bytes,
       .entries_max = std::max(options_.ring.messages_max, kIndexEntriesMin)};
-  auto state = std::make_unique<GatewayState>(std::string(id), index);
+  auto state = std::make_unique<GatewayState>(std::string(id), index, false);
   GatewayState* gateway = state.get();
   gateways_.emplace(gateway->id, std::move(state));
   return gateway;
@@ -82,18 +107,21 @@ void Router::detach(GatewayState& gateway) {
   gateway.detached_at = time_.now();
   // Their answers can't be placed on another link; the gateway asks again.
   for (const auto& [id, subscription] : gateway.subscriptions) subscription->requests.clear();
+  if (gateway.tool) forget(gateway, gateway.detached_at);
 }
 
 void Router::end(GatewayState& gateway) {
+  const bool tool = gateway.tool;
   detach(gateway);
-  forget(gateway, time_.now());
+  if (!tool) forget(gateway, time_.now());
 }
 
 void Router::forget(GatewayState& gateway, TimePoint since) {
   CHECK(gateway.port == nullptr);
   for (const auto& [id, subscription] : gateway.subscriptions) drop(*subscription, since);
   gateway.subscriptions.clear();
-  gateways_.erase(gateways_.find(gateway.id));
+  auto& table = gateway.tool ? tools_ : gateways_;
+  table.erase(table.find(gateway.id));
 }
 
 // ---- subscriptions
@@ -123,28 +151,26 @@ Result<Channel*> Router::channel_for(std::string_view name) {
 }
 
 void Router::subscribe(GatewayState& gateway, const proto::Subscribe& request) {
+  if (gateway.tool && gateway.subscriptions.size() >= kToolChannelsMax) {
+    gateway.port->refused(request.request, ErrorReason::kQueueFull,
+                          "a tool has at most " + std::to_string(kToolChannelsMax) + " channels");
+    return;
+  }
+  if (gateway.tool && find_channel(request.channel) == nullptr &&
+      channels_.size() >= options_.channels_max) {
+    // Not even what lingers makes room for somebody who only looks.
+    gateway.port->refused(
+        request.request, ErrorReason::kQueueFull,
+        std::to_string(options_.channels_max) + " channels are subscribed (--max-channels)");
+    return;
+  }
   const Result<Channel*> found = channel_for(request.channel);
   if (!found) {
     gateway.port->refused(request.request, ErrorReason::kQueueFull, found.error().message);
     return;
   }
   Channel& channel = **found;
-  Subscription* subscription = nullptr;
-  for (Subscription* one : channel.subscribers) {
-    if (one->gateway == &gateway) subscription = one;
-  }
-  if (subscription == nullptr) {
-    auto added = std::make_unique<Subscription>();
-    subscription = added.get();
-    subscription->gateway = &gateway;
-    subscription->channel = &channel;
-    subscription->id = gateway.next_channel_id++;
-    CHECK(subscription->id != 0);
-    gateway.subscriptions.emplace(subscription->id, std::move(added));
-    if (channel.subscribers.empty()) idle_.erase({channel.idle_since, &channel});
-    channel.subscribers.push_back(subscription);
-    ++subscriptions_;
-  }
+  Subscription* subscription = subscription_for(gateway, channel);
   if (subscription->requests.size() >= kSubscribeRequestsMax) {
     gateway.port->refused(request.request, ErrorReason::kQueueFull, "asked for too often");
     return;
@@ -157,6 +183,23 @@ void Router::subscribe(GatewayState& gateway, const proto::Subscribe& request) {
   subscription->asked = std::nullopt;
   if (request.from_position) subscription->asked = request.position;
   if (channel.confirmed) confirm(*subscription);
+}
+
+Subscription* Router::subscription_for(GatewayState& gateway, Channel& channel) {
+  for (Subscription* one : channel.subscribers) {
+    if (one->gateway == &gateway) return one;
+  }
+  auto added = std::make_unique<Subscription>();
+  Subscription* subscription = added.get();
+  subscription->gateway = &gateway;
+  subscription->channel = &channel;
+  subscription->id = gateway.next_channel_id++;
+  CHECK(subscription->id != 0);
+  gateway.subscriptions.emplace(subscription->id, std::move(added));
+  if (channel.subscribers.empty()) idle_.erase({channel.idle_since, &channel});
+  channel.subscribers.push_back(subscription);
+  if (!gateway.tool) ++subscriptions_;
+  return subscription;
 }
 
 void Router::plan_start(Subscription& subscription, std::size_t& first_replayed) const {
@@ -187,7 +230,7 @@ void Router::confirm(Subscription& subscription) {
   for (; place < serials->size(); ++place) {
     const std::uint64_t serial = (*serials)[place];
     gateway.index.append_message(ring_, serial, subscription.id, *ring_.find(serial));
-    ++stats_.messages_routed;
+    if (!gateway.tool) ++stats_.messages_routed;
   }
   if (gateway.port != nullptr) gateway.port->pending();
 }
@@ -219,10 +262,12 @@ void Router::unsubscribe(GatewayState& gateway, std::uint32_t channel_id) {
 void Router::drop(Subscription& subscription, TimePoint since) {
   Channel& channel = *subscription.channel;
   std::erase(channel.subscribers, &subscription);
-  --subscriptions_;
+  if (!subscription.gateway->tool) {
+    --subscriptions_;
+    channel.idle_since = since;
+  }
   if (!channel.subscribers.empty()) return;
-  channel.idle_since = since;
-  idle_.emplace(since, &channel);
+  idle_.emplace(channel.idle_since, &channel);
 }
 
 // ---- linger

@@ -34,6 +34,9 @@ class RouterWatcher {
   virtual void channel_subscribed(std::string_view channel) = 0;
   virtual void channel_unsubscribed(std::string_view channel) = 0;
   virtual void continuity_lost(std::string_view channel, Duration uncovered) = 0;
+  /// A message that no link carries came on a channel with subscribers: may come often, is to be
+  /// bounded.
+  virtual void message_oversized(std::string_view channel, std::uint64_t bytes) = 0;
   virtual void gateway_overrun(std::string_view gateway_id) = 0;
   /// Its link has been away for too long: subscriptions and queue are forgotten.
   virtual void gateway_forgotten(std::string_view gateway_id) = 0;

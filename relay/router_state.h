@@ -40,16 +40,29 @@ struct Channel {
   bool confirmed = false;  ///< by the broker, at least once
   proto::Position top;     ///< of the last message; epoch 0 until confirmed
   std::vector<Subscription*> subscribers;
-  TimePoint idle_since{};  ///< without subscribers
+  TimePoint idle_since{};  ///< when the last gateway left; tools do not count
 };
 
-/// Lives from HELLO to --linger after the link's end.
+/// What a peer tells of itself; for people.
+struct PeerInfo {
+  std::int64_t pid = 0;
+  std::string software;
+};
+
+/// Lives from HELLO to --linger after the link's end. An operator's tool has one too: it ends with
+/// its link, and its id is one that no gateway can have.
 struct GatewayState {
-  GatewayState(std::string gateway_id, GatewayIndexOptions options)
-      : id(std::move(gateway_id)), index(options) {}
+  GatewayState(std::string gateway_id, GatewayIndexOptions options, bool is_tool)
+      : id(std::move(gateway_id)), tool(is_tool), index(options) {}
 
   std::string id;
-  std::uint64_t link = 0;  ///< number of the live link, new each time; 0: none
+  const bool tool;
+  PeerInfo peer;                           ///< of the last link
+  std::optional<proto::GatewayInfo> info;  ///< said on the live link
+  TimePoint attached_at{};
+  std::uint64_t gaps_told = 0;
+  std::uint64_t messages_lost = 0;  ///< stood in those
+  std::uint64_t link = 0;           ///< number of the live link, new each time; 0: none
   LinkPort* port = nullptr;
   TimePoint detached_at{};
   GatewayIndex index;

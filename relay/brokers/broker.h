@@ -8,6 +8,7 @@
 
 #include "common/clock.h"
 #include "proto/frame.h"
+#include "relay/replay_ring.h"
 
 namespace sluice::relay {
 
@@ -35,6 +36,10 @@ class BrokerEvents {
   /// A message; `position` only from brokers that number messages themselves.
   virtual void message(std::string_view channel, proto::Bytes payload, proto::Bytes meta,
                        std::optional<proto::Position> position) = 0;
+  /// The same, assembled in the memory that the ring may keep.
+  virtual void message(std::string_view channel, EntryDraft message) = 0;
+  /// A message of so many bytes came, which no link carries; nobody holds it.
+  virtual void message_oversized(std::string_view channel, std::uint64_t bytes) = 0;
   virtual void published(PublishId id, PublishOutcome outcome, std::string_view detail) = 0;
 };
 

@@ -18,11 +18,6 @@
 namespace sluice::relay {
 namespace {
 
-struct ReplyFree {
-  void operator()(redisReply* reply) const { freeReplyObject(reply); }
-};
-using ReplyPtr = std::unique_ptr<redisReply, ReplyFree>;
-
 bool try_again(int error) {
   return error == EAGAIN || error == EWOULDBLOCK || error == EINTR;
 }
@@ -108,9 +103,7 @@ void RedisConnection::finish_connect() {
 
 void RedisConnection::begin_handshake() {
   state_ = State::kHandshake;
-  reader_.reset(redisReaderCreate());
-  CHECK(reader_ != nullptr);
-  reader_->maxbuf = kRedisReaderSpareBytesMax;
+  reader_.emplace();
   last_received_ = context_.time.now();
   const RedisOptions& options = context_.options;
   handshake_.emplace(
@@ -286,35 +279,25 @@ void RedisConnection::read_some() {
     total += bytes;
     context_.stats.bytes_in += bytes;
     last_received_ = context_.time.now();
-    if (!feed(chunk.data(), bytes)) return;
+    received({chunk.data(), bytes});
     if (bytes < chunk.size()) return;
   }
 }
 
-bool RedisConnection::feed(const char* bytes, std::size_t count) {
-  if (redisReaderFeed(reader_.get(), bytes, count) != REDIS_OK) {
-    fail({std::string("answer not understood: ") + reader_->errstr});
-    return false;
-  }
-  for (;;) {
-    void* raw = nullptr;
-    if (redisReaderGetReply(reader_.get(), &raw) != REDIS_OK) {
-      fail({"answer not understood: " + printable(reader_->errstr)});
-      return false;
-    }
-    if (raw == nullptr) break;
-    const ReplyPtr reply(static_cast<redisReply*>(raw));
-    if (state_ == State::kHandshake) {
-      handshake_reply(*reply);
-    } else {
-      user_.connection_reply(*reply);
-    }
+void RedisConnection::received(std::string_view bytes) {
+  if (state_ == State::kReady) return user_.connection_read(bytes);
+  while (const RedisReplyPtr reply = reader_->next(bytes)) {
+    handshake_reply(*reply);
     // Closed from inside: reader and socket are gone.
-    if (closed()) return false;
+    if (closed()) return;
+    if (state_ != State::kReady) continue;
+    // Nothing has been asked since, so there is hardly ever more.
+    const std::string rest = std::string(reader_->rest()).append(bytes);
+    reader_.reset();
+    if (!rest.empty()) user_.connection_read(rest);
+    return;
   }
-  if (reader_->len - reader_->pos <= kRedisReplyBytesMax) return true;
-  fail({"a message of more than " + std::to_string(kRedisReplyBytesMax >> 20U) + " MiB came"});
-  return false;
+  if (!reader_->problem().empty()) fail({reader_->problem()});
 }
 
 }  // namespace sluice::relay

@@ -1,11 +1,10 @@
-// One connection to Redis on the relay's loop: socket I/O of our own, hiredis for the bytes'
-// meaning.
+// One connection to Redis on the relay's loop: resolving, connecting, handshake, socket I/O. What
+// comes after the handshake is its user's to read.
 #pragma once
 
 #include <hiredis/hiredis.h>
 
 #include <cstdint>
-#include <memory>
 #include <optional>
 #include <span>
 #include <string>
@@ -16,6 +15,7 @@
 #include "common/unique_fd.h"
 #include "relay/brokers/redis_error.h"
 #include "relay/brokers/redis_handshake.h"
+#include "relay/brokers/redis_reply_reader.h"
 #include "relay/brokers/redis_resolver.h"
 #include "relay/brokers/redis_url.h"
 #include "relay/event_handles.h"
@@ -58,8 +58,8 @@ class RedisConnectionUser {
   virtual ~RedisConnectionUser() = default;
   /// The handshake is done.
   virtual void connection_ready() = 0;
-  /// The answers, in order.
-  virtual void connection_reply(const redisReply& reply) = 0;
+  /// What has been read; all of it is to be used up.
+  virtual void connection_read(std::string_view bytes) = 0;
   /// Everything has been handed to the socket.
   virtual void connection_drained() = 0;
   /// Not after close(). It may be opened again, but not from inside.
@@ -99,9 +99,6 @@ class RedisConnection {
 
  private:
   enum class State { kClosed, kResolving, kConnecting, kHandshake, kReady };
-  struct ReaderFree {
-    void operator()(redisReader* reader) const { redisReaderFree(reader); }
-  };
 
   void resolved(Result<RedisEndpoints> endpoints);
   void connect_next();
@@ -116,7 +113,7 @@ class RedisConnection {
   void flush();
   void append(std::span<const std::string_view> words);
   void read_some();
-  [[nodiscard]] bool feed(const char* bytes, std::size_t count);
+  void received(std::string_view bytes);
   void release();
   void set_deadline(Duration wait);
 
@@ -137,7 +134,7 @@ class RedisConnection {
   UniqueFd fd_;
   EventPtr read_event_;
   EventPtr write_event_;
-  std::unique_ptr<redisReader, ReaderFree> reader_;
+  std::optional<RedisReplyReader> reader_;  ///< of the handshake
   std::string output_;
   std::size_t sent_ = 0;  ///< of output_
   bool waits_writable_ = false;

@@ -10,15 +10,28 @@ namespace sluice::relay {
 
 // ---- reading
 
-/// One recv. The reader moves the rest of its buffer down for each KiB used up: larger chunks cost
-/// more, not less.
-inline constexpr std::size_t kRedisChunkBytes = 16U << 10U;
+/// One recv, into a buffer of this size that nothing outlives.
+inline constexpr std::size_t kRedisChunkBytes = 64U << 10U;
 /// Per loop turn and connection; what is left comes on the next turn.
 inline constexpr std::size_t kRedisReadBytesPerTurnMax = 1U << 20U;
-/// An answer (so a message of others) beyond it ends the connection: the reader holds it whole.
-inline constexpr std::size_t kRedisReplyBytesMax = 64U << 20U;
+/// hiredis' reader moves the rest of its buffer down for each KiB used up: larger pieces cost more,
+/// not less.
+inline constexpr std::size_t kRedisReplySliceBytes = 16U << 10U;
+/// An answer beyond it ends the connection: hiredis' reader holds it whole. Messages of others are
+/// no answers, see redis_push_reader.h.
+inline constexpr std::size_t kRedisReplyBytesMax = 1U << 20U;
 /// What the reader may keep of an empty buffer.
 inline constexpr std::size_t kRedisReaderSpareBytesMax = 256U << 10U;
+
+/// Elements of a push on the subscriber connection: kind, channel, payload or number.
+inline constexpr std::size_t kRedisPushElementsMax = 3;
+/// Its kind and channel.
+inline constexpr std::size_t kRedisPushTextBytesMax = 512;
+/// A line on the subscriber connection: a length, or an error's text.
+inline constexpr std::size_t kRedisLineBytesMax = 4096;
+/// Of a length: far more than any Redis sends, and no overflow. What is too large is skipped, so
+/// it needs no other bound.
+inline constexpr std::size_t kRedisLengthDigitsMax = 18;
 
 // ---- writing
 
@@ -44,11 +57,14 @@ static_assert(kPublishBytesInFlightMax + proto::kPayloadBytesMax + (1U << 20U) <
 static_assert(kSubscribeOutputBytesHigh + kSubscribeNamesMax * (proto::kChannelNameBytesMax + 32) +
                   (1U << 20U) <=
               kRedisOutputBytesMax);
-static_assert(proto::kPayloadBytesMax + proto::kChannelNameBytesMax + 1024 <= kRedisReplyBytesMax);
+static_assert(proto::kChannelNameBytesMax <= kRedisPushTextBytesMax);
 
 // ---- waits
 
 inline constexpr Duration kResolveWait = std::chrono::seconds(2);
+/// Threads of one resolver that the system keeps waiting: it asks a name server that does not
+/// answer for 10 s by default.
+inline constexpr std::size_t kResolveThreadsMax = 4;
 /// For each address of the name.
 inline constexpr Duration kConnectWait = std::chrono::seconds(2);
 inline constexpr std::size_t kRedisAddressesMax = 8;

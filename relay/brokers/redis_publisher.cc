@@ -18,6 +18,7 @@ RedisPublisher::RedisPublisher(RedisContext& context, RedisLinkOwner& owner)
 // ---- the connection
 
 void RedisPublisher::connection_ready() {
+  reader_.emplace();
   ping_out_ = false;
   room_refused_ = false;
   const timeval interval = to_timeval(kRedisPingInterval);
@@ -87,7 +88,15 @@ void RedisPublisher::publish(PublishId id, std::string_view channel, proto::Byte
 
 // ---- answers
 
-void RedisPublisher::connection_reply(const redisReply& reply) {
+void RedisPublisher::connection_read(std::string_view bytes) {
+  while (const RedisReplyPtr one = reader_->next(bytes)) {
+    reply(*one);
+    if (connection_.closed()) return;
+  }
+  if (!reader_->problem().empty()) connection_.fail({reader_->problem()});
+}
+
+void RedisPublisher::reply(const redisReply& reply) {
   if (in_flight_.empty()) {
     // Unasked: an error before Redis closes, e.g. for want of memory.
     const bool error = reply.type == REDIS_REPLY_ERROR;

@@ -5,11 +5,13 @@
 
 #include <cstddef>
 #include <deque>
+#include <optional>
 #include <string_view>
 
 #include "relay/brokers/broker.h"
 #include "relay/brokers/redis_connection.h"
 #include "relay/brokers/redis_link_owner.h"
+#include "relay/brokers/redis_reply_reader.h"
 #include "relay/event_handles.h"
 
 namespace sluice::relay {
@@ -42,10 +44,11 @@ class RedisPublisher final : RedisConnectionUser {
   };
 
   void connection_ready() override;
-  void connection_reply(const redisReply& reply) override;
+  void connection_read(std::string_view bytes) override;
   void connection_drained() override {}
   void connection_closed(const RedisLoss& loss) override;
 
+  void reply(const redisReply& reply);
   void ping();
   void ask(Asked what, std::string_view word);
   void publish_answer(const InFlight& publish, const redisReply& reply);
@@ -58,6 +61,7 @@ class RedisPublisher final : RedisConnectionUser {
   RedisLinkOwner& owner_;
   BrokerEvents* events_ = nullptr;
   RedisConnection connection_;
+  std::optional<RedisReplyReader> reader_;
   EventPtr ping_event_;
   std::deque<InFlight> in_flight_;
   std::size_t publishes_ = 0;      ///< in in_flight_

@@ -81,12 +81,14 @@ struct RedisResolver::Job {
   int error = 0;
   int system_error = 0;
   RedisEndpoints endpoints;
+  bool late = false;  ///< the loop's own
   std::atomic<bool> finished{false};
 };
 
 RedisResolver::RedisResolver(event_base* base, LookUp look_up)
     : base_(base),
       look_up_(std::move(look_up)),
+      threads_(std::make_shared<std::atomic<std::size_t>>(0)),
       late_event_(make_event<&RedisResolver::on_late>(base, -1, 0, this)) {
 }
 
@@ -97,9 +99,10 @@ void RedisResolver::start(const std::string& host, std::uint16_t port, Done done
   done_ = std::move(done);
   const timeval wait = to_timeval(kResolveWait);
   event_add(late_event_.get(), &wait);
-  const bool running = job_ != nullptr && !job_->finished && job_->host == host &&
-                       job_->port == std::to_string(port);
-  if (!running) begin(host, port);
+  const bool take_up = job_ != nullptr && !job_->finished && job_->host == host &&
+                       job_->port == std::to_string(port) &&
+                       (!job_->late || *threads_ >= kResolveThreadsMax);
+  if (!take_up) begin(host, port);
   if (job_ == nullptr) return;
   finished_event_ =
       make_event<&RedisResolver::on_finished>(base_, job_->ready.get(), EV_READ, this);
@@ -115,10 +118,16 @@ void RedisResolver::begin(const std::string& host, std::uint16_t port) {
   // A numeric address needs no thread, and no name server.
   run(job_, ::getaddrinfo, AI_NUMERICHOST);
   if (job_->finished) return;
+  if (*threads_ >= kResolveThreadsMax) return give_up();
   const BlockedSignals blocked;
   try {
-    std::thread([job = job_, look_up = look_up_] { run(job, look_up, 0); }).detach();
+    ++*threads_;
+    std::thread([job = job_, look_up = look_up_, threads = threads_] {
+      run(job, look_up, 0);
+      --*threads;
+    }).detach();
   } catch (const std::system_error&) {
+    --*threads_;
     give_up();
   }
 }
@@ -168,6 +177,7 @@ void RedisResolver::on_late() {
   if (job_ == nullptr) {
     return finish(fail(ErrorCode::kSystem, "no descriptor or thread left to look the name up"));
   }
+  job_->late = true;
   finish(fail(ErrorCode::kUnavailable, job_->host + ": the name server does not answer"));
 }
 

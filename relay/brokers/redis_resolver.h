@@ -5,6 +5,7 @@
 #include <netdb.h>
 #include <sys/socket.h>
 
+#include <atomic>
 #include <cstdint>
 #include <functional>
 #include <memory>
@@ -38,8 +39,9 @@ class RedisResolver {
   ~RedisResolver();
 
   /// `done` comes from the loop, at the latest when kResolveWait is over. Only when no other
-  /// look-up is awaited. A thread that the system still keeps waiting for the same name is taken up
-  /// again: there is never more than one.
+  /// look-up is awaited. A thread that the system keeps waiting is left alone and the name asked
+  /// for again, because the question may be lost; with kResolveThreadsMax of them the latest is
+  /// taken up again.
   void start(const std::string& host, std::uint16_t port, Done done);
   /// `done` will not be called. The thread, which nobody can stop, ends by itself and touches
   /// nothing of ours.
@@ -57,6 +59,7 @@ class RedisResolver {
 
   event_base* base_;
   LookUp look_up_;
+  std::shared_ptr<std::atomic<std::size_t>> threads_;  ///< that have not ended
   std::shared_ptr<Job> job_;
   EventPtr finished_event_;
   EventPtr late_event_;

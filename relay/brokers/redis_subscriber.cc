@@ -13,10 +13,6 @@ namespace {
 
 using Verb = RedisSubscriptions::Verb;
 
-bool is_text(const redisReply& reply) {
-  return reply.type == REDIS_REPLY_STRING;
-}
-
 }  // namespace
 
 RedisSubscriber::RedisSubscriber(RedisContext& context, RedisLinkOwner& owner)
@@ -33,6 +29,7 @@ RedisSubscriber::RedisSubscriber(RedisContext& context, RedisLinkOwner& owner)
 // ---- the connection
 
 void RedisSubscriber::connection_ready() {
+  reader_.emplace(proto::kPayloadBytesMax);
   subscriptions_.connected();
   ping_out_ = false;
   restored_told_ = false;
@@ -60,6 +57,7 @@ void RedisSubscriber::end_connection() {
   event_del(ping_event_.get());
   event_del(retry_event_.get());
   event_del(pump_event_.get());
+  reader_.reset();
   subscriptions_.lost(connection_.last_received());
 }
 
@@ -129,52 +127,48 @@ void RedisSubscriber::retry_refused() {
 
 // ---- answers
 
-void RedisSubscriber::connection_reply(const redisReply& reply) {
-  switch (reply.type) {
-    case REDIS_REPLY_ARRAY:
-      pushed(reply);
-      break;
-    case REDIS_REPLY_STATUS:
-      pong();
-      break;  // to a PING while nothing is subscribed
-    case REDIS_REPLY_ERROR:
-      error(text_of(reply));
-      break;
-    default:
-      not_understood();
-      break;
-  }
-  tell_when_restored();
-}
-
-void RedisSubscriber::pushed(const redisReply& reply) {
-  if (reply.elements < 2 || !is_text(*reply.element[0]) || !is_text(*reply.element[1])) {
-    return not_understood();
-  }
-  const std::string_view kind = text_of(*reply.element[0]);
-  if (kind == "message" && reply.elements == 3 && is_text(*reply.element[2])) {
-    return message(reply);
-  }
-  if (kind == "pong") return pong();
-  const Verb verb = kind == "subscribe" ? Verb::kSubscribe : Verb::kUnsubscribe;
-  const bool known = kind == "subscribe" || kind == "unsubscribe";
-  if (!known || !subscriptions_.answer(verb, text_of(*reply.element[1]), context_.time.now())) {
-    not_understood();
+void RedisSubscriber::connection_read(std::string_view bytes) {
+  for (;;) {
+    RedisPush push = reader_->next(bytes);
+    if (push.kind == RedisPush::Kind::kMore) return;
+    pushed(push);
+    // Closed from inside: the reader is gone.
+    if (connection_.closed()) return;
+    tell_when_restored();
+    if (connection_.closed()) return;
   }
 }
 
-void RedisSubscriber::message(const redisReply& reply) {
-  const std::string_view channel = text_of(*reply.element[1]);
-  const std::string_view payload = text_of(*reply.element[2]);
-  ++context_.stats.messages;
-  if (payload.size() <= proto::kPayloadBytesMax) {
-    return events_->message(channel, proto::as_bytes(payload), {}, std::nullopt);
+void RedisSubscriber::pushed(RedisPush& push) {
+  switch (push.kind) {
+    case RedisPush::Kind::kMore:
+      return;
+    case RedisPush::Kind::kMessage:
+      ++context_.stats.messages;
+      return events_->message(push.channel, push.payload, {}, std::nullopt);
+    case RedisPush::Kind::kAssembled:
+      ++context_.stats.messages;
+      return events_->message(push.channel, *std::move(push.message));
+    case RedisPush::Kind::kOversized:
+      ++context_.stats.messages;
+      ++context_.stats.messages_too_large;
+      return events_->message_oversized(push.channel, push.bytes);
+    case RedisPush::Kind::kSubscribed:
+      return answer(Verb::kSubscribe, push.channel);
+    case RedisPush::Kind::kUnsubscribed:
+      return answer(Verb::kUnsubscribe, push.channel);
+    case RedisPush::Kind::kPong:
+      return pong();
+    case RedisPush::Kind::kError:
+      return error(push.text);
+    case RedisPush::Kind::kMalformed:
+      return connection_.fail(
+          {"Redis sent bytes that were not understood: " + std::string(push.text)});
   }
-  // No link carries it, so everybody misses it: a gap, and not a silent one.
-  ++context_.stats.messages_too_large;
-  log_warn("channel {}: a message of {} bytes from Redis is larger than any link carries: dropped",
-           printable(channel), payload.size());
-  if (subscriptions_.is_confirmed(channel)) events_->subscribed(channel, Duration::zero());
+}
+
+void RedisSubscriber::answer(Verb verb, std::string_view channel) {
+  if (!subscriptions_.answer(verb, channel, context_.time.now())) not_understood();
 }
 
 void RedisSubscriber::pong() {

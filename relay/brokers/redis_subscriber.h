@@ -1,8 +1,6 @@
 // Step 8 of a message's path: the one connection on which Redis delivers.
 #pragma once
 
-#include <hiredis/hiredis.h>
-
 #include <optional>
 #include <string_view>
 
@@ -10,6 +8,7 @@
 #include "relay/brokers/broker.h"
 #include "relay/brokers/redis_connection.h"
 #include "relay/brokers/redis_link_owner.h"
+#include "relay/brokers/redis_push_reader.h"
 #include "relay/brokers/redis_subscriptions.h"
 #include "relay/event_handles.h"
 
@@ -35,7 +34,7 @@ class RedisSubscriber final : RedisConnectionUser, SubscriptionEvents {
 
  private:
   void connection_ready() override;
-  void connection_reply(const redisReply& reply) override;
+  void connection_read(std::string_view bytes) override;
   void connection_drained() override;
   void connection_closed(const RedisLoss& loss) override;
 
@@ -47,8 +46,8 @@ class RedisSubscriber final : RedisConnectionUser, SubscriptionEvents {
   void tell_when_restored();
   void ping();
   void retry_refused();
-  void pushed(const redisReply& reply);
-  void message(const redisReply& reply);
+  void pushed(RedisPush& push);
+  void answer(RedisSubscriptions::Verb verb, std::string_view channel);
   void pong();
   void error(std::string_view text);
   void not_understood();
@@ -59,6 +58,7 @@ class RedisSubscriber final : RedisConnectionUser, SubscriptionEvents {
   BrokerEvents* events_ = nullptr;
   RedisSubscriptions subscriptions_;
   RedisConnection connection_;
+  std::optional<RedisPushReader> reader_;  ///< while connected
   Backoff refused_backoff_;
   EventPtr pump_event_;
   EventPtr ping_event_;

@@ -93,6 +93,15 @@ TEST_F(Config, BadFlagsOfTheGateway) {
   }
 }
 
+TEST_F(Config, LowSoftLimitOfDescriptorsIsRaised) {
+  SpawnOptions options;
+  options.args = {"/bin/sh", "-c", "ulimit -Sn 256 && exec \"$0\" \"$@\"", gateway_program()};
+  const Args flags = gateway_args({"--max-connections", "300"});
+  options.args.insert(options.args.end(), flags.begin(), flags.end());
+  Process gateway(std::move(options));
+  gateway.wait_line("up to 300 connections");
+}
+
 TEST_F(Config, CompulsoryFlags) {
   expect_refused(run_gateway({"--listen", "127.0.0.1:0", "--relay", relay_address()}), {"--id"});
   expect_refused(run_gateway({"--id", "1", "--relay", relay_address()}), {"--listen"});

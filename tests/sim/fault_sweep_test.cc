@@ -3,7 +3,7 @@
 // with the invariants checked, and with nothing left of anything. `sim --sweep N` replays one.
 //
 // Memory is no port: when the daemons can't have it, they end at once (ARCHITECTURE.md, When memory
-// runs out), which tests/process/24_out_of_memory_test.cc shows. Failing the n-th allocation here
+// runs out), which tests/process/20_out_of_memory_test.cc shows. Failing the n-th allocation here
 // would test states that no process of ours goes on from.
 #include <gtest/gtest.h>
 

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# docs/FLAGS.md is what `--help` of both programs says, and every flag that another document names exists.
-# Usage: flags.sh RELAY GATEWAY
+# docs/FLAGS.md is what `--help` of the programs says, and every flag that another document names exists.
+# Usage: flags.sh RELAY GATEWAY SLUICE
 set -euo pipefail
 
 failed=0

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Prints docs/FLAGS.md, made from the programs' own --help. `./dev flags` writes it, flags.sh compares.
-# Usage: flags_document.sh RELAY GATEWAY
+# Usage: flags_document.sh RELAY GATEWAY SLUICE
 set -euo pipefail
 
 cat <<'TEXT'
@@ -11,15 +11,14 @@ Made from `--help` by `./dev flags`; a test keeps the two the same.
 Each setting is a flag, an environment variable or a line of the TOML file that `--config` names (`ping-interval = "25s"`): the first
 of flag, environment, file and default wins. What may be given several times is separated by commas in the environment and an array in the
 file. Unknown keys stop the start. Durations need a unit (`250ms`, `5s`, `2m`, `1h`), and so do sizes (`512B`, `64KiB`, `1MiB`) and rates (`200/s`).
-Addresses are `ADDR:PORT`, `[ADDR6]:PORT`, `*:PORT`, `unix:PATH` or `fd:N`.
+Addresses are `ADDR:PORT`, `[ADDR6]:PORT`, `*:PORT`, `unix:PATH` or `fd:N`. The commands of `sluice` read no file.
 TEXT
 
 # One table per group of --help. A flag's text may stand on the line below it, when the flag is long.
-for program in "$@"; do
-  name=$(basename "$program")
-  prefix=SLUICE_$(tr '[:lower:]-' '[:upper:]_' <<<"${name#sluice-}")_
-  printf '\n## %s\n' "$name"
-  "$program" --help | awk -v prefix="$prefix" '
+# tables PREFIX: of the --help on standard input.
+tables() {
+  local prefix=$1
+  awk -v prefix="$prefix" '
     function variable(flag) {
       sub(/^--/, "", flag)
       gsub(/-/, "_", flag)
@@ -35,6 +34,8 @@ for program in "$@"; do
       printf "| `%s` | %s | %s | %s |\n", flag value, variable(flag), needed ? "required" : (fallback == "" ? "" : "`" fallback "`"), text
       flag = ""
     }
+    # Arguments without dashes stand in the line "Usage".
+    /^Positionals:$/ { next }
     /^[A-Z].*:$/ {
       group = $0
       sub(/:$/, "", group)
@@ -60,4 +61,18 @@ for program in "$@"; do
       sub(/^ +/, "")
       row($0)
     }'
+}
+
+for program in "$@"; do
+  name=$(basename "$program")
+  if [[ $name == sluice ]]; then
+    for command in status tail publish version; do
+      usage=$("$program" "$command" --help | sed -n 's/^Usage: //p')
+      printf '\n## %s\n\n`%s`\n' "$name $command" "$usage"
+      "$program" "$command" --help | tables SLUICE_
+    done
+  else
+    printf '\n## %s\n' "$name"
+    "$program" --help | tables "SLUICE_$(tr '[:lower:]-' '[:upper:]_' <<<"${name#sluice-}")_"
+  fi
 done

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# The direction of includes: common <- proto <- {relay, gateway}, and these two never include each other. Beside that, what the
+# The direction of includes: common <- proto <- {relay, gateway, ctl}, and these three never include each other. Beside that, what the
 # simulator runs is pure: it includes no header of an I/O library, neither itself nor through a header of ours.
 # Usage: includes.sh [TREE]
 set -euo pipefail
@@ -8,9 +8,12 @@ cd "${1:-.}"
 # What includes no libwebsockets, libev, libevent or hiredis header on any path.
 pure=(
   gateway/hub gateway/relay_link gateway/publish_hold gateway/outbox gateway/session_table gateway/session_input gateway/frame
-  gateway/ws_scanner gateway/connection_limits gateway/readiness gateway/drain gateway/protocols/plain gateway/protocols/client_protocol gateway/client_session
+  gateway/ws_scanner gateway/connection_limits gateway/readiness gateway/drain gateway/client_session
+  gateway/protocols/plain gateway/protocols/demo gateway/protocols/client_protocol gateway/demo_pages
   relay/router relay/router_links relay/router_publish relay/router_ports relay/router_state relay/gateway_session
-  relay/gateway_index relay/replay_ring relay/gap_collector relay/publish_hold relay/brokers/broker
+  relay/status relay/gateway_index relay/replay_ring relay/gap_collector relay/publish_hold relay/brokers/broker
+  relay/brokers/redis_push_reader relay/admin_request relay/refusal_log
+  ctl/text ctl/table ctl/status_view ctl/tail_event ctl/tail_channel
 )
 io_headers='^(libwebsockets\.h|ev\.h|ev\+\+\.h|event\.h|event2/|hiredis/|hiredis\.h|sys/socket\.h|sys/epoll\.h)'
 
@@ -24,7 +27,7 @@ complain() {
 declare -A includes=()
 while IFS=$'\t' read -r file header; do
   includes[$file]+=$header$'\n'
-done < <(find common proto relay gateway \( -name '*.h' -o -name '*.cc' \) -exec \
+done < <(find common proto relay gateway ctl \( -name '*.h' -o -name '*.cc' \) -exec \
   sed -nsE '1F; s/^[[:space:]]*#[[:space:]]*include[[:space:]]*[<"]([^>"]+)[>"].*/\t\1/p' {} + |
   awk -F'\t' 'NF == 1 { file = $0; next } { print file "\t" $2 }')
 
@@ -35,17 +38,18 @@ may_include() {
     proto) echo 'common proto' ;;
     relay) echo 'common proto relay' ;;
     gateway) echo 'common proto gateway' ;;
+    ctl) echo 'common proto ctl' ;;
   esac
 }
 
-for layer in common proto relay gateway; do
+for layer in common proto relay gateway ctl; do
   allowed=" $(may_include "$layer") "
   while read -r file; do
     while read -r header; do
       [[ -n $header ]] || continue
       top=${header%%/*}
       case $top in
-        common | proto | relay | gateway | tests)
+        common | proto | relay | gateway | ctl | tests)
           [[ $allowed == *" $top "* ]] || complain "$file: $layer must not include $header"
           [[ $header == */* && -e $header ]] || complain "$file: $header does not exist"
           ;;

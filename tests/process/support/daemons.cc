@@ -27,12 +27,18 @@ std::string relay_program() {
   return build_file("sluice-relay");
 }
 
+std::string tool_program() {
+  return build_file("sluice");
+}
+
 std::string gateway_program() {
   return build_file("sluice-gateway");
 }
 
-Relay::Relay(const TempDir& directory, Args args)
-    : socket_(directory.file("relay.sock")), args_(std::move(args)) {
+Relay::Relay(const TempDir& directory, Args args, Environment environment)
+    : socket_(directory.file("relay.sock")),
+      args_(std::move(args)),
+      environment_(std::move(environment)) {
   start();
 }
 
@@ -40,6 +46,7 @@ void Relay::start() {
   SpawnOptions options;
   options.args = {relay_program(), "--listen", address(), "--admin-listen", admin_.text()};
   append(options.args, args_);
+  options.env = environment_;
   process_ = std::make_unique<Process>(std::move(options));
   admin_ = address_of(*process_, "admin");
   process_->wait_line("\\bready\\b");

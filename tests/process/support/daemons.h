@@ -15,14 +15,16 @@ namespace sluice::test {
 
 [[nodiscard]] std::string relay_program();
 [[nodiscard]] std::string gateway_program();
+[[nodiscard]] std::string tool_program();
 
 using Args = std::vector<std::string>;
+using Environment = std::map<std::string, std::string>;
 
 class Relay {
  public:
   /// Listens in `directory`; `args` are added to the command line. Ready when the constructor
   /// returns.
-  explicit Relay(const TempDir& directory, Args args = {});
+  explicit Relay(const TempDir& directory, Args args = {}, Environment environment = {});
 
   void start();
   void kill() { process_->kill(); }
@@ -35,6 +37,7 @@ class Relay {
  private:
   std::string socket_;
   Args args_;
+  Environment environment_;
   Endpoint admin_;
   std::unique_ptr<Process> process_;
 };

@@ -28,11 +28,12 @@ struct FaultProxy::Half {
   bool end_told = false;  ///< and it was passed on
 
   /// False when a socket has failed.
-  bool step(int from, int to, std::size_t most) {
+  bool step(int from, int to, std::size_t most, const std::function<void(std::string&)>& change) {
     if (pending.empty() && !ended) {
       char buffer[kChunkBytes];
       const ssize_t got = ::recv(from, buffer, std::min(most, sizeof buffer), MSG_DONTWAIT);
       if (got > 0) pending.assign(buffer, static_cast<std::size_t>(got));
+      if (got > 0 && change) change(pending);
       if (got == 0) ended = true;
       if (got < 0 && errno != EAGAIN) return false;
     }
@@ -162,8 +163,8 @@ void FaultProxy::run() {
     const std::size_t most = dribble_ > 0 ? dribble_.load() : kChunkBytes;
     for (auto& pair : pairs_) {
       if (!moves(*pair)) continue;
-      const bool fine = pair->up.step(pair->client.get(), pair->server.get(), most) &&
-                        pair->down.step(pair->server.get(), pair->client.get(), most);
+      const bool fine = pair->up.step(pair->client.get(), pair->server.get(), most, {}) &&
+                        pair->down.step(pair->server.get(), pair->client.get(), most, tamper_);
       if (!fine) {
         end_hard(pair->client);
         end_hard(pair->server);

@@ -4,6 +4,7 @@
 
 #include <atomic>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <mutex>
 #include <thread>
@@ -34,6 +35,9 @@ class FaultProxy {
   /// At most so many bytes per read and write, one piece per millisecond and connection; 0 = as
   /// they come.
   void dribble(std::size_t bytes);
+  /// Every piece of bytes from the server passes through `change` on its way to the client: a proxy
+  /// that lies, for tests of those who should notice. Set before the first connection.
+  void tamper(std::function<void(std::string&)> change) { tamper_ = std::move(change); }
 
   [[nodiscard]] std::size_t accepted() const { return accepted_; }
   [[nodiscard]] std::size_t live() const { return live_; }
@@ -62,6 +66,7 @@ class FaultProxy {
   mutable std::mutex mutex_;
   std::vector<std::size_t> stalled_;
   std::vector<std::unique_ptr<Pair>> pairs_;
+  std::function<void(std::string&)> tamper_;
   std::thread thread_;
 };
 

@@ -9,12 +9,15 @@
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/wait.h>
+#include <unistd.h>
 
 #include <algorithm>
+#include <cstdlib>
 #include <cstring>
 #include <filesystem>
 #include <fstream>
 #include <iostream>
+#include <sstream>
 
 extern char** environ;  // NOLINT(readability-redundant-declaration)
 
@@ -77,6 +80,15 @@ Image make_image(SpawnOptions& options) {
   ::_exit(127);
 }
 
+/// Invalid when nobody asked for log files.
+UniqueFd open_log(const std::string& program, pid_t pid) {
+  const char* directory = std::getenv("SLUICE_TEST_LOGS");
+  if (directory == nullptr) return {};
+  const std::string path = std::string(directory) + "/" + program.substr(program.rfind('/') + 1) +
+                           "." + std::to_string(pid) + ".log";
+  return UniqueFd(::open(path.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0644));
+}
+
 }  // namespace
 
 Process::Process(SpawnOptions options) : options_(std::move(options)) {
@@ -88,6 +100,7 @@ Process::Process(SpawnOptions options) : options_(std::move(options)) {
   pid_ = ::fork();
   if (pid_ < 0) throw_errno("fork");
   if (pid_ == 0) become(options_, image, child_end.get());
+  log_ = open_log(options_.args[0], pid_);
   reader_ = std::thread([this] { read_output(); });
 }
 
@@ -121,6 +134,7 @@ void Process::read_output() {
     const ssize_t got = ::read(output_.get(), buffer, sizeof buffer);
     if (got < 0 && errno == EINTR) continue;
     if (got <= 0) break;
+    if (log_.valid()) (void)!::write(log_.get(), buffer, static_cast<std::size_t>(got));
     pending.append(buffer, static_cast<std::size_t>(got));
     const std::lock_guard lock(mutex_);
     for (std::size_t end; (end = pending.find('\n')) != std::string::npos;) {
@@ -181,6 +195,13 @@ void Process::signal(int number) {
   if (!status_ && ::kill(pid_, number) != 0) throw_errno("kill");
 }
 
+void Process::limit_descriptors(std::uint64_t count) {
+  rlimit limit{};
+  if (::prlimit(pid_, RLIMIT_NOFILE, nullptr, &limit) != 0) throw_errno("prlimit");
+  limit.rlim_cur = count;
+  if (::prlimit(pid_, RLIMIT_NOFILE, &limit, nullptr) != 0) throw_errno("prlimit");
+}
+
 bool Process::running() {
   if (status_) return false;
   int raw = 0;
@@ -221,9 +242,31 @@ std::uint64_t Process::anonymous_bytes() const {
   return status_field("RssAnon");
 }
 
+std::uint64_t Process::peak_rss_bytes() const {
+  return status_field("VmHWM");
+}
+
+void Process::reset_peak() {
+  std::ofstream("/proc/" + std::to_string(pid_) + "/clear_refs") << "5";  // proc(5)
+}
+
 std::size_t Process::fd_count() const {
   const std::filesystem::directory_iterator entries("/proc/" + std::to_string(pid_) + "/fd");
   return static_cast<std::size_t>(std::distance(begin(entries), end(entries)));
+}
+
+Millis Process::cpu_time() const {
+  std::ifstream in("/proc/" + std::to_string(pid_) + "/stat");
+  std::string line;
+  std::getline(in, line);
+  // The name in brackets may hold anything: the fields count from behind it; utime is the 12th.
+  std::istringstream fields(line.substr(line.rfind(')') + 1));
+  std::string skipped;
+  for (int i = 0; i < 11; ++i) fields >> skipped;
+  long user = 0;
+  long system = 0;
+  if (!(fields >> user >> system)) throw HarnessError("no times of pid " + std::to_string(pid_));
+  return Millis((user + system) * 1000 / ::sysconf(_SC_CLK_TCK));
 }
 
 Finished run(SpawnOptions options, Millis wait) {

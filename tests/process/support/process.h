@@ -41,7 +41,7 @@ struct ExitStatus {
 };
 
 /// Killed by the destructor, and by the kernel when the test dies. Prints its output when the test
-/// has failed.
+/// has failed. `SLUICE_TEST_LOGS=DIR`: writes its output to a file there as well, one per process.
 class Process {
  public:
   explicit Process(SpawnOptions options);
@@ -65,6 +65,8 @@ class Process {
   [[nodiscard]] std::string output();
 
   void signal(int number);
+  /// RLIMIT_NOFILE of the running process, the soft limit.
+  void limit_descriptors(std::uint64_t count);
   /// SIGKILL and wait.
   void kill();
   /// Throws when it has not ended by then. Idempotent.
@@ -73,7 +75,12 @@ class Process {
   [[nodiscard]] std::uint64_t rss_bytes() const;
   /// Private and anonymous pages only: what the process itself asked for.
   [[nodiscard]] std::uint64_t anonymous_bytes() const;
+  /// The highest that resident memory was since reset_peak().
+  [[nodiscard]] std::uint64_t peak_rss_bytes() const;
+  void reset_peak();
   [[nodiscard]] std::size_t fd_count() const;
+  /// User and system time used so far.
+  [[nodiscard]] Millis cpu_time() const;
 
  private:
   void read_output();
@@ -82,6 +89,7 @@ class Process {
   SpawnOptions options_;
   pid_t pid_ = -1;
   UniqueFd output_;
+  UniqueFd log_;
   std::thread reader_;
   std::mutex mutex_;
   std::condition_variable changed_;

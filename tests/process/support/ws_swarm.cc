@@ -77,18 +77,29 @@ std::size_t WsSwarm::connect(const Endpoint& to, std::size_t count, const std::s
 
 void WsSwarm::open_batch(const Endpoint& to, const std::string& request, std::size_t count,
                          int receive_buffer) {
-  for (std::size_t i = 0; i < count; ++i) {
-    auto client = std::make_unique<SwarmClient>();
-    client->fd = open_socket(to, !to.path.empty(), receive_buffer);
-    client->unsent = request;
-    clients_.push_back(std::move(client));
-    epoll_event event{};
-    event.events = EPOLLIN | EPOLLOUT;
-    event.data.u64 = clients_.size() - 1;
-    if (::epoll_ctl(epoll_.get(), EPOLL_CTL_ADD, clients_.back()->fd.get(), &event) != 0) {
-      throw_errno("epoll_ctl");
-    }
+  for (std::size_t i = 0; i < count; ++i) add(to, request, receive_buffer, clients_.size());
+}
+
+void WsSwarm::add(const Endpoint& to, const std::string& bytes, int receive_buffer,
+                  std::size_t index) {
+  auto client = std::make_unique<SwarmClient>();
+  client->fd = open_socket(to, !to.path.empty(), receive_buffer);
+  client->unsent = bytes;
+  epoll_event event{};
+  event.events = EPOLLIN | EPOLLOUT;
+  event.data.u64 = index;
+  if (::epoll_ctl(epoll_.get(), EPOLL_CTL_ADD, client->fd.get(), &event) != 0) {
+    throw_errno("epoll_ctl");
   }
+  if (index == clients_.size()) clients_.emplace_back();
+  clients_[index] = std::move(client);
+}
+
+std::size_t WsSwarm::dial(const Endpoint& to, const std::string& bytes, int receive_buffer) {
+  const std::size_t index = free_.empty() ? clients_.size() : free_.back();
+  add(to, bytes, receive_buffer, index);
+  if (!free_.empty()) free_.pop_back();
+  return index;
 }
 
 void WsSwarm::watch(std::size_t index) {
@@ -106,11 +117,20 @@ void WsSwarm::publish(std::size_t index, std::size_t fill) {
 }
 
 void WsSwarm::send_text(std::size_t index, const std::string& text) {
+  send_raw(index, client_frame(WsOpcode::kText, text));
+}
+
+void WsSwarm::send_raw(std::size_t index, const std::string& bytes) {
   SwarmClient& client = *clients_[index];
   if (client.closed) return;
   const bool idle = client.unsent.empty();
-  client.unsent += client_frame(WsOpcode::kText, text);
+  client.unsent += bytes;
   if (idle) flush(index);
+}
+
+void WsSwarm::send_close(std::size_t index, std::uint16_t code) {
+  send_raw(index, client_frame(WsOpcode::kClose, close_payload(code, "")));
+  clients_[index]->close_sent = true;
 }
 
 void WsSwarm::flush(std::size_t index) {
@@ -150,16 +170,20 @@ void WsSwarm::on_event(std::size_t index, std::uint32_t events) {
   for (std::size_t i = 0; i < kReadsPerTurn; ++i) {
     const ssize_t got = ::recv(client.fd.get(), buffer, sizeof buffer, MSG_DONTWAIT);
     if (got > 0) {
-      on_bytes(client, {buffer, static_cast<std::size_t>(got)});
+      on_bytes(index, {buffer, static_cast<std::size_t>(got)});
       if (static_cast<std::size_t>(got) < sizeof buffer || client.closed) return;
       continue;
     }
-    if (got == 0 || (errno != EAGAIN && errno != EINTR)) on_end(client);
+    if (got == 0 || (errno != EAGAIN && errno != EINTR)) {
+      on_end(client);
+      if (observer_ != nullptr) observer_->ended(index);
+    }
     return;
   }
 }
 
-void WsSwarm::on_bytes(SwarmClient& client, std::string_view bytes) {
+void WsSwarm::on_bytes(std::size_t index, std::string_view bytes) {
+  SwarmClient& client = *clients_[index];
   if (client.open) {
     client.reader.feed(bytes);
   } else {
@@ -167,6 +191,7 @@ void WsSwarm::on_bytes(SwarmClient& client, std::string_view bytes) {
     const std::size_t end = client.head.find("\r\n\r\n");
     if (end == std::string::npos) return;
     if (client.head.rfind("HTTP/1.1 101", 0) != 0) {
+      if (observer_ != nullptr) return;  // its end comes
       throw HarnessError("refused: " + client.head.substr(0, client.head.find('\r')));
     }
     client.open = true;
@@ -174,10 +199,11 @@ void WsSwarm::on_bytes(SwarmClient& client, std::string_view bytes) {
     client.reader.feed(std::string_view(client.head).substr(end + 4));
     client.head = {};
   }
-  while (auto frame = client.reader.next()) on_frame(client, *frame);
+  while (auto frame = client.reader.next()) on_frame(index, *frame);
 }
 
-void WsSwarm::on_frame(SwarmClient& client, const WsFrame& frame) {
+void WsSwarm::on_frame(std::size_t index, const WsFrame& frame) {
+  SwarmClient& client = *clients_[index];
   switch (frame.opcode) {
     case WsOpcode::kPing:
       reply(client, WsOpcode::kPong, frame.payload);
@@ -189,12 +215,17 @@ void WsSwarm::on_frame(SwarmClient& client, const WsFrame& frame) {
                             static_cast<unsigned char>(frame.payload[1]);
         client.close_reason = frame.payload.substr(2);
       }
-      reply(client, WsOpcode::kClose, frame.payload.substr(0, 2));
+      if (!std::exchange(client.close_sent, true))
+        reply(client, WsOpcode::kClose, frame.payload.substr(0, 2));
       return;
     case WsOpcode::kPong:
       return;
     default:
-      on_message(client, frame.payload);
+      if (observer_ != nullptr) {
+        observer_->message(index, frame.payload);
+      } else {
+        on_message(client, frame.payload);
+      }
   }
 }
 

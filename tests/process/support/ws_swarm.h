@@ -25,7 +25,8 @@ struct SwarmClient {
   bool open = false;
   bool closed = false;
   bool paused = false;  ///< does not read
-  int close_code = 0;   ///< 0: none came (bare end), 1005: a frame without one
+  bool close_sent = false;
+  int close_code = 0;  ///< 0: none came (bare end), 1005: a frame without one
   std::string close_reason;
   std::string tag;                  ///< what stands before its messages, "1111" of "1111:n 0 1 …"
   std::string greeting;             ///< the last unnumbered message
@@ -43,10 +44,32 @@ struct SwarmFaults {
 };
 std::ostream& operator<<(std::ostream& out, const SwarmFaults& faults);
 
+/// Who judges by itself what clients receive, instead of the swarm's own counting.
+class SwarmObserver {
+ public:
+  virtual ~SwarmObserver() = default;
+  virtual void message(std::size_t index, const std::string& text) = 0;
+  /// Closed, reset or refused; the client's fields say how. Not called for drop().
+  virtual void ended(std::size_t index) = 0;
+};
+
 class WsSwarm {
  public:
   WsSwarm();
   ~WsSwarm();
+
+  /// From now on messages and ends go to `observer`, and a refusal is an end instead of an error.
+  void observe(SwarmObserver& observer) { observer_ = &observer; }
+  /// Connects and sends `bytes`, a request or anything else, without waiting for what comes of it.
+  /// The index may be one that was given back.
+  std::size_t dial(const Endpoint& to, const std::string& bytes, int receive_buffer = 0);
+  /// A closed client's index may be given to another.
+  void give_back(std::size_t index) { free_.push_back(index); }
+  void send_raw(std::size_t index, const std::string& bytes);
+  /// Begins the closing handshake.
+  void send_close(std::size_t index, std::uint16_t code);
+  /// Serves sockets once; waits for events no longer than `wait_ms`.
+  void serve(int wait_ms);
 
   /// Adds `count` open clients; returns the index of the first. Throws when one is refused or late.
   std::size_t connect(const Endpoint& to, std::size_t count, const std::string& path = "/",
@@ -80,12 +103,12 @@ class WsSwarm {
   [[nodiscard]] bool all_received(std::size_t from, std::size_t to, std::uint64_t count) const;
 
  private:
-  void serve(int wait_ms);
+  void add(const Endpoint& to, const std::string& bytes, int receive_buffer, std::size_t index);
   void open_batch(const Endpoint& to, const std::string& request, std::size_t count,
                   int receive_buffer);
   void on_event(std::size_t index, std::uint32_t events);
-  void on_bytes(SwarmClient& client, std::string_view bytes);
-  void on_frame(SwarmClient& client, const WsFrame& frame);
+  void on_bytes(std::size_t index, std::string_view bytes);
+  void on_frame(std::size_t index, const WsFrame& frame);
   void on_message(SwarmClient& client, const std::string& text);
   void on_end(SwarmClient& client);
   void flush(std::size_t index);
@@ -94,6 +117,8 @@ class WsSwarm {
   UniqueFd epoll_;
   std::vector<std::unique_ptr<SwarmClient>> clients_;
   std::map<std::size_t, std::uint64_t> sent_;
+  std::vector<std::size_t> free_;
+  SwarmObserver* observer_ = nullptr;
   std::size_t open_ = 0;
   std::uint64_t received_ = 0;
   SwarmFaults faults_;

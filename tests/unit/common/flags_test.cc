@@ -93,6 +93,32 @@ class FlagsTest : public ::testing::Test {
     return o;
   }
 
+  /// As a command of a tool has them: arguments without dashes, no file.
+  Outcome run_command(std::vector<std::string> args) {
+    Outcome o;
+    Flags flags("sluice-test", "Does what the test wants.", "SLUICE_TEST_", false);
+    const auto into = [&o](const std::string& text) -> Result<void> {
+      if (text == "bad") return fail(ErrorCode::kInvalid, "is bad");
+      o.settings.words.push_back(text);
+      return {};
+    };
+    flags.add_positional("FIRST", "The first", into, true);
+    flags.add_positional("SECOND", "The second", into, false);
+    flags.add_as("id", {"Basics", "ID", "none", "Our name"}, o.settings.id, any_text);
+    args.insert(args.begin(), "sluice-test");
+    std::vector<char*> argv;
+    argv.reserve(args.size() + 1);
+    for (std::string& arg : args) argv.push_back(arg.data());
+    argv.push_back(nullptr);
+    testing::internal::CaptureStdout();
+    testing::internal::CaptureStderr();
+    o.code = flags.parse(static_cast<int>(args.size()), argv.data());
+    (void)std::fflush(stdout);
+    o.out = testing::internal::GetCapturedStdout();
+    o.err = testing::internal::GetCapturedStderr();
+    return o;
+  }
+
   /// Exit code 2 and one line that says all of it.
   void expect_refused(const Outcome& o, const std::vector<std::string>& parts) {
     EXPECT_EQ(o.code, 2);
@@ -337,6 +363,46 @@ TEST(FileMode, IsThreeOrFourOctalDigits) {
   EXPECT_EQ(parse_file_mode("777").value(), 0777U);
   for (const char* text : {"", "6", "66", "06600", "0888", "1777", "-660", "0x1f", "rw-"})
     EXPECT_FALSE(parse_file_mode(text)) << text;
+}
+
+// ---- commands of a tool
+
+using Words = std::vector<std::string>;
+
+TEST_F(FlagsTest, ArgumentsWithoutDashesComeInTheirOrderAmongTheFlags) {
+  const Outcome o = run_command({"one", "--id", "x", "two"});
+  EXPECT_FALSE(o.code) << o.err;
+  EXPECT_EQ(o.settings.words, (Words{"one", "two"}));
+  EXPECT_EQ(o.settings.id, "x");
+  EXPECT_EQ(run_command({"one"}).settings.words, Words{"one"});
+  EXPECT_EQ(run_command({"one", "--", "--two"}).settings.words, (Words{"one", "--two"}));
+  EXPECT_EQ(run_command({"one", ""}).settings.words, (Words{"one", ""})) << "empty is a value";
+}
+
+TEST_F(FlagsTest, ArgumentsThatAreMissingTooManyOrBadAreNamed) {
+  expect_refused(run_command({}), {"FIRST", "required"});
+  expect_refused(run_command({"one", "two", "three"}), {"not expected", "three"});
+  expect_refused(run_command({"bad"}), {"FIRST: is bad"});
+}
+
+TEST_F(FlagsTest, ArgumentsHaveNoEnvironmentAndACommandNoFile) {
+  set_variable("SLUICE_TEST_SECOND", "from the environment");
+  set_variable("SLUICE_TEST_CONFIG", file("id = \"from the file\"\n"));
+  set_variable("SLUICE_TEST_FIRST", "from the environment");
+  const Outcome o = run_command({"one"});
+  EXPECT_EQ(o.settings.words, Words{"one"});
+  EXPECT_EQ(o.settings.id, "none");
+  expect_refused(run_command({}), {"FIRST"});
+  EXPECT_EQ(run_command({"one", "--config", "x"}).code, 2);
+  set_variable("SLUICE_TEST_ID", "from the environment");
+  EXPECT_EQ(run_command({"one"}).settings.id, "from the environment");
+}
+
+TEST_F(FlagsTest, HelpOfACommandShowsItsArguments) {
+  const Outcome o = run_command({"--help"});
+  EXPECT_EQ(o.code, 0);
+  EXPECT_NE(o.out.find("Usage: sluice-test [OPTIONS] FIRST [SECOND]"), std::string::npos) << o.out;
+  EXPECT_EQ(o.out.find("--config"), std::string::npos);
 }
 
 }  // namespace

@@ -169,5 +169,32 @@ TEST_F(AcceptorTest, SinkMayGiveTheClientUpAtOnce) {
   EXPECT_EQ(acceptor().limits().addresses(), 0U);
 }
 
+/// Serves "/", refuses "/no".
+struct TwoPages final : PageSource {
+  std::optional<PageAnswer> answer(const HttpHead& head) const override {
+    if (head.target == "/") return PageAnswer{"a page", std::nullopt};
+    if (head.target == "/no") return PageAnswer{"no page", RefusalReason::kMethod};
+    return std::nullopt;
+  }
+};
+
+TEST_F(AcceptorTest, PagesAreAskedFirstAndCounted) {
+  const TwoPages pages;
+  options_.pages = &pages;
+  const auto get = [&](const std::string& path) {
+    const UniqueFd client = connect_as("192.0.2.1");
+    say(client, "GET " + path + " HTTP/1.1\r\nHost: example.org\r\n\r\n");
+    return hear(client);
+  };
+  EXPECT_EQ(get("/"), "a page");
+  EXPECT_EQ(acceptor().stats().served, 1U);
+  EXPECT_EQ(get("/no"), "no page");
+  EXPECT_TRUE(refused(RefusalReason::kMethod));
+  EXPECT_TRUE(get("/channel/a").starts_with("HTTP/1.1 426 "));
+  EXPECT_EQ(acceptor().stats().served, 1U);
+  EXPECT_EQ(acceptor().connections(), 0U);
+  EXPECT_EQ(acceptor().limits().addresses(), 0U);
+}
+
 }  // namespace
 }  // namespace sluice::gateway

@@ -187,5 +187,33 @@ TEST(UpgradeRequest, SubprotocolIsTheClientsFirstChoiceThatIsKnown) {
   EXPECT_EQ(judge(request, options)->subprotocol, "");
 }
 
+/// A request for the path, fit in everything else.
+Request request_for(const std::string& target) {
+  Request request;
+  request.target = target;
+  return request;
+}
+
+TEST(UpgradeRequest, DemoPathsSpeakItsProtocolWhereItIsServed) {
+  UpgradeOptions options;
+  options.demo = true;
+  const std::pair<const char*, const char*> paths[] = {{"/demo", "livechat"},
+                                                       {"/demo/", "livechat"},
+                                                       {"/demo?x=/y", "livechat"},
+                                                       {"/demo/channel/a%7Eb", "a~b"}};
+  for (const auto& [path, channel] : paths) {
+    const auto answer = judge(request_for(path), options);
+    ASSERT_TRUE(answer) << path;
+    EXPECT_EQ(answer->channel, channel);
+    EXPECT_EQ(answer->protocol, ProtocolKind::kDemo);
+    expect_refused(request_for(path), RefusalReason::kPath, 404);
+  }
+  EXPECT_EQ(judge(request_for("/channel/demo"), options)->protocol, ProtocolKind::kPlain);
+  expect_refused(request_for("/demo/channel/"), RefusalReason::kChannelName, 400, options);
+  for (const char* path : {"/demo.js", "/demox", "/demo/demo", "/demo/channel/a/b"}) {
+    expect_refused(request_for(path), RefusalReason::kPath, 404, options);
+  }
+}
+
 }  // namespace
 }  // namespace sluice::gateway

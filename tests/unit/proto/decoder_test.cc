@@ -88,7 +88,7 @@ TEST(DecoderStream, AViewLivesUntilTheNextPrepare) {
 }
 
 TEST(DecoderStream, UnknownTypesThatMayBeSkippedAre) {
-  for (const int type : {0, 16, 99, 255}) {
+  for (const int type : {0, 19, 99, 255}) {
     const Header header{.length = 5,
                         .type = static_cast<FrameType>(type),
                         .flags = kFlagSkippable,
@@ -132,7 +132,7 @@ struct Malformed {
 
 const Malformed kMalformed[] = {
     {"type 0", {.type = FrameType{0}}, ErrorCode::kInvalid, "unknown frame type 0"},
-    {"type behind the last", {.type = FrameType{16}}, ErrorCode::kInvalid, "unknown frame type 16"},
+    {"type behind the last", {.type = FrameType{19}}, ErrorCode::kInvalid, "unknown frame type 19"},
     {"unknown type, other flags",
      {.type = FrameType{99}, .flags = 0x7F},
      ErrorCode::kInvalid,
@@ -145,6 +145,10 @@ const Malformed kMalformed[] = {
      {.length = kControlBodyBytesMax + 1, .type = FrameType{99}, .flags = kFlagSkippable},
      ErrorCode::kTooLarge,
      "frame type 99"},
+    {"status too long",
+     {.length = kStatusBytesMax + 1, .type = FrameType::kStatusReply},
+     ErrorCode::kTooLarge,
+     "frame type 17"},
     {"payload too long",
      {.length = kBodyBytesMax + 1, .type = FrameType::kMessage},
      ErrorCode::kTooLarge,

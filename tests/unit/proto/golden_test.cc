@@ -49,6 +49,49 @@ TEST(Golden, Hello) {
             "010073");
 }
 
+TEST(Golden, HelloOfATool) {
+  EXPECT_EQ(hex(encoded(Hello{.tool = true, .gateway_id = "", .software = "s"})),
+            "15000000"
+            "01020000"
+            "0000000000000000"
+            "0000000000000000"
+            "0000000000000000"
+            "534c5543"
+            "01000100"
+            "0000000000000000"
+            "0000"
+            "010073");
+}
+
+TEST(Golden, StatusAndItsReply) {
+  // A relay that does not know the request skips it.
+  EXPECT_EQ(hex(encoded(Status{.request = 4, .channels_max = 20})),
+            "00000000"
+            "10800000"
+            "0000000014000000"
+            "0400000000000000"
+            "0000000000000000");
+  EXPECT_EQ(hex(encoded(StatusReply{.request = 4, .json = "{}"})),
+            "02000000"
+            "11000000"
+            "0000000000000000"
+            "0400000000000000"
+            "0000000000000000"
+            "7b7d");
+}
+
+TEST(Golden, GatewayInfo) {
+  EXPECT_EQ(hex(encoded(GatewayInfo{
+                .condition = GatewayCondition::kDraining, .clients = 3, .clients_max = 258})),
+            "08000000"
+            "12800000"
+            "0000000004000000"
+            "0000000000000000"
+            "0000000000000000"
+            "03000000"
+            "02010000");
+}
+
 TEST(Golden, Welcome) {
   EXPECT_EQ(hex(encoded(Welcome{.resumed = true,
                                 .version = 1,

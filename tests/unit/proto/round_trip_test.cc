@@ -27,9 +27,10 @@ class RandomFrames {
     const std::string payload = text(0, below(10) == 0 ? 100'000 : 100);
     const std::string meta = text(0, below(10) == 0 ? kMetaBytesMax : 10);
     std::string out;
-    switch (1 + below(15)) {
+    switch (1 + below(18)) {
       case 1:
         encode(out, Hello{.resume = flip(),
+                          .tool = flip(),
                           .last_sequence = u64(),
                           .version_min = 1,
                           .version_max = u16(1),
@@ -92,7 +93,7 @@ class RandomFrames {
       case 11:
         encode(out, Gap{.channel_id = u32() | 1U,
                         .sequence = u64(),
-                        .cause = static_cast<GapCause>(1 + below(3)),
+                        .cause = static_cast<GapCause>(1 + below(9)),
                         .position = {u64(), u64()},
                         .first_missing = u64(),
                         .count = u64(),
@@ -106,6 +107,17 @@ class RandomFrames {
         break;
       case 14:
         encode_pong(out, u64());
+        break;
+      case 16:
+        encode(out, Status{.request = u64(), .channels_max = u32()});
+        break;
+      case 17:
+        encode(out, StatusReply{.request = u64(), .json = payload});
+        break;
+      case 18:
+        encode(out, GatewayInfo{.condition = static_cast<GatewayCondition>(u32()),
+                                .clients = u32(),
+                                .clients_max = u32()});
         break;
       default:
         encode(out, Goodbye{.reason = static_cast<GoodbyeReason>(u32()), .text = b});
@@ -125,7 +137,7 @@ class RandomFrames {
 
 TEST(RoundTrip, RandomFramesInRandomPiecesComeOutUnchanged) {
   RandomFrames random(1);
-  std::array<int, 16> seen{};
+  std::array<int, 19> seen{};
   for (int round = 0; round < 100; ++round) {
     std::string in;
     for (int i = 0; i < 20; ++i) in += random.frame();
@@ -180,7 +192,7 @@ TEST(RoundTrip, NoiseDoesNoHarm) {
     // A plausible start, else all of it ends at the type.
     if (bytes.size() > 8) {
       bytes[1] = bytes[2] = bytes[3] = 0;
-      bytes[4] = static_cast<char>(random.below(18));
+      bytes[4] = static_cast<char>(random.below(21));
       bytes[6] = bytes[7] = 0;
     }
     Decoder decoder;

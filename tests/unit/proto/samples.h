@@ -22,7 +22,7 @@ struct Sample {
   std::string bytes;
 };
 
-/// Every type, PUBLISH in both its forms.
+/// Every type, PUBLISH and HELLO in both their forms.
 inline std::vector<Sample> one_of_each() {
   std::vector<Sample> all;
   const auto add = [&all](FrameType type, std::string bytes) {
@@ -82,6 +82,12 @@ inline std::vector<Sample> one_of_each() {
   add_small(FrameType::kPing, encode_ping);
   add_small(FrameType::kPong, encode_pong);
   add(FrameType::kGoodbye, encoded(Goodbye{.reason = GoodbyeReason::kReplaced, .text = "bye"}));
+  add(FrameType::kHello, encoded(Hello{.tool = true, .gateway_id = "", .software = "sluice/1"}));
+  add(FrameType::kStatus, encoded(Status{.request = 4, .channels_max = 20}));
+  add(FrameType::kStatusReply, encoded(StatusReply{.request = 4, .json = R"({"format":1})"}));
+  add(FrameType::kGatewayInfo,
+      encoded(GatewayInfo{
+          .condition = GatewayCondition::kDegraded, .clients = 12, .clients_max = 10000}));
   return all;
 }
 
@@ -128,6 +134,12 @@ inline Result<std::string> again(const FrameView& frame) {
       return via_small(decode_sequence_only(frame), encode_pong);
     case FrameType::kGoodbye:
       return via(decode_goodbye(frame));
+    case FrameType::kStatus:
+      return via(decode_status(frame));
+    case FrameType::kStatusReply:
+      return via(decode_status_reply(frame));
+    case FrameType::kGatewayInfo:
+      return via(decode_gateway_info(frame));
   }
   return fail(ErrorCode::kInvalid, "no such type");
 }

@@ -119,6 +119,30 @@ TEST(GatewayIndex, LostContinuityStandsInItsPlace) {
   EXPECT_EQ(w.next.sequence, 3U);
 }
 
+TEST(GatewayIndex, OversizedAloneIsACauseOfItsOwnAndBesideAnotherThatOne) {
+  World w({}, {.messages_max = 2, .bytes_max = 1U << 20U, .age_max = 1h});
+  const auto oversized = [&] { w.index.append_oversized(1, {1, ++w.tops[1].offset}); };
+  w.tops[1] = {1, 0};
+  oversized();
+  oversized();
+  ASSERT_EQ(w.take(), Outgoing::Kind::kGaps);
+  EXPECT_EQ(w.next.gaps[0].cause, proto::GapCause::kOversized);
+  EXPECT_EQ(w.next.gaps[0].first_missing, 1U);
+  EXPECT_EQ(w.next.gaps[0].count, 2U);
+  oversized();
+  for (int i = 0; i < 3; ++i) w.route(1);  // the first of them is gone from the ring
+  ASSERT_EQ(w.take(), Outgoing::Kind::kGaps);
+  EXPECT_EQ(w.next.gaps[0].cause, proto::GapCause::kOverrun);
+  EXPECT_EQ(w.next.gaps[0].count, 2U);
+  while (w.take() == Outgoing::Kind::kMessage) continue;
+  oversized();
+  w.lose_continuity(1, 5);
+  oversized();
+  ASSERT_EQ(w.take(), Outgoing::Kind::kGaps);
+  EXPECT_EQ(w.next.gaps[0].cause, proto::GapCause::kBoth);
+  EXPECT_EQ(w.next.gaps[0].count, proto::kCountUnknown);
+}
+
 TEST(GatewayIndex, OverrunAndLostContinuityMakeOneGapOfUnknownSize) {
   World w({}, {.messages_max = 2, .bytes_max = 1U << 20U, .age_max = 1h});
   for (int i = 0; i < 3; ++i) w.route(1);

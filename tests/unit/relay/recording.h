@@ -101,6 +101,9 @@ struct RecordingWatcher final : RouterWatcher {
   void continuity_lost(std::string_view c, Duration) override {
     lines.push_back("gap " + std::string(c));
   }
+  void message_oversized(std::string_view c, std::uint64_t bytes) override {
+    lines.push_back("oversized " + std::string(c) + " " + std::to_string(bytes));
+  }
   void gateway_overrun(std::string_view g) override {
     lines.push_back("overrun " + std::string(g));
   }

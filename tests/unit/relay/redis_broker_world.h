@@ -35,6 +35,8 @@ struct RecordingEvents : BrokerEvents {
   std::vector<std::string> aways;
   std::vector<Confirmed> confirmations;
   std::vector<std::pair<std::string, std::string>> messages;
+  int assembled = 0;  ///< of messages
+  std::vector<std::pair<std::string, std::uint64_t>> oversized;
   std::vector<Published> outcomes;
   std::function<void()> when_connected;
 
@@ -52,6 +54,13 @@ struct RecordingEvents : BrokerEvents {
   void message(std::string_view channel, proto::Bytes payload, proto::Bytes,
                std::optional<proto::Position>) override {
     messages.emplace_back(channel, proto::as_text(payload));
+  }
+  void message(std::string_view channel, EntryDraft message) override {
+    ++assembled;
+    messages.emplace_back(channel, proto::as_text(message.payload()));
+  }
+  void message_oversized(std::string_view channel, std::uint64_t bytes) override {
+    oversized.emplace_back(channel, bytes);
   }
   void published(PublishId id, PublishOutcome outcome, std::string_view detail) override {
     outcomes.push_back({id, outcome, std::string(detail)});

@@ -31,5 +31,24 @@ TEST(RelayLog, BoundsTheLinesOfOneOutageAndSumsUpTheRest) {
   EXPECT_NE(said.find("gaps on 50 more channels"), std::string::npos);
 }
 
+TEST(RelayLog, OversizedMessagesAreSaidAtOnceThenSummedUp) {
+  testing::internal::CaptureStderr();
+  log_init(LogLevel::kInfo, LogFormat::kText, "relay");
+  RelayLog log;
+  const auto flood = [&] {
+    for (int i = 0; i < 1000; ++i) log.message_oversized("big", 64U << 20U);
+  };
+  flood();
+  for (std::size_t i = 0; i < kOversizedLogTicks; ++i) log.tick();
+  flood();
+  for (std::size_t i = 0; i < 3 * kOversizedLogTicks; ++i) log.tick();
+  log.message_oversized("big", 64U << 20U);
+  const std::string said = testing::internal::GetCapturedStderr();
+  EXPECT_EQ(std::count(said.begin(), said.end(), '\n'), 4);
+  EXPECT_NE(said.find("gap on big: oversized, a message of 67108864 bytes"), std::string::npos);
+  EXPECT_NE(said.find("oversized, 999 more messages"), std::string::npos);
+  EXPECT_NE(said.find("oversized, 1000 more messages"), std::string::npos);
+}
+
 }  // namespace
 }  // namespace sluice::relay

@@ -18,6 +18,9 @@ TEST(ReplayRing, FindsBySerialAndByChannel) {
   ASSERT_NE(ring.serials(1), nullptr);
   EXPECT_EQ(*ring.serials(1), (std::deque<std::uint64_t>{1, 3}));
   EXPECT_EQ(ring.serials(5), nullptr);
+  EXPECT_EQ(ring.bytes_of(1) + ring.bytes_of(2), ring.bytes());
+  EXPECT_EQ(ring.bytes_of(2), ring.find(2)->cost());
+  EXPECT_EQ(ring.bytes_of(5), 0U);
 }
 
 TEST(ReplayRing, IsBoundedByCount) {
@@ -36,6 +39,7 @@ TEST(ReplayRing, IsBoundedByBytesButKeepsTheNewest) {
   for (std::uint64_t i = 1; i <= 50; ++i) {
     ring.append(entry(1, 9, i, std::string(100, 'x')));
     EXPECT_LE(ring.bytes(), 1000U);
+    EXPECT_EQ(ring.bytes_of(1), ring.bytes());
   }
   ring.append(entry(1, 9, 51, std::string(5000, 'x')));
   EXPECT_EQ(ring.messages(), 1U);

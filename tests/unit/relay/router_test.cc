@@ -493,13 +493,48 @@ TEST(Router, AMessageLargerThanTheLinkCarriesIsAGapOfOne) {
   w.deliver("c", "1");
   w.deliver("c", std::string(proto::kPayloadBytesMax + 1, 'x'));
   w.deliver("c", "3");
-  EXPECT_EQ(w.drain(*w.a), (Lines{"1:1:1", "2:gap overrun 1", "3:3:3"}));
+  EXPECT_EQ(w.drain(*w.a), (Lines{"1:1:1", "2:gap oversized 1", "3:3:3"}));
+  EXPECT_EQ(w.watcher.lines.back(), "oversized c 16777217");
   const std::uint64_t epoch = w.link_a.answers[0].start.epoch;
   w.router.unsubscribe(*w.a, 1);
   w.subscribe(*w.a, "c", 9, proto::Position{epoch, 1});
   EXPECT_FALSE(w.link_a.answers.back().continuous);
   EXPECT_EQ(w.link_a.answers.back().start.offset, 2U);
   EXPECT_EQ(w.drain(*w.a), Lines{"4:3:3"});
+}
+
+TEST(Router, OneThatTheBrokerSkippedIsAGapOfOneToo) {
+  Pair w;
+  w.join("c");
+  w.deliver("c", "1");
+  w.router.message_oversized("c", 1ULL << 33U);
+  w.router.message_oversized("c", 1ULL << 33U);
+  w.router.message_oversized("nobody's", 1ULL << 33U);
+  w.deliver("c", "4");
+  EXPECT_EQ(w.drain(*w.a), (Lines{"1:1:1", "3:gap oversized 2", "4:4:4"}));
+  EXPECT_EQ(w.router.stats().messages_oversized, 2U);
+  EXPECT_EQ(w.router.stats().messages_unwanted, 1U);
+  EXPECT_EQ(w.router.stats().gaps_oversized, 1U);
+  EXPECT_EQ(w.router.stats().gaps_overrun, 0U);
+  EXPECT_EQ(w.router.stats().messages_lost, 2U);
+}
+
+TEST(Router, AnAssembledMessageGoesIntoTheRingAsItIs) {
+  Pair w;
+  w.join("c");
+  EntryDraft draft(5);
+  draft.append(proto::as_bytes("hel"));
+  draft.append(proto::as_bytes("lo"));
+  const std::uint8_t* bytes = draft.payload().data();
+  w.router.message("c", std::move(draft));
+  Outgoing next;
+  w.router.take(*w.a, next);
+  ASSERT_EQ(next.kind, Outgoing::Kind::kMessage);
+  EXPECT_EQ(next.entry->payload().data(), bytes);
+  EXPECT_EQ(proto::as_text(next.entry->payload()), "hello");
+  EXPECT_EQ(next.entry->position().offset, 1U);
+  w.router.message("nobody's", EntryDraft(0));
+  EXPECT_EQ(w.router.stats().messages_unwanted, 1U);
 }
 
 TEST(Router, PositionsOfABrokerThatNumbersAreKept) {

@@ -1,0 +1,20 @@
+// The commands. Each returns the exit code; what went wrong has been said.
+#pragma once
+
+#include "ctl/console.h"
+#include "ctl/options.h"
+
+namespace sluice::ctl {
+
+[[nodiscard]] ExitCode run_status(const StatusOptions& options, Console& console);
+[[nodiscard]] ExitCode run_tail(const TailOptions& options, Console& console);
+[[nodiscard]] ExitCode run_publish(const PublishOptions& options, Console& console);
+[[nodiscard]] ExitCode run_version(const CommonOptions& options, Console& console);
+
+/// Says it and hands its code on.
+[[nodiscard]] inline ExitCode end_with(const Failure& failure) {
+  if (!failure.message.empty()) complain(failure.message);
+  return failure.code;
+}
+
+}  // namespace sluice::ctl

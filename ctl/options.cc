@@ -1,0 +1,132 @@
+#include "ctl/options.h"
+
+#include "common/address.h"
+#include "common/flags.h"
+#include "proto/limits.h"
+
+namespace sluice::ctl {
+namespace {
+
+constexpr const char* kPrefix = "SLUICE_";
+constexpr std::uint64_t kChannelRowsMax = 150;  // what a relay lists at most
+
+Result<std::string> parse_relay(const std::string& text) {
+  const Result<Address> address = parse_address(text);
+  if (!address) return tl::make_unexpected(address.error());
+  if (address->kind != Address::Kind::kUnix) {
+    return fail(ErrorCode::kInvalid, "'" + text + "' is not a Unix socket: unix:PATH");
+  }
+  return address->path;
+}
+
+void add_common(Flags& flags, CommonOptions& options) {
+  flags.add_as("relay",
+               {"Common", "ADDR", "unix:/run/sluice/relay.sock", "The relay's socket, unix:PATH"},
+               options.relay_path, parse_relay);
+  flags.add_switch(
+      "json", {"Common", "", "", "JSON for programs; tail and --watch write one object a line"},
+      options.json);
+}
+
+void add_channel(Flags& flags, std::string& channel) {
+  flags.add_positional(
+      "CHANNEL", "Name of the channel",
+      [&channel](const std::string& text) -> Result<void> {
+        if (text.empty() || text.size() > proto::kChannelNameBytesMax) {
+          return fail(ErrorCode::kInvalid, "a channel name has 1 to 255 bytes");
+        }
+        channel = text;
+        return {};
+      },
+      true);
+}
+
+}  // namespace
+
+std::optional<int> read_options(int argc, char** argv, StatusOptions& options) {
+  Flags flags("sluice status",
+              "Shows the relay, its broker, gateways, channels and queues on one screen.", kPrefix,
+              false);
+  flags.add_switch("watch", {"Status", "", "", "Again and again, until Ctrl-C"}, options.watch);
+  flags.add_as("interval", {"Status", "TIME", "1s", "How often --watch asks"}, options.interval,
+               duration_between(std::chrono::milliseconds(100), std::chrono::hours(1)));
+  flags.add_as("channels", {"Status", "N", "20", "Channels listed, those with the most gateways"},
+               options.channels, count_between(0, kChannelRowsMax));
+  add_common(flags, options.common);
+  return flags.parse(argc, argv);
+}
+
+std::optional<int> read_options(int argc, char** argv, TailOptions& options) {
+  Flags flags("sluice tail",
+              "Shows a channel's messages as they come, and what happens to them on the way: gaps, "
+              "the broker\naway, the relay restarted. Ends with Ctrl-C.",
+              kPrefix, false);
+  add_channel(flags, options.channel);
+  flags.add_as("count", {"Tail", "N", "0", "Ends after so many messages; 0: never"}, options.count,
+               count_between(0, UINT64_MAX));
+  add_common(flags, options.common);
+  return flags.parse(argc, argv);
+}
+
+std::optional<int> read_options(int argc, char** argv, PublishOptions& options) {
+  Flags flags("sluice publish",
+              "Publishes one message and says what became of it. Exit codes: 0 published, 6 "
+              "refused (not published),\n7 nobody knows.",
+              kPrefix, false);
+  add_channel(flags, options.channel);
+  flags.add_positional(
+      "TEXT", "The message; without it, standard input to its end",
+      [&options](const std::string& text) -> Result<void> {
+        options.text = text;
+        return {};
+      },
+      false);
+  flags.add_as(
+      "wait", {"Publish", "TIME", "5s", "How long it may wait for the broker before it is refused"},
+      options.wait, duration_between(Duration::zero(), std::chrono::minutes(5)));
+  flags.add_switch("exact",
+                   {"Publish", "", "",
+                    "Standard input to its last byte; else without the newline "
+                    "at its end"},
+                   options.exact);
+  add_common(flags, options.common);
+  return flags.parse(argc, argv);
+}
+
+std::optional<int> read_version_options(int argc, char** argv, CommonOptions& options) {
+  Flags flags("sluice version", "Shows the versions of this tool and of the relay that runs.",
+              kPrefix, false);
+  add_common(flags, options);
+  return flags.parse(argc, argv);
+}
+
+const char* help_text() {
+  return R"(Looks into a running sluice-relay and its gateways.
+Usage: sluice COMMAND [OPTIONS]
+
+Commands:
+  status                     Relay, broker, gateways, channels and queues on one screen
+  tail CHANNEL               Messages of a channel as they come
+  publish CHANNEL [TEXT]     Publishes one message: TEXT, or standard input
+  version                    Versions of this tool and of the relay
+
+Options:
+  -h,--help                  Show this help; after a command, that of the command
+  --version                  Show the version of this tool
+
+All commands take --relay unix:PATH [unix:/run/sluice/relay.sock] and --json. Flags can also come
+from the environment: SLUICE_RELAY, SLUICE_JSON and so on. NO_COLOR switches colours off.
+
+Exit codes:
+  0  done
+  1  the output can't be written, or the input can't be read
+  2  wrong usage
+  3  no relay: nobody listens there, it does not answer, or the link was lost
+  4  no permission: the socket's mode, or the relay's --allow-uid
+  5  the relay refuses the tool: one is too old for the other, or too many tools are connected
+  6  refused by the relay: not published, or the channel can't be watched
+  7  nobody knows whether it was published: the answer was lost
+)";
+}
+
+}  // namespace sluice::ctl

@@ -1,0 +1,50 @@
+// What the command line and the environment say.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+
+#include "common/clock.h"
+#include "ctl/failure.h"
+
+namespace sluice::ctl {
+
+struct CommonOptions {
+  std::string relay_path = "/run/sluice/relay.sock";
+  bool json = false;
+};
+
+struct StatusOptions {
+  CommonOptions common;
+  bool watch = false;
+  Duration interval = std::chrono::seconds(1);
+  std::uint32_t channels = 20;
+};
+
+struct TailOptions {
+  CommonOptions common;
+  std::string channel;
+  std::uint64_t count = 0;  ///< 0: without end
+};
+
+struct PublishOptions {
+  CommonOptions common;
+  std::string channel;
+  std::optional<std::string> text;  ///< none: standard input
+  bool exact = false;
+  Duration wait = std::chrono::seconds(5);
+};
+
+// Each fills `options`, or says with which code to exit: help was printed (0), or one line about
+// what is wrong (2). argv[0] is the command's name.
+[[nodiscard]] std::optional<int> read_options(int argc, char** argv, StatusOptions& options);
+[[nodiscard]] std::optional<int> read_options(int argc, char** argv, TailOptions& options);
+[[nodiscard]] std::optional<int> read_options(int argc, char** argv, PublishOptions& options);
+[[nodiscard]] std::optional<int> read_version_options(int argc, char** argv,
+                                                      CommonOptions& options);
+
+/// What `sluice --help` says.
+[[nodiscard]] const char* help_text();
+
+}  // namespace sluice::ctl

@@ -1,0 +1,95 @@
+#include "gateway/protocols/demo.h"
+
+#include <array>
+#include <cstdio>
+#include <nlohmann/json.hpp>
+#include <utility>
+
+#include "common/utf8.h"
+
+namespace sluice::gateway {
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+[[nodiscard]] FrameRef to_frame(const Json& json) {
+  // `replace`, so that dump() never throws; what comes here was checked to be UTF-8.
+  const std::string text = json.dump(-1, ' ', false, Json::error_handler_t::replace);
+  return Frame::make(Opcode::kText, text, {});
+}
+
+/// A random number of 64 bits: JavaScript's numbers would lose its end.
+[[nodiscard]] std::string hexadecimal(std::uint64_t number) {
+  std::array<char, 17> digits{};
+  std::snprintf(digits.data(), digits.size(), "%016llx", static_cast<unsigned long long>(number));
+  return digits.data();
+}
+
+/// The front of a valid text, cut between two characters.
+[[nodiscard]] std::string_view cut_text(std::string_view text) {
+  if (text.size() <= kDemoTextBytesMax) return text;
+  std::size_t end = kDemoTextBytesMax;
+  while ((static_cast<unsigned char>(text[end]) & 0xC0U) == 0x80U) --end;
+  return text.substr(0, end);
+}
+
+[[nodiscard]] FrameRef publish_failed_frame(proto::ErrorReason reason) {
+  return to_frame({{"type", "publish_failed"}, {"reason", proto::to_string(reason)}});
+}
+
+}  // namespace
+
+DemoProtocol::DemoProtocol(DemoOptions options) : options_(std::move(options)) {
+}
+
+FrameRef DemoProtocol::encode(const ChannelMessage& message) const {
+  Json json = {{"type", "message"},
+               {"epoch", hexadecimal(message.position.epoch)},
+               {"offset", message.position.offset},
+               {"bytes", message.payload.size()}};
+  if (valid_utf8(message.payload)) json["text"] = cut_text(proto::as_text(message.payload));
+  return to_frame(json);
+}
+
+void DemoProtocol::opened(ClientSession& session, std::string_view channel,
+                          ProtocolActions& actions) const {
+  if (!actions.subscribe(session, channel)) {
+    actions.close(session, CloseCode::kTryAgainLater, "too many channels");
+    return;
+  }
+  actions.deliver(session, to_frame({{"type", "welcome"},
+                                     {"gateway", options_.gateway_id},
+                                     {"version", options_.version},
+                                     {"draining", options_.draining()},
+                                     {"channel", channel},
+                                     {"connection", to_string(session.state.id)}}));
+}
+
+void DemoProtocol::received(ClientSession& session, proto::Bytes payload, bool /*text*/,
+                            ProtocolActions& actions) const {
+  if (!actions.publish(session, actions.first_channel(session), payload))
+    actions.deliver(session, publish_failed_frame(proto::ErrorReason::kQueueFull));
+}
+
+void DemoProtocol::greeting_due(ClientSession& /*session*/, ProtocolActions& /*actions*/) const {
+  // The welcome has said it; no greeting is ever made due.
+}
+
+void DemoProtocol::publish_failed(ClientSession& session, const PublishFailure& failure,
+                                  ProtocolActions& actions) const {
+  actions.deliver(session, publish_failed_frame(failure.reason));
+}
+
+void DemoProtocol::gap(ClientSession& session, const ChannelGap& gap,
+                       ProtocolActions& actions) const {
+  Json json = {{"type", "gap"},
+               {"cause", gap.cause},
+               {"count", nullptr},
+               {"duration_ms", gap.duration_ms},
+               {"epoch", hexadecimal(gap.position.epoch)},
+               {"offset", gap.position.offset}};
+  if (gap.count != proto::kCountUnknown) json["count"] = gap.count;
+  actions.deliver(session, to_frame(json));
+}
+
+}  // namespace sluice::gateway

@@ -1,0 +1,42 @@
+#include "relay/brokers/redis_reply_reader.h"
+
+#include "common/check.h"
+#include "relay/brokers/redis_error.h"
+#include "relay/brokers/redis_limits.h"
+
+namespace sluice::relay {
+
+RedisReplyReader::RedisReplyReader() : reader_(redisReaderCreate()) {
+  CHECK(reader_ != nullptr);
+  reader_->maxbuf = kRedisReaderSpareBytesMax;
+}
+
+RedisReplyPtr RedisReplyReader::next(std::string_view& bytes) {
+  while (problem_.empty()) {
+    void* raw = nullptr;
+    if (redisReaderGetReply(reader_.get(), &raw) != REDIS_OK) {
+      problem_ = "answer not understood: " + printable(reader_->errstr);
+      break;
+    }
+    if (raw != nullptr) return RedisReplyPtr(static_cast<redisReply*>(raw));
+    if (rest().size() > kRedisReplyBytesMax) {
+      problem_ =
+          "an answer of more than " + std::to_string(kRedisReplyBytesMax >> 10U) + " KiB came";
+      break;
+    }
+    if (bytes.empty()) break;
+    const std::string_view slice = bytes.substr(0, kRedisReplySliceBytes);
+    bytes.remove_prefix(slice.size());
+    if (redisReaderFeed(reader_.get(), slice.data(), slice.size()) != REDIS_OK) {
+      problem_ = std::string("answer not understood: ") + reader_->errstr;
+    }
+  }
+  return nullptr;
+}
+
+std::string_view RedisReplyReader::rest() const {
+  if (reader_->buf == nullptr) return {};
+  return {reader_->buf + reader_->pos, reader_->len - reader_->pos};
+}
+
+}  // namespace sluice::relay
