@@ -24,8 +24,8 @@ inline constexpr std::size_t kCloseReasonBytesMax = 123;
 inline constexpr std::size_t kPublishesInFlightMax = 65536;
 /// Bytes for the relay not yet taken by its socket; above it publishes are held instead.
 inline constexpr std::size_t kLinkOutputHighBytes = 256U << 10U;
-/// Subscriptions and answers for the relay not yet taken by its socket, beside one SUBSCRIBE for each
-/// wanted channel: a relay that asks without reading is given up.
+/// Subscriptions and answers for the relay not yet taken by its socket, beside one SUBSCRIBE for
+/// each wanted channel: a relay that asks without reading is given up.
 inline constexpr std::size_t kLinkControlBytesMax = 1U << 20U;
 /// Channels given up and not yet confirmed by the relay, beside --max-channels: above it the link
 /// starts afresh.

@@ -11,8 +11,8 @@ namespace sluice::gateway {
 enum class OnGap { kIgnore, kClose };
 
 struct PlainOptions {
-  std::string tag;       ///< put before each channel message ("1111:"); empty: none
-  std::string greeting;  ///< sent once after greeting_delay; empty: none
+  std::string tag{};       ///< put before each channel message ("1111:"); empty: none
+  std::string greeting{};  ///< sent once after greeting_delay; empty: none
   Duration greeting_delay{};
   OnGap on_gap = OnGap::kIgnore;
 };

@@ -68,6 +68,7 @@ for program in "$@"; do
   if [[ $name == sluice ]]; then
     for command in status tail publish version; do
       usage=$("$program" "$command" --help | sed -n 's/^Usage: //p')
+      # shellcheck disable=SC2016  # the backquotes are Markdown's
       printf '\n## %s\n\n`%s`\n' "$name $command" "$usage"
       "$program" "$command" --help | tables SLUICE_
     done

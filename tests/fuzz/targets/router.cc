@@ -54,6 +54,7 @@ struct QuietWatcher final : RouterWatcher {
   void channel_subscribed(std::string_view) override {}
   void channel_unsubscribed(std::string_view) override {}
   void continuity_lost(std::string_view, Duration) override {}
+  void message_oversized(std::string_view, std::uint64_t) override {}
   void gateway_overrun(std::string_view) override {}
   void gateway_forgotten(std::string_view) override {}
 };
