@@ -70,8 +70,9 @@ void add_http_heads(Seeds& seeds) {
         "GET http://example.org/ HTTP/1.1\r\n" + upgrade + "Origin: null\r\n\r\n",
         "POST / HTTP/1.0\r\nContent-Length: 3\r\n\r\nabc"s, "GET / HTTP/2.0\r\nHost: a\r\n\r\n"s,
         "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"s, "\x16\x03\x01\x02\0\x01\0\x01\xfc\x03\x03"s}) {
-    seeds.add("http_head", "\0"s + kWhole + head);
-    seeds.add("http_head", "\1"s + kCut + head);
+    // In front: which bound on the head's size.
+    seeds.add("http_head", std::string(2, '\0').append(head));
+    seeds.add("http_head", std::string(1, '\1').append(kCut).append(head));
   }
 }
 

@@ -469,8 +469,9 @@ void World::outcome() {
 
 void World::check() const {
   const RouterOptions& o = router_.options();
-  const std::size_t largest = proto::kHeaderBytes + 255 * 5 + 20;
-  CHECK(router_.queue_bytes() <= router_.gateways() * (o.gateway_queue_bytes + largest));
+  constexpr std::size_t kPayloadAndMeta = 255 * 5 + 20;
+  constexpr std::size_t kLargest = proto::kHeaderBytes + kPayloadAndMeta;
+  CHECK(router_.queue_bytes() <= router_.gateways() * (o.gateway_queue_bytes + kLargest));
   CHECK(router_.ring().messages() <= o.ring.messages_max);
   CHECK(router_.ring().messages() <= 1 || router_.ring().bytes() <= o.ring.bytes_max);
   CHECK(router_.hold().bytes() <= o.publish_queue_bytes);

@@ -187,7 +187,8 @@ std::vector<std::string> messages_of(std::string_view kept, std::size_t piece_by
     CHECK(length <= kMessageBytes);  // so 127 never comes
     if (kept.size() < header + length) break;
     std::string payload(kept.substr(header, length));
-    for (std::size_t i = 0; i < length; ++i) payload[i] ^= kept[header - 4 + i % 4];
+    for (std::size_t i = 0; i < length; ++i)
+      payload[i] = static_cast<char>(payload[i] ^ kept[header - 4 + i % 4]);
     kept.remove_prefix(header + length);
     std::size_t at = 0;
     do {
