@@ -14,6 +14,10 @@ constexpr std::uint8_t kPing = 9;
 constexpr std::uint8_t kPong = 10;
 constexpr std::uint8_t kReservedBits = 0x70;
 constexpr std::uint8_t kMaskBit = 0x80;
+/// Of a length in 64 bits, in its first byte.
+constexpr std::uint8_t kTopBit = 0x80;
+/// Two bytes, a length in 64 bits and the mask.
+constexpr std::uint8_t kLongestHeader = 14;
 constexpr std::size_t kControlBytesMax = 125;
 /// Unmasked at once for the UTF-8 check.
 constexpr std::size_t kUnmaskBytes = 512;
@@ -132,6 +136,9 @@ void WsScanner::header_byte(Cursor& cursor, std::size_t message_bytes_max) {
     fault = check_first(byte);
   } else if (header_have_ == 2) {
     fault = check_second(byte);
+  } else if (header_have_ == 3 && header_need_ == kLongestHeader && (byte & kTopBit) != 0) {
+    // Now, not with the whole length: libwebsockets would end the connection here, without a word.
+    fault = ScanFault::kLengthNotMinimal;
   }
   const bool length_whole = header_have_ >= 2 && header_have_ == header_need_ - 4;
   if (fault == ScanFault::kNone && length_whole) fault = check_length(message_bytes_max);
@@ -179,7 +186,7 @@ ScanFault WsScanner::check_length(std::size_t message_bytes_max) {
     left_ = 0;
     for (std::size_t i = 0; i < more; ++i) left_ = left_ << 8U | header_[2 + i];
     if (more == 2 && left_ < 126) return ScanFault::kLengthNotMinimal;
-    if (more == 8 && (left_ < 65536 || (left_ >> 63U) != 0)) return ScanFault::kLengthNotMinimal;
+    if (more == 8 && left_ < 65536) return ScanFault::kLengthNotMinimal;
   }
   if (is_control()) return ScanFault::kNone;
   const std::uint64_t before = opcode() == kContinuation ? message_bytes_ : 0;

@@ -176,6 +176,7 @@ TEST_F(Rfc6455, LengthsInTheirShortestForm) {
   expect_failure(raw_frame(0x81, std::string(125, 'x'), 2), 1002, "125 in 16 bits");
   expect_failure(raw_frame(0x82, std::string(126, 'x'), 8), 1002, "126 in 64 bits");
   expect_failure("\x82\xFF\x80" + std::string(11, '\0'), 1002, "top bit of 64");
+  expect_failure("\x82\xFF\x80", 1002, "top bit of 64, and nothing more");
 }
 
 TEST_F(Rfc6455, FragmentsOutOfTurn) {

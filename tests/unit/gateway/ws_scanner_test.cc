@@ -230,6 +230,15 @@ TEST(WsScanner, EveryFaultEndsTheStreamAtItsByte) {
   }
 }
 
+TEST(WsScanner, TopBitOfALengthIsJudgedAtItsByte) {
+  // libwebsockets ends the connection at this byte, without a close frame: it must never get it.
+  for (const auto& pieces : {std::vector<std::string>{"\x82\xFF\x80"}, {"\x82\xFF", "\x80"}}) {
+    const Outcome outcome = scan(pieces);
+    EXPECT_EQ(outcome.fault, ScanFault::kLengthNotMinimal);
+    EXPECT_EQ(outcome.kept.find('\x80'), std::string::npos);
+  }
+}
+
 TEST(WsScanner, SizeIsJudgedByTheHeader) {
   const std::string fits = frame(kBinaryFrame, std::string(kMax, 'x'));
   EXPECT_EQ(scan({fits}).fault, ScanFault::kNone);
