@@ -196,7 +196,9 @@ void Gateway::tick() {
   const TimePoint now = time_.now();
   timers_.advance(now);
   sender_.expire_closing(now);
+  sender_.retry_starved();
   if (drain_) drain_tick();
+  say_unsaid_gaps(now);
   log_readiness();
   inform_relay();
   manager_.tick(now, [this] { return status_line(); });
@@ -299,10 +301,19 @@ void Gateway::broker_state(bool connected, std::string_view reason) {
 }
 
 void Gateway::channel_gap(const ChannelGap& gap) {
+  if (!gap_lines_.take(kGapLines, time_.now())) {
+    ++gaps_unsaid_;
+    return;
+  }
   const std::string count =
       gap.count == proto::kCountUnknown ? "unknown" : std::to_string(gap.count);
   log_warn("gap channel={} cause=\"{}\" messages={} duration_ms={}", gap.channel, gap.cause, count,
            gap.duration_ms);
+}
+
+void Gateway::say_unsaid_gaps(TimePoint now) {
+  if (gaps_unsaid_ == 0 || !gap_lines_.take(kGapLines, now)) return;
+  log_warn("{} more gaps, not listed", std::exchange(gaps_unsaid_, 0));
 }
 
 void Gateway::channel_subscribed(std::string_view channel) {

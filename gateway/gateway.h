@@ -8,6 +8,7 @@
 #include "common/admin_pages.h"
 #include "common/random.h"
 #include "common/service_manager.h"
+#include "common/token_bucket.h"
 #include "gateway/acceptor.h"
 #include "gateway/admin_listener.h"
 #include "gateway/client_timers.h"
@@ -78,6 +79,7 @@ class Gateway final : public EndpointEvents, public HubObserver, public UpgradeS
   void end_of_turn();
   void tick();
   void log_readiness();
+  void say_unsaid_gaps(TimePoint now);
   [[nodiscard]] std::string status_line() const;
   void inform_relay();
   void on_terminate(const char* signal_name);
@@ -106,6 +108,8 @@ class Gateway final : public EndpointEvents, public HubObserver, public UpgradeS
   Readiness readiness_;
   ReadyState logged_state_ = ReadyState::kStarting;
   bool broker_connected_ = false;
+  TokenBucket gap_lines_;
+  std::uint64_t gaps_unsaid_ = 0;
   ServiceManager manager_;
   AdminPages pages_;
   std::unique_ptr<Acceptor> acceptor_;

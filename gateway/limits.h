@@ -6,6 +6,7 @@
 #include <cstdint>
 
 #include "common/clock.h"
+#include "common/token_bucket.h"
 #include "proto/limits.h"
 
 namespace sluice::gateway {
@@ -34,6 +35,9 @@ inline constexpr std::size_t kLeavingChannelsMax = 65536;
 inline constexpr std::size_t kFramesPerSend = 64;
 /// Bytes read from the relay before the clients get their share of the loop.
 inline constexpr std::size_t kLinkReadBytesPerTurn = 1U << 20U;
+
+/// Gaps are told line by line, one a channel, but a lost relay makes as many as there are channels.
+inline constexpr TokenRate kGapLines{.per_second = 1, .burst = 20};
 
 inline constexpr Duration kTimerTick = std::chrono::milliseconds(50);
 inline constexpr std::size_t kTimerSlots = 1024;

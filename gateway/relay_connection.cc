@@ -92,8 +92,13 @@ void RelayConnection::flush() {
     const std::string_view out = link_.output();
     const ssize_t n = ::send(fd_.get(), out.data(), out.size(), MSG_DONTWAIT | MSG_NOSIGNAL);
     if (n < 0) {
-      if (errno == EAGAIN || errno == EWOULDBLOCK || errno == EINTR || errno == ENOBUFS) {
+      if (errno == EAGAIN || errno == EWOULDBLOCK || errno == EINTR) {
         watch(true);
+        return;
+      }
+      if (errno == ENOBUFS) {
+        // It is writable and takes nothing: the next tick tries again.
+        watch(false);
         return;
       }
       give_up(std::string("the link broke: ") + std::strerror(errno));

@@ -114,6 +114,12 @@ void Sender::expire_closing(TimePoint now) {
   }
 }
 
+void Sender::retry_starved() {
+  const std::vector<ClientRef> again = std::exchange(starved_, {});
+  for (const ClientRef ref : again)
+    if (ClientSession* session = sessions_.find(ref)) writeable(*session);
+}
+
 void Sender::writeable(ClientSession& session) {
   session.blocked = false;
   flush(session);
@@ -134,6 +140,11 @@ void Sender::flush(ClientSession& session) {
         break;
       case Sent::kBlocked:
         return wait_until_writeable(session);
+      case Sent::kStarved:
+        // Asked when it is writable, the socket would say "now", over and over.
+        session.blocked = true;
+        starved_.push_back(session.ref);
+        return;
       case Sent::kBroken:
         // libwebsockets sees the same error when it reads; nothing more is worth sending.
         return cut_off(session);
@@ -164,11 +175,10 @@ Sender::Sent Sender::send_once(ClientSession& session) {
   ++stats_.sends;
   const ssize_t n = ::sendmsg(session.fd, &message, MSG_DONTWAIT | MSG_NOSIGNAL);
   if (n < 0) {
-    if (errno == EAGAIN || errno == EWOULDBLOCK || errno == EINTR || errno == ENOBUFS) {
-      ++stats_.blocked;
-      return Sent::kBlocked;
-    }
-    return Sent::kBroken;
+    const bool starved = errno == ENOBUFS;
+    if (!starved && errno != EAGAIN && errno != EWOULDBLOCK && errno != EINTR) return Sent::kBroken;
+    ++stats_.blocked;
+    return starved ? Sent::kStarved : Sent::kBlocked;
   }
   const std::size_t before = session.outbox.frames();
   session.outbox.consume(static_cast<std::size_t>(n));

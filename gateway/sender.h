@@ -58,6 +58,8 @@ class Sender final : public Delivery {
   /// Cuts clients that did not take their close frame or answer it within kCloseWait, and ends
   /// those whose FIN does not come. Call every tick.
   void expire_closing(TimePoint now);
+  /// Tries those again whose socket takes nothing though it is writable. Call every tick.
+  void retry_starved();
   /// Broker→socket latency of a message in this wake-up, observed when it has been flushed.
   void note_message(std::uint32_t received_micros) { stamps_.push_back(received_micros); }
 
@@ -71,7 +73,7 @@ class Sender final : public Delivery {
   void forget(ClientSession& session);
 
  private:
-  enum class Sent { kAll, kBlocked, kBroken };
+  enum class Sent { kAll, kBlocked, kStarved, kBroken };
 
   void mark_dirty(ClientSession& session);
   void flush(ClientSession& session);
@@ -92,8 +94,9 @@ class Sender final : public Delivery {
   const TimeSource& time_;
   std::vector<ClientRef> dirty_;
   std::vector<ClientRef> flushing_;
-  std::deque<Closing> closing_;    ///< in order of their deadlines
-  std::deque<Closing> lingering_;  ///< likewise: FIN sent
+  std::vector<ClientRef> starved_;  ///< blocked until the next tick: the system wants buffers
+  std::deque<Closing> closing_;     ///< in order of their deadlines
+  std::deque<Closing> lingering_;   ///< likewise: FIN sent
   std::vector<std::uint32_t> stamps_;
   std::uint64_t queued_bytes_ = 0;
   SenderStats stats_;

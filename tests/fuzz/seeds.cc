@@ -111,6 +111,18 @@ void add_messages(Seeds& seeds) {
   seeds.add("utf8", kCut + smiley + "\xed\xa0\x80");
 }
 
+void add_pushes(Seeds& seeds) {
+  const std::string subscribe = "*3\r\n$9\r\nsubscribe\r\n$1\r\nc\r\n:1\r\n";
+  const std::string message = "*3\r\n$7\r\nmessage\r\n$1\r\nc\r\n$5\r\nhello\r\n";
+  const std::string large =
+      "*3\r\n$7\r\nmessage\r\n$1\r\nc\r\n$90\r\n" + std::string(90, 'x') + "\r\n";
+  const std::string others =
+      "*3\r\n$11\r\nunsubscribe\r\n$1\r\nc\r\n:0\r\n*2\r\n$4\r\npong\r\n$0\r\n\r\n"
+      "+PONG\r\n-ERR no\r\n";
+  for (const std::string& stream : {subscribe + message, large + message, others + message})
+    for (const std::string& chunks : {kWhole, kCut}) seeds.add("redis_push", chunks + stream);
+}
+
 void add_values(Seeds& seeds) {
   for (const char* text : {"250ms",
                            "1.5s",
@@ -163,6 +175,7 @@ int main(int argc, char** argv) {
   add_proxy_headers(seeds);
   add_http_heads(seeds);
   add_messages(seeds);
+  add_pushes(seeds);
   add_values(seeds);
   add_configurations(seeds);
   std::printf("%d seeds\n", seeds.count());

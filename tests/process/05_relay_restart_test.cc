@@ -66,6 +66,33 @@ class RelayRestart : public ::testing::Test {
   WsSwarm swarm_;
 };
 
+// As many gaps as channels: each is counted, the log names some and says how many it does not.
+TEST_F(RelayRestart, GapsOfManyChannelsAreAFewLines) {
+  constexpr std::size_t kChannels = 200;
+  start(1, false);
+  for (std::size_t i = 0; i < kChannels; ++i)
+    swarm_.connect(stack_->gateway().endpoint(), 1, "/channel/many" + std::to_string(i));
+  for (std::size_t i = 0; i < kChannels; ++i)
+    stack_->gateway().wait_subscribed("many" + std::to_string(i));
+  const std::size_t mark = stack_->gateway().process().mark();
+  stack_->relay().kill();
+  stack_->relay().start();
+  const auto listed = [&] {
+    return stack_->gateway().process().lines("gap channel=", mark).size();
+  };
+  const auto unlisted = [&] {
+    std::size_t sum = 0;
+    for (const std::string& line : stack_->gateway().process().lines("more gaps, not listed", mark))
+      sum += std::stoul(line.substr(line.find("]: ") + 3));
+    return sum;
+  };
+  EXPECT_TRUE(eventually(20s, [&] { return listed() + unlisted() == kChannels; }))
+      << listed() << " and " << unlisted();
+  EXPECT_EQ(gap_events(0), kChannels);
+  EXPECT_GE(listed(), 20U);
+  EXPECT_LT(listed(), 100U);
+}
+
 TEST_F(RelayRestart, ClientsStayAndTrafficResumes) {
   start(4, true);
   connect_each(10);

@@ -264,6 +264,26 @@ TEST_F(SystemErrors, SendsThatTakeNothingOrLittle) {
   EXPECT_GE(gateway_metric("sluice_gateway_partial_sends_total"), 1);
 }
 
+// The socket is writable and yet takes nothing, for as long as the system wants buffers: asking
+// when it is writable would be told "now", over and over.
+TEST_F(SystemErrors, SendsThatWantBuffersAreTriedAtABoundedRate) {
+  start();
+  for (const int family : {AF_INET, AF_UNIX}) {
+    gateway_faults_.fail(FaultCall::kSend, ENOBUFS, 1, family);
+    witness_->send_text("held");
+    const double share = cpu_share(gateway_->process(), kWindow);
+    const std::uint64_t tries = gateway_faults_.failed(FaultCall::kSend);
+    gateway_faults_.stop(FaultCall::kSend);
+    EXPECT_EQ(witness_->text(20s), "held");
+    std::cout << share * 100 << " % of a core, " << tries << " tries\n";
+    EXPECT_LT(share, kShareMax);
+    EXPECT_GE(tries, 2U);
+    EXPECT_LE(tries, 200U);
+    expect_service();
+  }
+  EXPECT_EQ(gateway_metric("sluice_gateway_relay_losses_total"), 0);
+}
+
 // The relay ends a link that it can't send on; the gateway resumes it, and nothing is missed.
 TEST_F(SystemErrors, RelaySendThatFailsCutsTheLinkAndTheGatewayResumes) {
   start();

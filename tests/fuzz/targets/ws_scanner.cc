@@ -91,12 +91,15 @@ bool Reference::frame() {
   std::uint64_t length = second & 127U;
   if (opcode_ >= 8 && length > 125) return fail(ScanFault::kControlTooLong, position_ + 2);
   const std::size_t more = length == 126 ? 2 : length == 127 ? 8 : 0;
+  // 5.2: "the most significant bit MUST be 0".
+  if (more == 8 && left > 2 && byte(position_ + 2) >= 128)
+    return fail(ScanFault::kLengthNotMinimal, position_ + 3);
   if (left < 2 + more) return false;
   const std::size_t length_end = position_ + 2 + more;
   if (more > 0) {
     length = 0;
     for (std::size_t i = position_ + 2; i < length_end; ++i) length = length * 256 + byte(i);
-    const bool minimal = more == 2 ? length >= 126 : length >= 65536 && length < (1ULL << 63U);
+    const bool minimal = more == 2 ? length >= 126 : length >= 65536;
     if (!minimal) return fail(ScanFault::kLengthNotMinimal, length_end);
   }
   if (opcode_ < 8 && length > kMessageBytes - (opcode_ == 0 ? message_.size() : 0))

@@ -30,9 +30,9 @@ FaultControl::~FaultControl() {
 }
 
 std::string FaultControl::unavailable() {
-#if defined(__SANITIZE_THREAD__)
+#if defined(SLUICE_SANITIZED_thread)
   return "no shim can stand between libc and the thread sanitizer";
-#elif defined(__SANITIZE_ADDRESS__)
+#elif defined(SLUICE_SANITIZED_address)
   if (std::string(kRuntime).empty()) return "the runtime of the address sanitizer was not found";
 #endif
   return {};

@@ -19,8 +19,8 @@
 
 namespace sluice::test {
 
-/// Built with a sanitizer, as the daemons then are: their memory says nothing about the product's.
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+/// The daemons are built with a sanitizer: their memory says nothing about the product's.
+#if defined(SLUICE_SANITIZED_address) || defined(SLUICE_SANITIZED_thread)
 inline constexpr bool kSanitized = true;
 #else
 inline constexpr bool kSanitized = false;

@@ -39,7 +39,7 @@ TEST(ParseAddress, IsWrittenAsItIsRead) {
   }
 }
 
-// Found by tests/fuzz: a path from a TOML string may hold what the system takes for its end.
+// A path from a TOML string may hold what the system takes for its end.
 TEST(ParseAddress, RefusesAPathWithAZeroByte) {
   EXPECT_FALSE(parse_address(std::string_view("unix:/run/a\0b", 13)));
   EXPECT_FALSE(parse_address(std::string_view("unix:\0abstract", 14)));

@@ -285,7 +285,7 @@ TEST_F(FlagsTest, TablesAreRefused) {
   expect_refused(run({"--config", file("[[listen]]\na = 1\n")}), {"listen"});
 }
 
-// Found by tests/fuzz: only a TOML string can hold a 0 byte, at which file names would be cut.
+// Only a TOML string can hold a 0 byte, at which file names would be cut.
 TEST_F(FlagsTest, ZeroBytesAreRefused) {
   expect_refused(run({"--config", file("id = \"a\\u0000b\"\n")}), {":1: id: has a 0 byte"});
   expect_refused(run({"--config", file("listen = [\"unix:/a\\u0000\"]\n")}),

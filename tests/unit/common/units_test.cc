@@ -86,7 +86,7 @@ TEST(ParseRate, TakesWholeAndBrokenNumbers) {
   EXPECT_DOUBLE_EQ(parse_rate("0.5/s").value(), 0.5);
 }
 
-// Found by tests/fuzz: a drain at 1e308/s counted its clients in numbers that no integer holds.
+// A drain at 1e308/s counted its clients in numbers that no integer holds.
 TEST(ParseRate, IsBounded) {
   EXPECT_DOUBLE_EQ(parse_rate("1000000000/s").value(), 1e9);
   EXPECT_EQ(parse_rate("1000000001/s").error().code, ErrorCode::kTooLarge);

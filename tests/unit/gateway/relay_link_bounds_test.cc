@@ -1,4 +1,4 @@
-// What a relay can make a gateway keep is bounded, whatever it says. Found by tests/fuzz.
+// What a relay can make a gateway keep is bounded, whatever it says.
 #include <gtest/gtest.h>
 
 #include <string>
