@@ -76,10 +76,12 @@ struct ClientSession {
   bool settling = false;     ///< on the endpoint's list: the stream ended, what came before it is
                              ///< still being worked off
   CloseReason ended_by = CloseReason::kClientGone;
-  std::uint16_t peer_close_code = 0;   ///< 0: its close frame had none
-  int fd = -1;                         ///< for direct sends; owned by lws
-  struct lws* wsi = nullptr;           ///< owned by the endpoint
-  std::uint64_t payload_received = 0;  ///< bytes of data frames that came out of lws
+  bool has_published = false;
+  std::uint32_t publishes_pending = 0;  ///< not answered yet
+  std::uint16_t peer_close_code = 0;    ///< 0: its close frame had none
+  int fd = -1;                          ///< for direct sends; owned by lws
+  struct lws* wsi = nullptr;            ///< owned by the endpoint
+  std::uint64_t payload_received = 0;   ///< bytes of data frames that came out of lws
   const ClientProtocol* protocol = nullptr;
   Outbox outbox;
   SessionState state;

@@ -195,6 +195,7 @@ void Gateway::end_of_turn() {
 void Gateway::tick() {
   const TimePoint now = time_.now();
   timers_.advance(now);
+  endpoint_.settle_echoes();
   sender_.expire_closing(now);
   sender_.retry_starved();
   if (drain_) drain_tick();

@@ -85,7 +85,11 @@ void Hub::leave(const Subscription& subscription) {
 }
 
 bool Hub::publish(ClientSession& session, std::string_view channel, proto::Bytes payload) {
-  return link_->publish(session.ref, channel, payload, {}) == Enqueue::kOk;
+  session.has_published = true;
+  ++session.publishes_pending;  // before: it may fail inside the call
+  const Enqueue verdict = link_->publish(session.ref, channel, payload, {});
+  if (verdict != Enqueue::kOk) --session.publishes_pending;
+  return verdict == Enqueue::kOk;
 }
 
 std::string_view Hub::first_channel(const ClientSession& session) const {
@@ -153,9 +157,15 @@ void Hub::channel_refused(std::uint32_t slot, std::string_view reason) {
   }
 }
 
+void Hub::published(ClientRef origin) {
+  if (ClientSession* session = sessions_.find(origin)) --session->publishes_pending;
+}
+
 void Hub::publish_failed(ClientRef origin, proto::ErrorReason reason) {
-  if (ClientSession* session = sessions_.find(origin))
-    session->protocol->publish_failed(*session, {reason}, *this);
+  ClientSession* session = sessions_.find(origin);
+  if (session == nullptr) return;
+  --session->publishes_pending;
+  session->protocol->publish_failed(*session, {reason}, *this);
 }
 
 }  // namespace sluice::gateway

@@ -82,6 +82,7 @@ class Hub final : public RelayLinkEvents, public ProtocolActions {
   void channel_gap(std::uint32_t channel, const ChannelGap& gap) override;
   void channel_subscribed(std::uint32_t channel, proto::Position start) override;
   void channel_refused(std::uint32_t channel, std::string_view reason) override;
+  void published(ClientRef origin) override;
   void publish_failed(ClientRef origin, proto::ErrorReason reason) override;
 
   [[nodiscard]] const HubStats& stats() const { return stats_; }

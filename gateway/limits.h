@@ -47,6 +47,10 @@ inline constexpr Duration kTimerStall = std::chrono::seconds(1);
 inline constexpr Duration kCloseWait = std::chrono::seconds(5);
 /// Both close frames are through and FIN is sent: how long the client's FIN is waited for.
 inline constexpr Duration kLingerWait = std::chrono::milliseconds(500);
+/// A client's stream has ended: how long the answers to what it published are waited for, and after
+/// the last of them the message itself, before it is closed.
+inline constexpr Duration kSettleWait = std::chrono::milliseconds(500);
+inline constexpr Duration kEchoWait = std::chrono::milliseconds(50);
 /// The link: asked after this silence, given up after that.
 inline constexpr Duration kLinkPingAfter = std::chrono::seconds(2);
 inline constexpr Duration kLinkSilenceMax = std::chrono::seconds(6);

@@ -414,9 +414,13 @@ Result<void> RelayLink::on_gap(const proto::FrameView& frame) {
 Result<void> RelayLink::on_published(const proto::FrameView& frame) {
   const auto request = proto::decode_sequence_only(frame);
   if (!request) return tl::make_unexpected(request.error());
-  if (in_flight_.erase(*request) == 0)
+  const auto found = in_flight_.find(*request);
+  if (found == in_flight_.end())
     return fail(ErrorCode::kInvalid, "PUBLISHED for a request never made");
+  const ClientRef origin = found->second.origin;
+  in_flight_.erase(found);
   ++stats_.published;
+  events_.published(origin);
   if (!hold_.empty()) flush_hold();
   return {};
 }

@@ -57,6 +57,8 @@ class RelayLinkEvents {
   virtual void channel_subscribed(std::uint32_t channel, proto::Position start) = 0;
   /// The relay will not have this channel (its bound on channels).
   virtual void channel_refused(std::uint32_t channel, std::string_view reason) = 0;
+  /// Each publish that was not refused at once ends in one of these.
+  virtual void published(ClientRef origin) = 0;
   virtual void publish_failed(ClientRef origin, proto::ErrorReason reason) = 0;
 };
 

@@ -185,6 +185,24 @@ void WsEndpoint::settle() {
     if (session == nullptr || session->phase == SessionPhase::kClosed) return true;
     // libwebsockets may keep bytes for its next turn.
     if (session->payload_received < session->state.scanner.payload_passed()) return false;
+    const TimePoint now = time_.now();
+    if (session->has_published) {
+      echoes_.push_back({ref, now + kEchoWait, now + kSettleWait});
+    } else {
+      end_of_stream(*session);
+    }
+    return true;
+  });
+}
+
+void WsEndpoint::settle_echoes() {
+  const TimePoint now = time_.now();
+  std::erase_if(echoes_, [this, now](Echo& echo) {
+    ClientSession* session = sessions_.find(echo.ref);
+    if (session == nullptr || session->phase == SessionPhase::kClosed) return true;
+    // Redis' answer and the message come on different connections, in either order.
+    if (session->publishes_pending > 0) echo.quiet_until = now + kEchoWait;
+    if (now < echo.quiet_until && now < echo.deadline) return false;
     end_of_stream(*session);
     return true;
   });

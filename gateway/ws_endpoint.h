@@ -63,8 +63,10 @@ class WsEndpoint final : public ReceiveFilter {
              std::string_view rest);
 
   /// End of a wake-up: closes the clients whose stream has ended, once libwebsockets has passed on
-  /// what came before.
+  /// what came before and what they published has come back.
   void settle();
+  /// The part of it that waits. Call every tick.
+  void settle_echoes();
 
   // ReceiveFilter.
   [[nodiscard]] std::size_t received(int fd, std::span<std::uint8_t> bytes) override;
@@ -73,6 +75,11 @@ class WsEndpoint final : public ReceiveFilter {
   int callback(struct lws* wsi, int reason, void* user, void* in, std::size_t length);
 
  private:
+  struct Echo {
+    ClientRef ref;
+    TimePoint quiet_until;  ///< until then a message of its own may still come back
+    TimePoint deadline;
+  };
   struct Pending {
     ClientSession* session = nullptr;
     const UpgradeRequest* request = nullptr;
@@ -99,6 +106,7 @@ class WsEndpoint final : public ReceiveFilter {
   Pending* adopting_ = nullptr;
   std::vector<ClientSession*> by_fd_;
   std::vector<ClientRef> settling_;  ///< their streams have ended
+  std::vector<Echo> echoes_;         ///< theirs too, and only their own messages are waited for
   lws_context* context_ = nullptr;
   lws_vhost* vhost_ = nullptr;
 };

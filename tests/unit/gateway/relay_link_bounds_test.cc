@@ -20,6 +20,7 @@ class QuietHub final : public RelayLinkEvents {
   void channel_gap(std::uint32_t, const ChannelGap&) override {}
   void channel_subscribed(std::uint32_t, proto::Position) override {}
   void channel_refused(std::uint32_t, std::string_view) override {}
+  void published(ClientRef) override {}
   void publish_failed(ClientRef, proto::ErrorReason) override {}
 };
 

@@ -22,6 +22,7 @@ struct Deaf final : RelayLinkEvents {
   void channel_gap(std::uint32_t, const ChannelGap&) override {}
   void channel_subscribed(std::uint32_t, proto::Position) override {}
   void channel_refused(std::uint32_t, std::string_view) override {}
+  void published(ClientRef) override {}
   void publish_failed(ClientRef, proto::ErrorReason) override {}
 };
 
