@@ -17,11 +17,11 @@ std::size_t put_header(std::uint8_t* out, Opcode opcode, std::uint64_t length) {
     out[1] = static_cast<std::uint8_t>(length);
     return 2;
   }
-  const int bytes = length < 65536 ? 2 : 8;
+  const std::size_t bytes = length < 65536 ? 2 : 8;
   out[1] = bytes == 2 ? 126 : 127;
-  for (int i = 0; i < bytes; ++i)
+  for (std::size_t i = 0; i < bytes; ++i)
     out[2 + i] = static_cast<std::uint8_t>(length >> (8 * (bytes - 1 - i)));
-  return static_cast<std::size_t>(2 + bytes);
+  return 2 + bytes;
 }
 
 }  // namespace

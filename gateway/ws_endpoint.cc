@@ -38,9 +38,13 @@ void emit_log(int level, const char* line) {
   }
 }
 
-const lws_protocols kProtocols[] = {{"sluice", trampoline, sizeof(ClientSession*),
-                                     kReceiveBufferBytes, 0, nullptr, kTransmitPacketBytes},
-                                    {nullptr, nullptr, 0, 0, 0, nullptr, 0}};
+/// Per connection libwebsockets keeps a pointer to its session.
+using SessionSlot = ClientSession*;
+constexpr std::size_t kSlotBytes = sizeof(SessionSlot);  // NOLINT(bugprone-sizeof-expression)
+
+const lws_protocols kProtocols[] = {
+    {"sluice", trampoline, kSlotBytes, kReceiveBufferBytes, 0, nullptr, kTransmitPacketBytes},
+    {nullptr, nullptr, 0, 0, 0, nullptr, 0}};
 
 /// All zero: no validity pings of libwebsockets' own, which cost a sorted insert per connection and
 /// get in the way of PONGs.

@@ -166,6 +166,7 @@ void run(bool is_gateway, const Given& given) {
     arguments.push_back("--config=/proc/self/fd/" + std::to_string(file.get()));
   }
   std::vector<char*> argv;
+  argv.reserve(arguments.size() + 2);
   for (std::string& argument : arguments) argv.push_back(argument.data());
   argv.push_back(nullptr);
   for (const auto& [name, value] : given.variables)
