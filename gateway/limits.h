@@ -37,7 +37,7 @@ inline constexpr std::size_t kFramesPerSend = 64;
 inline constexpr std::size_t kLinkReadBytesPerTurn = 1U << 20U;
 
 /// Gaps are told line by line, one a channel, but a lost relay makes as many as there are channels.
-inline constexpr TokenRate kGapLines{.per_second = 1, .burst = 20};
+inline constexpr TokenRate kGapLines{.per_second = 20, .burst = 200};
 
 inline constexpr Duration kTimerTick = std::chrono::milliseconds(50);
 inline constexpr std::size_t kTimerSlots = 1024;

@@ -159,6 +159,7 @@ TEST_F(Connect, ProcessLimitAnswers503) {
   start({"--max-connections", "3"});
   for (int round = 0; round < 2; ++round) {
     std::vector<WsClient> clients;
+    clients.reserve(3);
     for (int i = 0; i < 3; ++i) clients.push_back(WsClient::connect(gateway_->endpoint()));
     EXPECT_EQ(status_of({}), 503);
     clients.clear();
@@ -172,6 +173,7 @@ TEST_F(Connect, AddressLimitAnswers429) {
   elsewhere.source = "127.0.0.2";
   for (int round = 0; round < 2; ++round) {
     std::vector<WsClient> clients;
+    clients.reserve(2);
     for (int i = 0; i < 2; ++i) clients.push_back(WsClient::connect(gateway_->endpoint()));
     EXPECT_EQ(status_of({}), 429);
     EXPECT_TRUE(WsClient::dial(elsewhere).open());

@@ -113,9 +113,9 @@ TEST_F(RedisLoss, GapSaysItsDurationAndInventsNoNumber) {
   redis_->start();
   expect_gap_events(2);  // one per channel
   for (const char* channel : {"livechat", "two"}) {
-    const std::string line =
-        stack_->gateway().process().wait_line(std::string("gap.*\\b") + channel + "\\b")[0];
-    EXPECT_TRUE(line.find("s") != std::string::npos) << line;
+    // How many messages is not knowable, how long it was is.
+    stack_->gateway().process().wait_line(std::string("gap channel=") + channel +
+                                          " .*messages=unknown duration_ms=[1-9]");
   }
   EXPECT_EQ(figure(0, "sluice_gateway_gap_messages_total"), 0);
   EXPECT_TRUE(one.quiet(50ms));

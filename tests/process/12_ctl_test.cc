@@ -79,7 +79,7 @@ class Tool : public ::testing::Test {
     EXPECT_EQ(finished.status.code, 0) << finished.output;
     return Json::parse(finished.output);
   }
-  std::unique_ptr<Process> tail(Args args = {}, std::map<int, int> fds = {}) {
+  std::unique_ptr<Process> tail(Args args = {}, const std::map<int, int>& fds = {}) {
     args.insert(args.begin(), {"tail", "livechat"});
     auto process = std::make_unique<Process>(command(address(), args, fds));
     if (!fds.contains(1)) process->wait_line("subscribed");
@@ -412,6 +412,7 @@ TEST_F(Tool, ToolsAreNoGatewaysAndNothingIsLeftOfThem) {
 TEST_F(Tool, TheSeventeenthIsRefusedAndGatewaysAreNot) {
   start(0, {"--max-gateways", "1"});
   std::vector<std::unique_ptr<Process>> tools;
+  tools.reserve(16);
   for (int i = 0; i < 16; ++i) tools.push_back(tail());
   expect_complaint(sluice(address(), {"status"}), kLinkRefused, {"16 tools are connected"});
   GatewaySettings settings;

@@ -259,10 +259,11 @@ TEST_F(Hostile, ManyOpenedAndClosedLeaveNothing) {
       ASSERT_TRUE(client.open());
       if (i % 4 == 1) client.socket().reset();
     }
+    const std::size_t half = count / 2;
     EXPECT_TRUE(eventually(60s, [&] {
-      return gauge("sluice_gateway_handshakes_abandoned_total") >= abandoned + double(count / 2);
+      return gauge("sluice_gateway_handshakes_abandoned_total") >= abandoned + double(half);
     }));
-    EXPECT_EQ(gauge("sluice_gateway_opened_total"), opened + double(count - count / 2));
+    EXPECT_EQ(gauge("sluice_gateway_opened_total"), opened + double(count - half));
     expect_service();
     std::cout << "round " << ++round << ", " << count
               << " connections: " << gateway().process().fd_count() << " descriptors, "

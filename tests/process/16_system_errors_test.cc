@@ -221,6 +221,7 @@ TEST(Descriptors, RelayWithoutAnyLeftDoesNotSpin) {
   Endpoint link;
   link.path = relay.socket_path();
   std::vector<Socket> waiting;
+  waiting.reserve(5);
   for (int i = 0; i < 5; ++i) waiting.push_back(Socket::connect(link));
   Socket page = Socket::connect(relay.admin());
   page.send_all("GET /healthz HTTP/1.1\r\nHost: a\r\n\r\n");
@@ -353,7 +354,9 @@ TEST_F(SystemErrors, RelayThatCantConnectToRedisTriesAtABoundedRate) {
     redis_->command({"CLIENT", "KILL", "TYPE", "pubsub"});
     relay_->process().wait_line("broker away", 20s, mark);
     const double share = cpu_share(relay_->process(), 1s);
-    ASSERT_TRUE(eventually(20s, [&] { return relay_faults_.failed(call) >= 2; }));
+    // clang 14 can't capture a structured binding.
+    const auto failed = [this, which = call] { return relay_faults_.failed(which); };
+    ASSERT_TRUE(eventually(20s, [&] { return failed() >= 2; }));
     const std::uint64_t tries = relay_faults_.failed(call);
     relay_faults_.stop(call);
     EXPECT_LT(share, kShareMax);

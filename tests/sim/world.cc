@@ -9,7 +9,7 @@ using gateway::ClientSession;
 
 namespace {
 
-constexpr std::size_t kHeldBytes = 16 * 1024;
+constexpr std::size_t kHeldBytes = 16U << 10U;
 constexpr std::size_t kPipeBytes = 2048;
 /// A timer that may fail comes every so many steps, and then stays away for so many.
 constexpr int kTickEvery = 20;
@@ -178,7 +178,7 @@ void SimGateway::move_up() {
   const std::string_view out = link_->output();
   const std::size_t room = kPipeBytes - std::min(kPipeBytes, to_relay_.size());
   const std::size_t n =
-      std::min<std::size_t>(room, out.size() > 0 ? world_.random.below(out.size()) + 1 : 0);
+      std::min<std::size_t>(room, !out.empty() ? world_.random.below(out.size()) + 1 : 0);
   if (n > 0 && world_.faults.hit(Port::kLinkWrite)) return break_pipe();
   to_relay_.append(out.substr(0, n));
   link_->sent(n);

@@ -45,7 +45,8 @@ Image make_image(SpawnOptions& options) {
     if (name.rfind("SLUICE_", 0) == 0 || options.env.contains(name)) continue;
     image.env_text.push_back(text);
   }
-  for (const auto& [name, value] : options.env) image.env_text.push_back(name + "=" + value);
+  for (const auto& [name, value] : options.env)
+    image.env_text.push_back(std::string(name).append("=").append(value));
   for (auto& text : image.env_text) image.envp.push_back(text.data());
   image.envp.push_back(nullptr);
   image.fds.assign(options.fds.begin(), options.fds.end());

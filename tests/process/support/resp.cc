@@ -39,7 +39,7 @@ std::string RespClient::exactly(std::size_t bytes, const Deadline& deadline) {
 
 std::string RespClient::reply(const Deadline& deadline) {
   const std::string head = line(deadline);
-  const std::string rest = head.substr(1);
+  std::string rest = head.substr(1);
   switch (head[0]) {
     case '-':
       throw HarnessError("Redis: " + rest);

@@ -32,7 +32,7 @@ std::string TempDir::file(std::string_view name) const {
 }
 
 std::string TempDir::write(std::string_view name, std::string_view content) const {
-  const std::string path = file(name);
+  std::string path = file(name);
   const UniqueFd fd(::open(path.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600));
   if (!fd.valid()) throw_errno(path);
   if (::write(fd.get(), content.data(), content.size()) != static_cast<ssize_t>(content.size())) {

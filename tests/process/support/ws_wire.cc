@@ -19,7 +19,7 @@ std::uint32_t rotate(std::uint32_t value, unsigned bits) {
 
 void sha1_block(const unsigned char* block, std::array<std::uint32_t, 5>& h) {
   std::uint32_t w[80];
-  for (int i = 0; i < 16; ++i) {
+  for (std::size_t i = 0; i < 16; ++i) {
     w[i] = static_cast<std::uint32_t>(block[i * 4]) << 24U |
            static_cast<std::uint32_t>(block[i * 4 + 1]) << 16U |
            static_cast<std::uint32_t>(block[i * 4 + 2]) << 8U | block[i * 4 + 3];
@@ -104,7 +104,7 @@ std::string upgrade_bytes(const UpgradeRequest& request) {
   for (const auto& [name, value] : request.headers) headers[name] = value;
   std::string text = request.before + request.method + " " + request.path + " HTTP/1.1\r\n";
   for (const auto& [name, value] : headers) {
-    if (!value.empty()) text += name + ": " + value + "\r\n";
+    if (!value.empty()) text.append(name).append(": ").append(value).append("\r\n");
   }
   return text + "\r\n";
 }
