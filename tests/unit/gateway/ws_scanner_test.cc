@@ -74,7 +74,7 @@ Outcome scan(const std::vector<std::string>& pieces, std::size_t max = kMax) {
 /// The outcome of `stream` in one piece; every split in two and byte by byte must end likewise.
 /// What a fault holds back may depend on the split, but never reaches behind the fault.
 Outcome at_every_split(const std::string& stream, std::size_t max = kMax) {
-  const Outcome whole = scan({stream}, max);
+  Outcome whole = scan({stream}, max);
   const auto agree = [&](const Outcome& other, const std::string& how) {
     EXPECT_EQ(other.events, whole.events) << how;
     EXPECT_EQ(other.fault, whole.fault) << how;

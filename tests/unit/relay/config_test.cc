@@ -18,6 +18,7 @@ struct Outcome {
 Outcome read(std::vector<std::string> args) {
   args.insert(args.begin(), "sluice-relay");
   std::vector<char*> argv;
+  argv.reserve(args.size() + 1);
   for (std::string& arg : args) argv.push_back(arg.data());
   argv.push_back(nullptr);
   Outcome out;
