@@ -9,6 +9,7 @@
 #include <utility>
 
 #include "common/address.h"
+#include "common/try_again.h"
 #include "proto/encoder.h"
 
 namespace sluice::ctl {
@@ -135,7 +136,7 @@ Outcome<void> RelayClient::read_some() {
     decoder_->commit(static_cast<std::size_t>(n));
     return {};
   }
-  if (n < 0 && (errno == EAGAIN || errno == EINTR)) return {};
+  if (n < 0 && try_again(errno)) return {};
   const bool welcomed = relay_.instance != 0;
   return failure(
       welcomed ? ExitCode::kNoRelay : ExitCode::kLinkRefused,

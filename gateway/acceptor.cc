@@ -8,6 +8,7 @@
 
 #include "common/check.h"
 #include "common/log.h"
+#include "common/try_again.h"
 
 namespace sluice::gateway {
 namespace {
@@ -103,7 +104,7 @@ void Acceptor::on_readable(Pending& pending) {
   // kRestBytesMax at least.
   const std::size_t room = scratch_.size() - pending.bytes.size();
   const ssize_t n = ::recv(pending.fd.get(), scratch_.data(), room, MSG_DONTWAIT);
-  if (n < 0 && (errno == EAGAIN || errno == EINTR)) {
+  if (n < 0 && try_again(errno)) {
     pending.io.watch(kIoRead);
     return;
   }

@@ -6,6 +6,7 @@
 #include <cerrno>
 #include <utility>
 
+#include "common/try_again.h"
 #include "gateway/http_reply.h"
 
 namespace sluice::gateway {
@@ -67,7 +68,7 @@ void AdminListener::take(UniqueFd fd) {
 void AdminListener::on_readable(Connection& connection) {
   std::array<char, 4096> buffer;
   const ssize_t n = ::recv(connection.fd.get(), buffer.data(), buffer.size(), MSG_DONTWAIT);
-  if (n < 0 && (errno == EAGAIN || errno == EINTR)) return;
+  if (n < 0 && try_again(errno)) return;
   if (n <= 0) {
     reading_.erase(connection.place);
     return;

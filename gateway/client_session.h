@@ -68,15 +68,15 @@ enum class SessionPhase : std::uint8_t { kOpen, kClosing, kClosed };
 struct ClientSession {
   ClientRef ref;
   SessionPhase phase = SessionPhase::kOpen;
-  bool dirty = false;        ///< on the sender's list of this wake-up
-  bool blocked = false;      ///< the socket took no more: wait for the writeable callback
-  bool peer_closed = false;  ///< the client's close frame came, or what it sent ended in a fault:
-                             ///< nothing more is read
-  bool close_sent = false;   ///< our close frame has left; nothing may follow it
-  bool settling = false;     ///< on the endpoint's list: the stream ended, what came before it is
-                             ///< still being worked off
+  bool dirty = false;          ///< on the sender's list of this wake-up
+  bool blocked = false;        ///< the socket took no more: wait for the writeable callback
+  bool peer_closed = false;    ///< the client's close frame came, or what it sent ended in a fault:
+                               ///< nothing more is read
+  bool close_sent = false;     ///< our close frame has left; nothing may follow it
+  bool settling = false;       ///< on the endpoint's list: the stream ended, what came before it is
+                               ///< still being worked off
+  bool has_published = false;  ///< what it published may be on its way back
   CloseReason ended_by = CloseReason::kClientGone;
-  bool has_published = false;
   std::uint32_t publishes_pending = 0;  ///< not answered yet
   std::uint16_t peer_close_code = 0;    ///< 0: its close frame had none
   int fd = -1;                          ///< for direct sends; owned by lws

@@ -8,6 +8,7 @@
 
 #include "common/address.h"
 #include "common/log.h"
+#include "common/try_again.h"
 #include "gateway/limits.h"
 
 namespace sluice::gateway {
@@ -70,7 +71,7 @@ void RelayConnection::read_some() {
   while (total < kLinkReadBytesPerTurn) {
     const auto room = link_.prepare();
     const ssize_t n = ::recv(fd_.get(), room.data(), room.size(), MSG_DONTWAIT);
-    if (n < 0 && (errno == EAGAIN || errno == EWOULDBLOCK || errno == EINTR)) return;
+    if (n < 0 && try_again(errno)) return;
     if (n <= 0) {
       give_up(n == 0 ? "the relay closed the link"
                      : std::string("the link broke: ") + std::strerror(errno));
@@ -92,13 +93,10 @@ void RelayConnection::flush() {
     const std::string_view out = link_.output();
     const ssize_t n = ::send(fd_.get(), out.data(), out.size(), MSG_DONTWAIT | MSG_NOSIGNAL);
     if (n < 0) {
-      if (errno == EAGAIN || errno == EWOULDBLOCK || errno == EINTR) {
-        watch(true);
-        return;
-      }
-      if (errno == ENOBUFS) {
-        // It is writable and takes nothing: the next tick tries again.
-        watch(false);
+      // Wanting buffers, it is writable and takes nothing: the next tick tries again.
+      const bool starved = errno == ENOBUFS;
+      if (starved || try_again(errno)) {
+        watch(!starved);
         return;
       }
       give_up(std::string("the link broke: ") + std::strerror(errno));

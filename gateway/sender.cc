@@ -9,6 +9,7 @@
 #include <utility>
 
 #include "common/check.h"
+#include "common/try_again.h"
 #include "gateway/limits.h"
 #include "proto/frame.h"
 
@@ -176,7 +177,7 @@ Sender::Sent Sender::send_once(ClientSession& session) {
   const ssize_t n = ::sendmsg(session.fd, &message, MSG_DONTWAIT | MSG_NOSIGNAL);
   if (n < 0) {
     const bool starved = errno == ENOBUFS;
-    if (!starved && errno != EAGAIN && errno != EWOULDBLOCK && errno != EINTR) return Sent::kBroken;
+    if (!starved && !try_again(errno)) return Sent::kBroken;
     ++stats_.blocked;
     return starved ? Sent::kStarved : Sent::kBlocked;
   }

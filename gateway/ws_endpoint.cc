@@ -189,8 +189,8 @@ void WsEndpoint::settle() {
     if (session == nullptr || session->phase == SessionPhase::kClosed) return true;
     // libwebsockets may keep bytes for its next turn.
     if (session->payload_received < session->state.scanner.payload_passed()) return false;
-    const TimePoint now = time_.now();
     if (session->has_published) {
+      const TimePoint now = time_.now();
       echoes_.push_back({ref, now + kEchoWait, now + kSettleWait});
     } else {
       end_of_stream(*session);

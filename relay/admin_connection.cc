@@ -7,6 +7,7 @@
 #include <string_view>
 #include <utility>
 
+#include "common/try_again.h"
 #include "relay/admin_request.h"
 #include "relay/limits.h"
 
@@ -34,10 +35,6 @@ const char* phrase(int status) {
     default:
       return "Status";
   }
-}
-
-bool try_again(int error) {
-  return error == EAGAIN || error == EWOULDBLOCK || error == EINTR;
 }
 
 }  // namespace

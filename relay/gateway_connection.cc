@@ -6,16 +6,13 @@
 #include <cerrno>
 #include <cstring>
 
+#include "common/try_again.h"
 #include "relay/limits.h"
 
 namespace sluice::relay {
 namespace {
 
 constexpr std::size_t kPiecesMax = 2 * kBatchMessagesMax + 1;
-
-bool try_again(int error) {
-  return error == EAGAIN || error == EWOULDBLOCK || error == EINTR;
-}
 
 }  // namespace
 

@@ -11,16 +11,13 @@
 
 #include "common/check.h"
 #include "common/log.h"
+#include "common/try_again.h"
 #include "common/units.h"
 #include "relay/brokers/redis_limits.h"
 #include "relay/brokers/redis_socket.h"
 
 namespace sluice::relay {
 namespace {
-
-bool try_again(int error) {
-  return error == EAGAIN || error == EWOULDBLOCK || error == EINTR;
-}
 
 std::string lost_reason(int error) {
   return std::string("connection to Redis lost: ") + std::strerror(error);

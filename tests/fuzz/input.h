@@ -52,6 +52,7 @@ class Input {
 /// the stream ends. n = 0: all at once.
 class Chunks {
  public:
+  Chunks() = default;  ///< all at once
   explicit Chunks(Input& input) {
     sizes_.resize(input.below(kSizesMax));
     for (std::size_t& size : sizes_) size = input.byte() + std::size_t{1};

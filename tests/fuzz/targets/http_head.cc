@@ -121,8 +121,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   const std::size_t bytes_max = kBounds[input.below(std::size(kBounds))];
   const fuzz::Chunks chunks(input);
   const std::string_view bytes = fuzz::as_text(input.rest());
-  fuzz::Input no_cut(nullptr, 0);
-  const Scanned whole = scan(bytes, bytes_max, fuzz::Chunks(no_cut));
+  const Scanned whole = scan(bytes, bytes_max, fuzz::Chunks());
   const Scanned cut = scan(bytes, bytes_max, chunks);
   CHECK(whole.verdict == cut.verdict && whole.end == cut.end);
   CHECK(whole.verdict != Verdict::kMore || bytes.size() < bytes_max);
