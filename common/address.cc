@@ -271,6 +271,10 @@ Result<UniqueFd> connect_unix(const std::string& path) {
   }
 }
 
+std::string listening_name(const Address& address, int fd) {
+  return address.kind == Address::Kind::kUnix ? to_string(address) : local_name(fd);
+}
+
 std::string local_name(int fd) {
   sockaddr_storage storage{};
   socklen_t length = sizeof storage;

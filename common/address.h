@@ -38,5 +38,7 @@ struct ListenOptions {
 
 /// What a TCP socket is really bound to, e.g. "127.0.0.1:43211".
 [[nodiscard]] std::string local_name(int fd);
+/// For people: what a listening socket is called, with the port that the kernel chose.
+[[nodiscard]] std::string listening_name(const Address& address, int fd);
 
 }  // namespace sluice

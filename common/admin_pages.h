@@ -15,16 +15,26 @@ struct HttpReply {
   std::string body;
 };
 
+/// Who asks, for pages that care.
+struct AdminPeer {
+  std::string address;          ///< without the port; "unix" over a Unix socket
+  bool balancer_check = false;  ///< a health check that says which balancer it comes from, and that
+                                ///< still waits for the answer
+};
+
 class AdminPages {
  public:
+  using Page = std::function<HttpReply(const AdminPeer&)>;
   void add(std::string path, std::function<HttpReply()> page) {
-    pages_[std::move(path)] = std::move(page);
+    add_for_peer(std::move(path), [page = std::move(page)](const AdminPeer&) { return page(); });
   }
+  void add_for_peer(std::string path, Page page) { pages_[std::move(path)] = std::move(page); }
   /// 405 for other methods than GET, 404 for unknown paths; a query string is ignored.
-  [[nodiscard]] HttpReply handle(std::string_view method, std::string_view target) const;
+  [[nodiscard]] HttpReply handle(std::string_view method, std::string_view target,
+                                 const AdminPeer& peer = {}) const;
 
  private:
-  std::map<std::string, std::function<HttpReply()>, std::less<>> pages_;
+  std::map<std::string, Page, std::less<>> pages_;
 };
 
 }  // namespace sluice

@@ -25,6 +25,13 @@ int run_version_command(int argc, char** argv) {
   return static_cast<int>(run_version(options, console));
 }
 
+int run_undrain_command(int argc, char** argv) {
+  DrainOptions options;
+  if (const auto code = read_undrain_options(argc, argv, options)) return *code;
+  Console console(true);
+  return static_cast<int>(run_undrain(options, console));
+}
+
 int dispatch(int argc, char** argv) {
   if (argc < 2) {
     std::fputs(help_text(), stderr);
@@ -42,9 +49,13 @@ int dispatch(int argc, char** argv) {
   if (command == "status") return run(argc - 1, argv + 1, run_status, true);
   if (command == "tail") return run(argc - 1, argv + 1, run_tail, true);
   if (command == "publish") return run(argc - 1, argv + 1, run_publish, false);
+  if (command == "drain") return run(argc - 1, argv + 1, run_drain, true);
+  if (command == "undrain") return run_undrain_command(argc - 1, argv + 1);
   if (command == "version") return run_version_command(argc - 1, argv + 1);
-  complain("'" + std::string(command) +
-           "' is no command: status, tail, publish or version, flags behind it (see --help)");
+  complain(
+      "'" + std::string(command) +
+      "' is no command: status, tail, publish, drain, undrain or version, flags behind it (see "
+      "--help)");
   return kUsage;
 }
 

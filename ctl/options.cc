@@ -2,6 +2,7 @@
 
 #include "common/address.h"
 #include "common/flags.h"
+#include "proto/frame.h"
 #include "proto/limits.h"
 
 namespace sluice::ctl {
@@ -36,6 +37,18 @@ void add_channel(Flags& flags, std::string& channel) {
           return fail(ErrorCode::kInvalid, "a channel name has 1 to 255 bytes");
         }
         channel = text;
+        return {};
+      },
+      true);
+}
+
+void add_gateway(Flags& flags, std::string& gateway) {
+  flags.add_positional(
+      "GATEWAY", "Its --id",
+      [&gateway](const std::string& text) -> Result<void> {
+        if (!proto::valid_gateway_id(text))
+          return fail(ErrorCode::kInvalid, "a gateway id is 1 to 64 of A-Z a-z 0-9 . _ -");
+        gateway = text;
         return {};
       },
       true);
@@ -93,6 +106,33 @@ std::optional<int> read_options(int argc, char** argv, PublishOptions& options) 
   return flags.parse(argc, argv);
 }
 
+std::optional<int> read_options(int argc, char** argv, DrainOptions& options) {
+  Flags flags(
+      "sluice drain",
+      "Sends a gateway's clients to the others, in a paced way, and keeps new ones away: the "
+      "balancers are told\nfirst. The process goes on; sluice undrain takes it back. Waits "
+      "until the clients are gone.",
+      kPrefix, false);
+  add_gateway(flags, options.gateway);
+  flags.add_as(
+      "older-than", {"Drain", "TIME", "0s", "Only clients that have been connected for so long"},
+      options.older_than, duration_between(Duration::zero(), std::chrono::hours(24 * 365)));
+  flags.add_switch("no-wait", {"Drain", "", "", "Return as soon as the gateway drains"},
+                   options.no_wait);
+  add_common(flags, options.common);
+  return flags.parse(argc, argv);
+}
+
+std::optional<int> read_undrain_options(int argc, char** argv, DrainOptions& options) {
+  Flags flags(
+      "sluice undrain",
+      "Takes a drain back: the gateway gets new clients again, and its balancers are told so.",
+      kPrefix, false);
+  add_gateway(flags, options.gateway);
+  add_common(flags, options.common);
+  return flags.parse(argc, argv);
+}
+
 std::optional<int> read_version_options(int argc, char** argv, CommonOptions& options) {
   Flags flags("sluice version", "Shows the versions of this tool and of the relay that runs.",
               kPrefix, false);
@@ -108,6 +148,8 @@ Commands:
   status                     Relay, broker, gateways, channels and queues on one screen
   tail CHANNEL               Messages of a channel as they come
   publish CHANNEL [TEXT]     Publishes one message: TEXT, or standard input
+  drain GATEWAY              Sends a gateway's clients to the others, keeps new ones away
+  undrain GATEWAY            Takes that back
   version                    Versions of this tool and of the relay
 
 Options:
@@ -124,7 +166,7 @@ Exit codes:
   3  no relay: nobody listens there, it does not answer, or the link was lost
   4  no permission: the socket's mode, or the relay's --allow-uid
   5  the relay refuses the tool: one is too old for the other, or too many tools are connected
-  6  refused by the relay: not published, or the channel can't be watched
+  6  refused: not published, the channel can't be watched, no such gateway
   7  nobody knows whether it was published: the answer was lost
 )";
 }

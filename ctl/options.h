@@ -28,6 +28,14 @@ struct TailOptions {
   std::uint64_t count = 0;  ///< 0: without end
 };
 
+/// `drain` and `undrain`.
+struct DrainOptions {
+  CommonOptions common;
+  std::string gateway;
+  Duration older_than{};  ///< zero: all clients
+  bool no_wait = false;
+};
+
 struct PublishOptions {
   CommonOptions common;
   std::string channel;
@@ -41,6 +49,8 @@ struct PublishOptions {
 [[nodiscard]] std::optional<int> read_options(int argc, char** argv, StatusOptions& options);
 [[nodiscard]] std::optional<int> read_options(int argc, char** argv, TailOptions& options);
 [[nodiscard]] std::optional<int> read_options(int argc, char** argv, PublishOptions& options);
+[[nodiscard]] std::optional<int> read_options(int argc, char** argv, DrainOptions& options);
+[[nodiscard]] std::optional<int> read_undrain_options(int argc, char** argv, DrainOptions& options);
 [[nodiscard]] std::optional<int> read_version_options(int argc, char** argv,
                                                       CommonOptions& options);
 

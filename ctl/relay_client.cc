@@ -202,6 +202,10 @@ Outcome<Received> RelayClient::ask(std::uint64_t id, std::string_view request, F
     // The PONG behind an earlier answer is no news.
     if (header.sequence != id) continue;
     if (header.type == answer) return received;
+    if (header.type == FrameType::kError) {
+      const auto error = proto::decode_error(received->frame);
+      return failure(ExitCode::kRefused, error ? std::string(error->text) : error.error().message);
+    }
     if (header.type == FrameType::kPong) {
       return failure(ExitCode::kLinkRefused,
                      where() + " (" + relay_.software + ") does not know this request",

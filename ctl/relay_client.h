@@ -47,7 +47,8 @@ class RelayClient {
   /// An id that no request of this link has had.
   [[nodiscard]] std::uint64_t new_request() { return ++last_request_; }
   /// Sends the request and a PING behind it, then hands out the answer: a relay that does not know
-  /// the request skips it and answers the PING alone. `id`, a new one, stands in both.
+  /// the request skips it and answers the PING alone. `id`, a new one, stands in both. An ERROR for
+  /// the request is a failure.
   [[nodiscard]] Outcome<Received> ask(std::uint64_t id, std::string_view request,
                                       proto::FrameType answer);
 

@@ -63,7 +63,10 @@ void Acceptor::listen(UniqueFd fd) {
 }
 
 void Acceptor::stop_listening() {
-  for (const auto& listener : listeners_) listener->close();
+  for (const auto& listener : listeners_) {
+    listener->accept_waiting();
+    listener->close();
+  }
 }
 
 bool Acceptor::listening() const {
@@ -215,12 +218,23 @@ Acceptor::Step Acceptor::head_is_malformed(Pending& pending, std::string_view by
               "PROXY header from a peer that is not in --trusted-proxy");
 }
 
+std::optional<Refusal> Acceptor::refusal_by_state() {
+  if (refusing_)
+    return Refusal{RefusalReason::kDraining, 503, "this gateway is being drained: try another"};
+  if (!accepts_.take(options_.accept_rate, time_.now())) {
+    return Refusal{RefusalReason::kAcceptRate, 503,
+                   "more new connections than this gateway takes per second: try another"};
+  }
+  return std::nullopt;
+}
+
 Acceptor::Step Acceptor::judge(Pending& pending, const HttpHead& head, std::string_view rest) {
   if (options_.pages != nullptr) {
     if (auto answer = options_.pages->answer(head)) return serve(pending, std::move(*answer));
   }
   tl::expected<UpgradeRequest, Refusal> request = judge_upgrade(head, options_.upgrade);
   if (!request) return refuse(pending, request.error(), head.method == "HEAD");
+  if (const auto refusal = refusal_by_state()) return refuse(pending, *refusal);
   ++stats_.upgraded;
   const ClientAddress address = pending.address;
   const std::string kept(rest);  // its place is reused, or goes with the record

@@ -39,6 +39,7 @@ struct AcceptorOptions {
   Duration handshake_timeout = std::chrono::seconds(10);
   std::size_t head_bytes_max = kHeadBytesMax;
   ConnectionLimitOptions limits;
+  TokenRate accept_rate{};  ///< upgrades, of all clients together
   UpgradeOptions upgrade;
   const PageSource* pages = nullptr;  ///< asked first; outlives the acceptor; null: no pages
   LingeringOptions lingering;  ///< its connections come on top of limits.connections_max when
@@ -81,8 +82,11 @@ class Acceptor {
   void listen(UniqueFd fd);
   /// As if a listener had accepted it.
   void take(UniqueFd fd, const ClientAddress& peer);
-  /// Closes the listening sockets; handshakes under way go on.
+  /// Takes what the kernel has accepted for us, then closes the listening sockets; handshakes under
+  /// way go on.
   void stop_listening();
+  /// Upgrades are refused with 503 from now on, or no longer; handshakes under way as well.
+  void refuse_upgrades(bool refuse) { refusing_ = refuse; }
   /// A connection given to the sink has ended.
   void client_left(const ClientAddress& address);
 
@@ -109,6 +113,8 @@ class Acceptor {
   [[nodiscard]] Step read_head(Pending& pending, std::string_view bytes);
   [[nodiscard]] Step head_is_malformed(Pending& pending, std::string_view bytes,
                                        const char* problem);
+  /// What has nothing to do with the request itself.
+  [[nodiscard]] std::optional<Refusal> refusal_by_state();
   [[nodiscard]] Step judge(Pending& pending, const HttpHead& head, std::string_view rest);
   /// False: refused, and gone.
   [[nodiscard]] bool bind_address(Pending& pending);
@@ -133,6 +139,8 @@ class Acceptor {
   UpgradeSink& sink_;
   AcceptStats stats_;
   ConnectionLimits limits_;
+  TokenBucket accepts_;
+  bool refusing_ = false;
   std::vector<std::unique_ptr<Listener>> listeners_;
   std::list<Pending> pending_;  ///< in order of their deadlines
   LingeringCloser lingering_;

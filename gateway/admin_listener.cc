@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "common/try_again.h"
+#include "gateway/balancer_peer.h"
 #include "gateway/http_reply.h"
 
 namespace sluice::gateway {
@@ -22,12 +23,14 @@ namespace {
 }  // namespace
 
 struct AdminListener::Connection {
-  Connection(EventLoop& loop, AdminListener& listener, UniqueFd socket)
+  Connection(EventLoop& loop, AdminListener& listener, UniqueFd socket, const ClientAddress& from)
       : fd(std::move(socket)),
+        peer(from),
         owner(listener),
         io(loop, fd.get(), [this](IoEvents) { owner.on_readable(*this); }) {}
 
   UniqueFd fd;
+  ClientAddress peer;
   std::string bytes;
   HeadScanner scanner;
   TimePoint deadline{};
@@ -47,17 +50,17 @@ AdminListener::AdminListener(EventLoop& loop, UniqueFd listening, const AdminPag
           time),
       expiry_(loop, [this] { expire(); }),
       listener_(loop, std::move(listening), time, stats_,
-                [this](UniqueFd fd, const ClientAddress& /*peer*/) { take(std::move(fd)); }) {
+                [this](UniqueFd fd, const ClientAddress& peer) { take(std::move(fd), peer); }) {
 }
 
 AdminListener::~AdminListener() = default;
 
-void AdminListener::take(UniqueFd fd) {
+void AdminListener::take(UniqueFd fd, const ClientAddress& peer) {
   if (connections() >= kAdminConnectionsMax) {
     closing_.close(std::move(fd), text_reply(503, "too many admin connections\n"));
     return;
   }
-  reading_.emplace_back(loop_, *this, std::move(fd));
+  reading_.emplace_back(loop_, *this, std::move(fd), peer);
   Connection& connection = reading_.back();
   connection.place = std::prev(reading_.end());
   connection.deadline = time_.now() + kAdminTimeout;
@@ -100,7 +103,10 @@ void AdminListener::answer(Connection& connection) {
     case HeadStatus::kUnsupportedVersion:
       return finish(connection, text_reply(505, std::string(problem) + "\n"));
   }
-  const HttpReply page = pages_.handle(head.method, head.target);
+  AdminPeer peer{.address = balancer_name(connection.peer)};
+  peer.balancer_check =
+      head.find(kBalancerStateHeader).has_value() && !has_hung_up(connection.fd.get());
+  const HttpReply page = pages_.handle(head.method, head.target, peer);
   Reply reply;
   reply.status = page.status;
   reply.content_type = page.content_type;

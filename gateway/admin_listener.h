@@ -34,7 +34,7 @@ class AdminListener {
  private:
   struct Connection;
 
-  void take(UniqueFd fd);
+  void take(UniqueFd fd, const ClientAddress& peer);
   void on_readable(Connection& connection);
   void answer(Connection& connection);
   void finish(Connection& connection, std::string reply);

@@ -51,6 +51,8 @@ struct SessionState {
   ClientId id{};
   ClientAddress address;
   TimePoint connected_at{};
+  TimePoint spoke_at{};             ///< its last message; never: when it connected
+  TimePoint expires_at{};           ///< --max-connection-age; zero: never, or told to go
   std::uint64_t last_sequence = 0;  ///< link sequence of the last message put into the outbox
   std::vector<Subscription> subscriptions;
   WsScanner scanner;
@@ -91,7 +93,8 @@ struct ClientSession {
   [[nodiscard]] bool takes_messages() const {
     return phase == SessionPhase::kOpen ||
            (phase == SessionPhase::kClosing &&
-            (ended_by == CloseReason::kDrained || ended_by == CloseReason::kGap));
+            (ended_by == CloseReason::kDrained || ended_by == CloseReason::kAged ||
+             ended_by == CloseReason::kGap));
   }
 };
 

@@ -7,11 +7,13 @@
 namespace sluice::gateway {
 
 ClientTimers::ClientTimers(ClientTimerOptions options, SessionTable& sessions, Sender& sender,
-                           Hub& hub, GatewayStats& stats, Random& random, TimePoint now)
+                           Hub& hub, Departures& departures, GatewayStats& stats, Random& random,
+                           TimePoint now)
     : options_(options),
       sessions_(sessions),
       sender_(sender),
       hub_(hub),
+      departures_(departures),
       stats_(stats),
       random_(random),
       // Not empty: libwebsockets 4.1.6 tells nothing of the empty PONG that would answer it.
@@ -23,6 +25,11 @@ ClientTimers::ClientTimers(ClientTimerOptions options, SessionTable& sessions, S
 void ClientTimers::opened(ClientSession& session, TimePoint now) {
   const auto interval = static_cast<std::uint64_t>(options_.ping_interval.count());
   session.state.ping_at = now + Duration(random_.below(interval) + 1);
+  if (options_.connection_age_max > Duration::zero()) {
+    // Clients that came together must not leave together.
+    const auto age = static_cast<std::uint64_t>(options_.connection_age_max.count());
+    session.state.expires_at = now + Duration(age - random_.below(age / kAgeJitterPart + 1));
+  }
   schedule(session);
 }
 
@@ -31,6 +38,7 @@ void ClientTimers::schedule(const ClientSession& session) {
   if (session.state.greeting_at != TimePoint{}) next = std::min(next, session.state.greeting_at);
   if (session.state.pong_deadline != TimePoint{})
     next = std::min(next, session.state.pong_deadline);
+  if (session.state.expires_at != TimePoint{}) next = std::min(next, session.state.expires_at);
   wheel_.schedule(session.ref, next);
 }
 
@@ -61,6 +69,10 @@ void ClientTimers::due(ClientSession& session, TimePoint now) {
     state.greeting_at = TimePoint{};
     ++stats_.greetings;
     session.protocol->greeting_due(session, hub_);
+  }
+  if (state.expires_at != TimePoint{} && state.expires_at <= now) {
+    state.expires_at = TimePoint{};
+    departures_.aged(session.ref);
   }
   if (state.ping_at <= now) {
     state.ping_at = now + options_.ping_interval;

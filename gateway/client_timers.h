@@ -1,9 +1,10 @@
-// Pings, pong deadlines and greetings of all clients on one timer wheel: one entry per client,
-// spread in time, none cancelled (a stale entry finds no session).
+// Pings, pong deadlines, greetings and ages of all clients on one timer wheel: one entry per
+// client, spread in time, none cancelled (a stale entry finds no session).
 #pragma once
 
 #include "common/random.h"
 #include "common/timer_wheel.h"
+#include "gateway/departures.h"
 #include "gateway/gateway_stats.h"
 #include "gateway/hub.h"
 #include "gateway/sender.h"
@@ -13,12 +14,13 @@ namespace sluice::gateway {
 struct ClientTimerOptions {
   Duration ping_interval{};
   Duration pong_timeout{};
+  Duration connection_age_max{};  ///< zero: none
 };
 
 class ClientTimers {
  public:
   ClientTimers(ClientTimerOptions options, SessionTable& sessions, Sender& sender, Hub& hub,
-               GatewayStats& stats, Random& random, TimePoint now);
+               Departures& departures, GatewayStats& stats, Random& random, TimePoint now);
 
   /// After the protocol has seen the session (it may have set greeting_at). The first ping comes
   /// after a random part of the interval, so that clients which came together are not pinged
@@ -36,6 +38,7 @@ class ClientTimers {
   SessionTable& sessions_;
   Sender& sender_;
   Hub& hub_;
+  Departures& departures_;
   GatewayStats& stats_;
   Random& random_;
   FrameRef ping_;

@@ -172,6 +172,34 @@ void add_message_flags(Flags& flags, GatewayConfig& c, std::size_t& message_burs
       c.on_gap, one_of<OnGap>({{"ignore", OnGap::kIgnore}, {"close", OnGap::kClose}}));
 }
 
+Result<Duration> parse_age(const std::string& text) {
+  if (text == "off") return Duration::zero();
+  return duration_between(seconds(1), hours(24 * 365))(text);
+}
+
+void add_balancer_flags(Flags& flags, GatewayConfig& c) {
+  const std::string group = "Balancer";
+  flags.add("agent-listen", {group, "ADDR", "off", "Answer HAProxy's agent checks here"},
+            [&c](const std::string& text) -> Result<void> {
+              auto address = parse_address(text);
+              if (!address) return tl::make_unexpected(address.error());
+              c.agent_listen = *address;
+              return {};
+            });
+  flags.add_as(
+      "agent-weight",
+      {group, "WHAT", "auto", "The agent check's weight: auto, by load, or off: never said"},
+      c.agent_weight, one_of<bool>({{"auto", true}, {"off", false}}));
+  flags.add_as("agent-ramp",
+               {group, "TIME", "20s", "From ready until its weight is full; 0s: at once"},
+               c.agent_ramp, duration_between(Duration::zero(), hours(1)));
+  flags.add_as("accept-rate", {group, "RATE", "off", "New clients in all, or off; over it: 503"},
+               c.accept_rate_per_second, parse_rate_or_off);
+  flags.add_as("max-connection-age",
+               {group, "TIME", "off", "Clients are closed (1001) by this age, or off"},
+               c.connection_age_max, parse_age);
+}
+
 void add_operation_flags(Flags& flags, GatewayConfig& c) {
   const std::string group = "Operation";
   flags.add("admin-listen", {group, "ADDR", "off", "Serve /healthz, /readyz and /metrics here"},
@@ -191,7 +219,8 @@ void add_operation_flags(Flags& flags, GatewayConfig& c) {
                {group, "TIME", "10s", "How long it may be away before /readyz says 503"},
                c.ready_grace, duration_between(Duration::zero(), hours(1)));
   flags.add_as("drain-delay",
-               {group, "TIME", "3s", "After SIGTERM: how long new clients are still served"},
+               {group, "TIME", "3s",
+                "After SIGTERM: how long new clients are served where no balancer asks"},
                c.drain_delay, duration_between(Duration::zero(), hours(1)));
   flags.add_as("drain-timeout", {group, "TIME", "30s", "The whole drain, its delay included"},
                c.drain_timeout, duration_between(Duration::zero(), hours(24)));
@@ -220,6 +249,7 @@ ConfigOutcome parse_config(int argc, char** argv) {
   auto message_burst = static_cast<std::size_t>(config.client_message_rate.burst);
   add_connection_flags(flags, config, per_ip);
   add_message_flags(flags, config, message_burst);
+  add_balancer_flags(flags, config);
   add_operation_flags(flags, config);
   if (const auto code = flags.parse(argc, argv)) return {std::nullopt, *code};
   per_ip.apply_to(config);

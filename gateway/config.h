@@ -25,6 +25,11 @@ struct GatewayConfig {
   ProxyMode proxy_mode = ProxyMode::kOff;
   std::vector<Cidr> trusted_proxies;
   std::optional<Address> admin_listen;
+  std::optional<Address> agent_listen;
+  bool agent_weight = true;  ///< the agent check says a weight
+  Duration agent_ramp = std::chrono::seconds(20);
+  double accept_rate_per_second = 0;  ///< 0: no bound
+  Duration connection_age_max{};      ///< zero: none
   std::string default_channel = "livechat";
   bool tag_messages = false;
   std::string greeting;

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "gateway/limits.h"
+
 namespace sluice::gateway {
 namespace {
 
@@ -10,49 +12,61 @@ double seconds(Duration d) {
 }
 
 /// Of the time for closing, this share is for the last clients' close handshakes.
-constexpr double kHandshakeShare = 0.2;
+constexpr double kHandshakeShare = 0.25;
 
 }  // namespace
 
 Drain::Drain(DrainOptions options, TimePoint now) : options_(options), began_(now) {
-  options_.delay = std::min(options_.delay, options_.timeout);
+  if (options_.ends) options_.delay = std::min(options_.delay, options_.timeout);
 }
 
-Duration Drain::closing_time() const {
-  return options_.timeout - options_.delay;
+Duration Drain::announcement_max() const {
+  if (!options_.ends) return std::max(options_.delay, kAnnouncementMax);
+  return std::clamp(options_.timeout / 2, options_.delay,
+                    std::max(options_.delay, kAnnouncementMax));
+}
+
+bool Drain::announced_enough(TimePoint now, DrainSeen seen) const {
+  const Duration since = now - began_;
+  switch (seen) {
+    case DrainSeen::kByAll:
+      return true;
+    case DrainSeen::kNobodyAsks:
+      return since >= options_.delay;
+    case DrainSeen::kWaiting:
+      return since >= announcement_max();
+  }
+  return true;
 }
 
 double Drain::rate_needed(std::size_t clients) const {
-  const double time = seconds(closing_time()) * (1 - kHandshakeShare);
+  if (!options_.ends) return options_.rate_per_second;
+  // Before the closing begins its time is a guess: the delay, as if nobody asked.
+  const Duration left =
+      options_.timeout -
+      (phase_ == DrainPhase::kAnnounced ? options_.delay : closing_since_ - began_);
+  const double time = seconds(left) * (1 - kHandshakeShare);
   const double needed =
       time > 0 ? static_cast<double>(clients) / time : static_cast<double>(clients) * 1e3;
   return std::max(options_.rate_per_second, needed);
 }
 
-Drain::Step Drain::tick(TimePoint now, std::size_t open, std::size_t present,
-                        std::size_t publishes_pending) {
+Drain::Step Drain::tick(TimePoint now, const DrainView& view) {
   Step step;
-  if (phase_ == DrainPhase::kAnnounced && now - began_ >= options_.delay) {
+  if (phase_ == DrainPhase::kAnnounced && announced_enough(now, view.seen)) {
     phase_ = DrainPhase::kClosing;
-    rate_ = rate_needed(open);
-    last_tick_ = now;
+    closing_since_ = now;
+    rate_ = rate_needed(view.open);
     step.entered = true;
-  } else if (phase_ == DrainPhase::kClosing && (present == 0 || now - began_ >= options_.timeout)) {
+  } else if (phase_ == DrainPhase::kClosing && options_.ends && (view.present == 0 || late(now))) {
     phase_ = DrainPhase::kFlushing;
     step.entered = true;
-  } else if (phase_ == DrainPhase::kFlushing &&
-             (publishes_pending == 0 || now - began_ >= options_.timeout)) {
+  } else if (phase_ == DrainPhase::kFlushing && (view.publishes_pending == 0 || late(now))) {
     phase_ = DrainPhase::kDone;
     step.entered = true;
   }
-  if (phase_ == DrainPhase::kClosing) {
-    // Never more than a tenth of a second's worth at once, however late the tick comes.
-    credit_ = std::min(credit_ + rate_ * seconds(now - last_tick_), std::max(1.0, rate_ / 10));
-    last_tick_ = now;
-    step.close_now = std::min(open, static_cast<std::size_t>(credit_));
-    credit_ -= static_cast<double>(step.close_now);
-  }
   step.phase = phase_;
+  if (phase_ == DrainPhase::kClosing) step.rate = rate_;
   return step;
 }
 

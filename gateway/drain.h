@@ -1,26 +1,46 @@
 // The plan of a drain. Pure: says at each tick what to do next.
 //
-//   announced ──drain delay──▶ closing ──no client left, or time out──▶ flushing ──no publish
-//   pending, or time out──▶ done
+//   announced ──balancers have seen it, or waited long enough──▶ closing ──no client left, or time
+//   out──▶ flushing ──no publish pending, or time out──▶ done
 //
-// Announced: readiness says draining, new clients are still served, so that the balancer can look
-// first. Closing: the listeners are closed, clients leave at the drain rate, faster when the time
-// would not suffice. Flushing: what clients sent is still on its way to the broker.
+// Announced: readiness says draining, new clients are still served. Closing: no new ones, clients
+// leave at the drain rate. Flushing: what clients sent is still on its way to the broker. A drain
+// that does not end the process stays in closing until it is taken back, and its rate is never
+// exceeded: nobody waits for its end.
 #pragma once
 
 #include <cstddef>
+#include <optional>
 
 #include "common/clock.h"
+#include "gateway/close_pace.h"
 
 namespace sluice::gateway {
 
 struct DrainOptions {
-  Duration delay{};
-  Duration timeout{};  ///< of the whole drain, delay included
+  Duration delay{};  ///< when no balancer asks
+  Duration
+      timeout{};  ///< of the whole drain, delay included; only one that ends the process has it
   double rate_per_second = 0;
+  bool ends = true;  ///< the process, that is
 };
 
 enum class DrainPhase { kAnnounced, kClosing, kFlushing, kDone };
+
+/// What the balancers know of the drain.
+enum class DrainSeen {
+  kNobodyAsks,  ///< no balancer has asked within the last minute, or those that did have gone
+  kWaiting,     ///< one that asks has not asked since the drain began
+  kByAll,
+};
+
+/// What the drain is decided on.
+struct DrainView {
+  DrainSeen seen = DrainSeen::kNobodyAsks;
+  std::size_t open = 0;     ///< clients that are to go and have not been told
+  std::size_t present = 0;  ///< clients still connected
+  std::size_t publishes_pending = 0;
+};
 
 class Drain {
  public:
@@ -28,28 +48,31 @@ class Drain {
 
   struct Step {
     DrainPhase phase{};
-    std::size_t close_now = 0;  ///< clients to close in this tick
-    bool entered = false;       ///< the phase began with this tick
+    bool entered = false;  ///< the phase began with this tick
+    double rate = 0;       ///< in kClosing: clients that may be closed per second
   };
-  /// Call every 50 ms or so. `open`: clients not yet told to go; `present`: clients still
-  /// connected.
-  [[nodiscard]] Step tick(TimePoint now, std::size_t open, std::size_t present,
-                          std::size_t publishes_pending);
+  /// Call every 50 ms or so.
+  [[nodiscard]] Step tick(TimePoint now, const DrainView& view);
 
   /// What --drain-rate must become for `clients` to leave in time; not above the rate when it
-  /// suffices.
+  /// suffices, or when there is no time to keep.
   [[nodiscard]] double rate_needed(std::size_t clients) const;
   [[nodiscard]] const DrainOptions& options() const { return options_; }
+  [[nodiscard]] DrainPhase phase() const { return phase_; }
+  /// The balancers are not waited for longer than this.
+  [[nodiscard]] Duration announcement_max() const;
 
  private:
-  [[nodiscard]] Duration closing_time() const;
+  [[nodiscard]] bool announced_enough(TimePoint now, DrainSeen seen) const;
+  [[nodiscard]] bool late(TimePoint now) const {
+    return options_.ends && now - began_ >= options_.timeout;
+  }
 
   DrainOptions options_;
   TimePoint began_;
+  TimePoint closing_since_{};
   DrainPhase phase_ = DrainPhase::kAnnounced;
   double rate_ = 0;
-  double credit_ = 0;
-  TimePoint last_tick_{};
 };
 
 }  // namespace sluice::gateway

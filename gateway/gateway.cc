@@ -2,6 +2,7 @@
 
 #include <sys/resource.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <csignal>
 #include <cstring>
@@ -39,6 +40,8 @@ AcceptorOptions acceptor_options(const GatewayConfig& config, const PageSource& 
   options.limits = {.connections_max = config.connections_max,
                     .connections_per_ip_max = config.connections_per_ip_max,
                     .rate_per_ip = config.connection_rate_per_ip};
+  options.accept_rate = {config.accept_rate_per_second,
+                         std::max(1.0, config.accept_rate_per_second)};
   options.upgrade.default_channel = config.default_channel;
   options.upgrade.allowed_origins = config.allowed_origins;
   options.upgrade.demo = config.demo;
@@ -78,11 +81,17 @@ Gateway::Gateway(GatewayConfig config)
              .channels_max = config_.channels_max},
             hub_, time_),
       relay_(loop_, config_.relay.path, link_, random_),
-      timers_({.ping_interval = config_.ping_interval, .pong_timeout = config_.pong_timeout},
-              sessions_, sender_, hub_, stats_, random_, time_.now()),
+      departures_(sessions_),
+      timers_({.ping_interval = config_.ping_interval,
+               .pong_timeout = config_.pong_timeout,
+               .connection_age_max = config_.connection_age_max},
+              sessions_, sender_, hub_, departures_, stats_, random_, time_.now()),
       endpoint_({.message_bytes_max = config_.message_bytes_max}, loop_.raw(), sessions_, sender_,
                 *this, time_, random_),
       readiness_({.requires_what = config_.ready_requires, .grace = config_.ready_grace}),
+      balancers_(link_),
+      weight_(config_.agent_ramp),
+      ticked_at_(time_.now()),
       end_of_turn_(loop_, [this] { end_of_turn(); }),
       tick_(loop_, [this] { tick(); }) {
   hub_.attach(link_);
@@ -98,6 +107,7 @@ Result<void> Gateway::start() {
   acceptor_ =
       std::make_unique<Acceptor>(loop_, acceptor_options(config_, demo_pages_), time_, *this);
   if (auto opened = open_admin_listener(); !opened) return opened;
+  if (auto opened = open_agent_listener(); !opened) return opened;
   if (auto opened = open_client_listeners(); !opened) return opened;
   // A start that fails says one line, what is wrong; so the rest is said only now.
   for (const std::string& line : std::exchange(said_at_start_, {})) log_info("{}", line);
@@ -137,10 +147,8 @@ Result<void> Gateway::open_client_listeners() {
   for (const Address& address : config_.listen) {
     auto fd = listen_on(address, {.unix_mode = config_.socket_mode});
     if (!fd) return fail(fd.error().code, "--listen: " + fd.error().message);
-    const std::string name =
-        address.kind == Address::Kind::kUnix ? to_string(address) : local_name(fd->get());
+    said_at_start_.push_back("listening on " + listening_name(address, fd->get()));
     acceptor_->listen(std::move(*fd));
-    said_at_start_.push_back("listening on " + name);
   }
   return {};
 }
@@ -148,19 +156,13 @@ Result<void> Gateway::open_client_listeners() {
 Result<void> Gateway::open_admin_listener() {
   if (!config_.admin_listen) return {};
   pages_.add("/healthz", [] { return HttpReply{200, "text/plain; charset=utf-8", "ok\n"}; });
-  pages_.add("/readyz", [this] {
-    const ReadyAnswer answer = readiness_.answer(time_.now());
-    return HttpReply{Readiness::http_status(answer.state), "text/plain; charset=utf-8",
-                     answer.text + "\n"};
-  });
+  pages_.add_for_peer("/readyz", [this](const AdminPeer& peer) { return readyz(peer); });
   pages_.add("/metrics", [this] {
     return HttpReply{200, "text/plain; version=0.0.4", metrics_text(*this)};
   });
   auto fd = listen_on(*config_.admin_listen, {.unix_mode = config_.socket_mode});
   if (!fd) return fail(fd.error().code, "--admin-listen: " + fd.error().message);
-  const bool is_unix = config_.admin_listen->kind == Address::Kind::kUnix;
-  said_at_start_.push_back("admin on " +
-                           (is_unix ? to_string(*config_.admin_listen) : local_name(fd->get())));
+  said_at_start_.push_back("admin on " + listening_name(*config_.admin_listen, fd->get()));
   admin_ = std::make_unique<AdminListener>(loop_, std::move(*fd), pages_, time_);
   return {};
 }
@@ -198,7 +200,8 @@ void Gateway::tick() {
   endpoint_.settle_echoes();
   sender_.expire_closing(now);
   sender_.retry_starved();
-  if (drain_) drain_tick();
+  sample_load(now);
+  drain_tick(now);
   say_unsaid_gaps(now);
   log_readiness();
   inform_relay();
@@ -213,13 +216,15 @@ std::string Gateway::status_line() const {
 void Gateway::inform_relay() {
   link_.inform({.condition = condition_of(ready_state()),
                 .clients = static_cast<std::uint32_t>(sessions_.size()),
-                .clients_max = static_cast<std::uint32_t>(config_.connections_max)});
+                .clients_max = static_cast<std::uint32_t>(config_.connections_max),
+                .leaving = leaving_});
 }
 
 void Gateway::log_readiness() {
   const ReadyAnswer answer = readiness_.answer(time_.now());
   if (answer.state == logged_state_) return;
-  logged_state_ = answer.state;
+  const bool served = Readiness::http_status(std::exchange(logged_state_, answer.state)) == 200;
+  if (!served && Readiness::http_status(answer.state) == 200) weight_.begin_ramp(time_.now());
   if (Readiness::http_status(answer.state) == 200) manager_.ready();
   manager_.status_changed();
   if (answer.state == ReadyState::kNotReady) {
@@ -257,6 +262,7 @@ void Gateway::fragment(ClientSession& session, const Fragment& fragment) {
   const bool counts = input.verdict == InputVerdict::kMessage || fragment.bytes.empty();
   if (counts && !within_rate(session)) return;
   if (input.verdict == InputVerdict::kMore) return;
+  session.state.spoke_at = time_.now();
   log_debug("received {} bytes from id={}", input.message.size(), to_string(session.state.id));
   hub_.received(session, input.message, session.state.inbound.text);
   release_message(session.state.inbound);
@@ -323,86 +329,6 @@ void Gateway::channel_subscribed(std::string_view channel) {
 
 void Gateway::channel_refused(std::string_view channel, std::string_view reason) {
   log_warn("the relay refuses channel {}: {}; its clients are closed (1013)", channel, reason);
-}
-
-// ---- drain
-
-void Gateway::on_terminate(const char* signal_name) {
-  if (drain_) {
-    log_warn("{} again: ending at once with {} clients", signal_name, sessions_.size());
-    loop_.stop();
-    return;
-  }
-  readiness_.drain();
-  manager_.stopping();
-  drain_.emplace(DrainOptions{.delay = config_.drain_delay,
-                              .timeout = config_.drain_timeout,
-                              .rate_per_second = config_.drain_rate_per_second},
-                 time_.now());
-  log_info("{}: draining {} clients; new ones are served for {} more", signal_name,
-           sessions_.size(), format_duration(config_.drain_delay));
-  if (const double needed = drain_->rate_needed(sessions_.size());
-      needed > config_.drain_rate_per_second) {
-    log_warn(
-        "--drain-rate {:.0f}/s would not empty {} clients within --drain-timeout {}: closing "
-        "{:.0f}/s",
-        config_.drain_rate_per_second, sessions_.size(), format_duration(config_.drain_timeout),
-        needed);
-  }
-}
-
-std::size_t Gateway::open_sessions() const {
-  std::size_t open = 0;
-  for (std::size_t i = 0; i < sessions_.slots(); ++i) {
-    const ClientSession* session = sessions_.at(i);
-    if (session != nullptr && session->phase == SessionPhase::kOpen) ++open;
-  }
-  return open;
-}
-
-void Gateway::drain_tick() {
-  const Drain::Step step =
-      drain_->tick(time_.now(), open_sessions(), sessions_.size() + acceptor_->pending(),
-                   link_.publishes_pending());
-  if (step.entered) enter_drain_phase(step.phase);
-  close_some(step.close_now);
-  if (step.phase == DrainPhase::kClosing && sessions_.size() + 1000 <= drain_reported_) {
-    drain_reported_ = sessions_.size();
-    log_info("draining: {} clients left", drain_reported_);
-  }
-}
-
-void Gateway::enter_drain_phase(DrainPhase phase) {
-  switch (phase) {
-    case DrainPhase::kAnnounced:
-      return;
-    case DrainPhase::kClosing:
-      acceptor_->stop_listening();
-      drain_reported_ = sessions_.size();
-      log_info("draining: listeners closed, closing {} clients", drain_reported_);
-      return;
-    case DrainPhase::kFlushing:
-      log_info("draining: {} clients left, {} publishes on their way", sessions_.size(),
-               link_.publishes_pending());
-      return;
-    case DrainPhase::kDone:
-      if (link_.publishes_pending() > 0)
-        log_warn("{} publishes of unknown fate", link_.publishes_pending());
-      log_info("drained");
-      loop_.stop();
-      return;
-  }
-}
-
-void Gateway::close_some(std::size_t count) {
-  for (; count > 0 && drain_slot_ < sessions_.slots(); ++drain_slot_) {
-    ClientSession* session = sessions_.at(drain_slot_);
-    if (session == nullptr || session->phase != SessionPhase::kOpen) continue;
-    sender_.close(*session, CloseCode::kGoingAway, "draining");
-    --count;
-  }
-  // A slot behind us may have been taken again by a client that came in the last moment.
-  if (count > 0) drain_slot_ = 0;
 }
 
 }  // namespace sluice::gateway

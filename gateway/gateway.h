@@ -1,6 +1,7 @@
 // The gateway as a whole: owns every part and wires them. One thread, one loop.
 #pragma once
 
+#include <array>
 #include <memory>
 #include <optional>
 #include <vector>
@@ -11,13 +12,18 @@
 #include "common/token_bucket.h"
 #include "gateway/acceptor.h"
 #include "gateway/admin_listener.h"
+#include "gateway/agent_check.h"
+#include "gateway/agent_listener.h"
+#include "gateway/balancers.h"
 #include "gateway/client_timers.h"
 #include "gateway/config.h"
 #include "gateway/demo_pages.h"
+#include "gateway/departures.h"
 #include "gateway/drain.h"
 #include "gateway/event_loop.h"
 #include "gateway/gateway_stats.h"
 #include "gateway/hub.h"
+#include "gateway/load_weight.h"
 #include "gateway/protocols/demo.h"
 #include "gateway/protocols/plain.h"
 #include "gateway/readiness.h"
@@ -55,6 +61,9 @@ class Gateway final : public EndpointEvents, public HubObserver, public UpgradeS
   void message_queued(std::uint32_t received_micros) override {
     sender_.note_message(received_micros);
   }
+  void drain_marks(const std::vector<std::string_view>& balancers) override;
+  void drain_mark_kept(std::string_view balancer) override;
+  void control(const proto::Control& control) override;
 
   // UpgradeSink.
   void accept(UniqueFd fd, const UpgradeRequest& request, const ClientAddress& address,
@@ -69,6 +78,14 @@ class Gateway final : public EndpointEvents, public HubObserver, public UpgradeS
   [[nodiscard]] const Acceptor& acceptor() const { return *acceptor_; }
   [[nodiscard]] std::size_t connections() const { return sessions_.size(); }
   [[nodiscard]] bool broker_connected() const { return broker_connected_; }
+  [[nodiscard]] const Balancers& balancers() const { return balancers_; }
+  [[nodiscard]] std::uint64_t agent_said(AgentWord word) const {
+    return agent_said_[static_cast<std::size_t>(word)];
+  }
+  /// Percent; 0: not said.
+  [[nodiscard]] unsigned agent_weight() const;
+  [[nodiscard]] std::size_t aged_waiting() const { return departures_.aged_waiting(); }
+  [[nodiscard]] TimePoint now() const { return time_.now(); }
   [[nodiscard]] ReadyState ready_state() const { return readiness_.answer(time_.now()).state; }
 
  private:
@@ -82,11 +99,20 @@ class Gateway final : public EndpointEvents, public HubObserver, public UpgradeS
   void say_unsaid_gaps(TimePoint now);
   [[nodiscard]] std::string status_line() const;
   void inform_relay();
+  // gateway_balance.cc
+  [[nodiscard]] Result<void> open_agent_listener();
+  [[nodiscard]] std::string agent_line(const std::string& balancer);
+  void agent_told(const std::string& balancer);
+  void sample_load(TimePoint now);
+  [[nodiscard]] HttpReply readyz(const AdminPeer& peer);
+  void operator_drain(Duration older_than);
+  void operator_undrain();
+  void begin_drain(const DrainOptions& options, Duration older_than);
   void on_terminate(const char* signal_name);
-  void drain_tick();
+  void drain_tick(TimePoint now);
+  void count_leaving(TimePoint now);
   void enter_drain_phase(DrainPhase phase);
-  void close_some(std::size_t count);
-  [[nodiscard]] std::size_t open_sessions() const;
+  void depart(ClientSession& session, DepartureCause cause);
   /// False: the client sends too much and is being closed.
   [[nodiscard]] bool within_rate(ClientSession& session);
 
@@ -103,9 +129,12 @@ class Gateway final : public EndpointEvents, public HubObserver, public UpgradeS
   Hub hub_;
   RelayLink link_;
   RelayConnection relay_;
+  Departures departures_;
   ClientTimers timers_;
   WsEndpoint endpoint_;
   Readiness readiness_;
+  Balancers balancers_;
+  LoadWeight weight_;
   ReadyState logged_state_ = ReadyState::kStarting;
   bool broker_connected_ = false;
   TokenBucket gap_lines_;
@@ -114,12 +143,18 @@ class Gateway final : public EndpointEvents, public HubObserver, public UpgradeS
   AdminPages pages_;
   std::unique_ptr<Acceptor> acceptor_;
   std::unique_ptr<AdminListener> admin_;
+  std::unique_ptr<AgentListener> agent_;
+  AgentWord agent_word_{};  ///< of the line being sent
+  std::array<std::uint64_t, kAgentWords> agent_said_{};
+  bool marks_taken_ = false;
+  TimePoint ticked_at_{};
   std::vector<std::unique_ptr<SignalWatcher>> signals_;
   EndOfTurn end_of_turn_;
   Timer tick_;
   std::optional<Drain> drain_;
-  std::size_t drain_slot_ = 0;
   std::size_t drain_reported_ = 0;
+  std::uint32_t leaving_ = 0;  ///< clients that the drain has still to tell to go
+  TimePoint leaving_counted_at_{};
   std::vector<std::string> said_at_start_;
 };
 

@@ -51,6 +51,28 @@ void add_clients(MetricsPage& page, const Gateway& g) {
                [&g] { return number(g.stats().greetings); });
 }
 
+void add_balancers(MetricsPage& page, const Gateway& g) {
+  page.gauge("sluice_gateway_draining", "1: clients are sent elsewhere.", {},
+             [&g] { return g.ready_state() == ReadyState::kDraining ? 1.0 : 0.0; });
+  page.gauge("sluice_gateway_balancers", "Balancers that have asked within the last minute.", {},
+             [&g] { return number(g.balancers().active(g.now())); });
+  page.gauge("sluice_gateway_balancers_owed_ready",
+             "Balancers that were told to drain us and not yet that we are ready again.", {},
+             [&g] { return number(g.balancers().owed()); });
+  page.gauge("sluice_gateway_agent_weight_percent",
+             "What the agent check says of our weight; 0: nothing.", {},
+             [&g] { return number(g.agent_weight()); });
+  for (std::size_t i = 0; i < kAgentWords; ++i) {
+    const auto word = static_cast<AgentWord>(i);
+    page.counter("sluice_gateway_agent_answers_total", "Agent checks answered, by what was said.",
+                 {{"word", std::string(to_string(word))}},
+                 [&g, word] { return number(g.agent_said(word)); });
+  }
+  page.gauge("sluice_gateway_aged_waiting",
+             "Clients older than --max-connection-age that wait for their turn to be closed.", {},
+             [&g] { return number(g.aged_waiting()); });
+}
+
 void add_messages(MetricsPage& page, const Gateway& g) {
   page.counter("sluice_gateway_client_messages_total", "Messages from clients.", {},
                [&g] { return number(g.hub().stats().received); });
@@ -144,6 +166,7 @@ std::string metrics_text(const Gateway& gateway) {
   add_build_info(page, "gateway");
   add_process_metrics(page, "sluice_gateway_");
   add_clients(page, gateway);
+  add_balancers(page, gateway);
   add_messages(page, gateway);
   add_relay(page, gateway);
   return page.text();

@@ -14,6 +14,7 @@ enum class CloseReason : std::uint8_t {
   kClientClosed,    ///< the client sent a close frame
   kClientGone,      ///< the connection ended without one
   kDrained,         ///< 1001
+  kAged,            ///< 1001, --max-connection-age
   kProtocolError,   ///< 1002
   kInvalidPayload,  ///< 1007
   kTooSlow,         ///< 1008, queue bound
@@ -27,8 +28,8 @@ enum class CloseReason : std::uint8_t {
 
 inline constexpr std::array<const char*, static_cast<std::size_t>(CloseReason::kCount)>
     kCloseReasonNames = {
-        "client_closed", "client_gone", "drained", "protocol_error", "invalid_payload", "too_slow",
-        "rate_limited",  "too_big",     "gap",     "publish_failed", "no_pong"};
+        "client_closed", "client_gone",  "drained", "aged", "protocol_error", "invalid_payload",
+        "too_slow",      "rate_limited", "too_big", "gap",  "publish_failed", "no_pong"};
 
 /// Where the code alone tells.
 [[nodiscard]] CloseReason reason_of(CloseCode code);

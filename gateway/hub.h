@@ -47,6 +47,10 @@ class HubObserver {
   virtual void channel_refused(std::string_view channel, std::string_view reason) = 0;
   /// A message has been put into its subscribers' outboxes; time stamp as on the wire.
   virtual void message_queued(std::uint32_t received_micros) = 0;
+  // As RelayLinkEvents tells them.
+  virtual void drain_marks(const std::vector<std::string_view>& /*balancers*/) {}
+  virtual void drain_mark_kept(std::string_view /*balancer*/) {}
+  virtual void control(const proto::Control& /*control*/) {}
 };
 
 class Hub final : public RelayLinkEvents, public ProtocolActions {
@@ -84,6 +88,11 @@ class Hub final : public RelayLinkEvents, public ProtocolActions {
   void channel_refused(std::uint32_t channel, std::string_view reason) override;
   void published(ClientRef origin) override;
   void publish_failed(ClientRef origin, proto::ErrorReason reason) override;
+  void drain_marks(const std::vector<std::string_view>& balancers) override {
+    observer_.drain_marks(balancers);
+  }
+  void drain_mark_kept(std::string_view balancer) override { observer_.drain_mark_kept(balancer); }
+  void control(const proto::Control& control) override { observer_.control(control); }
 
   [[nodiscard]] const HubStats& stats() const { return stats_; }
   [[nodiscard]] std::size_t channels() const { return by_name_.size(); }

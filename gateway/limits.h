@@ -51,6 +51,32 @@ inline constexpr Duration kLingerWait = std::chrono::milliseconds(500);
 /// the last of them the message itself, before it is closed.
 inline constexpr Duration kSettleWait = std::chrono::milliseconds(500);
 inline constexpr Duration kEchoWait = std::chrono::milliseconds(50);
+/// --max-connection-age: each client has its own, up to this part of it shorter.
+inline constexpr std::uint64_t kAgeJitterPart = 5;
+/// `sluice drain --older-than`, in ms.
+inline constexpr std::chrono::milliseconds kOlderThanMax = std::chrono::hours(24 * 365);
+/// How often the clients that a drain has still to tell are counted: it takes a walk over all.
+inline constexpr Duration kLeavingCountInterval = std::chrono::milliseconds(200);
+/// A drain spares a client for the moment that has sent a message so lately.
+inline constexpr Duration kBusyFor = std::chrono::seconds(1);
+/// Balancers known at once, by address.
+inline constexpr std::size_t kBalancersMax = 32;
+/// Who has not asked for so long is no balancer of ours any more.
+inline constexpr Duration kBalancerKeep = std::chrono::seconds(60);
+/// How long an agent check is not told `drain` because the relay has not confirmed the mark.
+inline constexpr Duration kMarkWait = std::chrono::seconds(1);
+/// A balancer that has asked once only is waited for so long; one whose interval is known, for two
+/// of them and this lateness.
+inline constexpr Duration kAskIntervalUnknown = std::chrono::seconds(5);
+inline constexpr Duration kAskLateness = std::chrono::seconds(1);
+/// Marks that the relay has not answered; the relay is away, or too old to know them.
+inline constexpr std::size_t kMarksUnansweredMax = 64;
+/// From the answer to the last balancer until it is sure to act on it.
+inline constexpr Duration kSeenSettle = std::chrono::milliseconds(250);
+/// A drain waits no longer than this for balancers that ask rarely.
+inline constexpr Duration kAnnouncementMax = std::chrono::seconds(30);
+/// The agent's weight follows the load with this time constant.
+inline constexpr Duration kLoadSmoothing = std::chrono::seconds(5);
 /// The link: asked after this silence, given up after that.
 inline constexpr Duration kLinkPingAfter = std::chrono::seconds(2);
 inline constexpr Duration kLinkSilenceMax = std::chrono::seconds(6);

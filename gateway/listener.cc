@@ -47,6 +47,12 @@ void Listener::accept_batch() {
   }
 }
 
+void Listener::accept_waiting() {
+  for (std::size_t i = 0; i < kAcceptsWaitingMax && open() && !paused(); ++i) {
+    if (!accept_one()) return;
+  }
+}
+
 void Listener::close() {
   io_.watch(kIoNone);
   resume_.stop();

@@ -15,6 +15,8 @@
 namespace sluice::gateway {
 
 inline constexpr std::size_t kAcceptsPerTurn = 64;
+/// The largest queue that a listening socket of ours has (SOMAXCONN).
+inline constexpr std::size_t kAcceptsWaitingMax = 4096;
 /// Without it a loop out of descriptors would spin: the connection stays in the kernel's queue and
 /// the socket readable.
 inline constexpr Duration kAcceptPause = std::chrono::milliseconds(100);
@@ -36,6 +38,9 @@ class Listener {
   Listener(EventLoop& loop, UniqueFd fd, const TimeSource& time, ListenerStats& stats,
            OnAccept on_accept);
 
+  /// Accepts what waits in the kernel's queue, at most kAcceptsWaitingMax: closing the socket would
+  /// reset it.
+  void accept_waiting();
   /// Closes the listening socket, for good. Allowed inside the callback, where destruction is not.
   void close();
   [[nodiscard]] bool open() const { return fd_.valid(); }

@@ -1,12 +1,12 @@
-// May this gateway get new clients? One state machine for /readyz now, and for the agent check and
-// sd_notify when they come. Pure: facts go in with their time, the answer comes out.
+// May this gateway get new clients? One state machine for /readyz, the agent check and sd_notify.
+// Pure: facts go in with their time, the answer comes out.
 //
 //   starting ──link up──▶ ready ◀──────▶ degraded      (the broker, or the relay inside the grace,
 //   is away)
 //                           ▲ ▼
 //                        not ready                      (what --ready-requires names is away longer
 //                        than --ready-grace)
-//   any ──drain──▶ draining                             (for good)
+//   any ──drain──▶ draining ──undrain──▶ as the facts are
 #pragma once
 
 #include <optional>
@@ -38,6 +38,8 @@ class Readiness {
   void relay_up(bool up, TimePoint now);
   void broker_up(bool up, std::string reason, TimePoint now);
   void drain() { draining_ = true; }
+  /// Taken back: the state that the facts give.
+  void undrain() { draining_ = false; }
 
   [[nodiscard]] ReadyAnswer answer(TimePoint now) const;
   /// 200 ready or degraded, 404 draining (HAProxy's disable-on-404: old sessions stay), 503

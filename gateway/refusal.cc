@@ -36,6 +36,10 @@ std::string_view to_string(RefusalReason reason) {
       return "body";
     case RefusalReason::kOrigin:
       return "origin";
+    case RefusalReason::kDraining:
+      return "draining";
+    case RefusalReason::kAcceptRate:
+      return "accept_rate";
     case RefusalReason::kProxyMissing:
       return "proxy_missing";
     case RefusalReason::kProxyMalformed:
@@ -68,6 +72,8 @@ std::string build_refusal(const Refusal& refusal, bool omit_body) {
     case RefusalReason::kProcessFull:
     case RefusalReason::kAddressFull:
     case RefusalReason::kAddressTooFast:
+    case RefusalReason::kDraining:
+    case RefusalReason::kAcceptRate:
       reply.headers.push_back({"Retry-After", "1"});
       break;
     default:

@@ -29,12 +29,14 @@ enum class RefusalReason : std::uint8_t {
   kWebSocketKey,      ///< 400
   kBody,              ///< 400: the request announces a body
   kOrigin,            ///< 403: not in --allowed-origin
+  kDraining,          ///< 503: taken out by an operator
+  kAcceptRate,        ///< 503: --accept-rate
   kProxyMissing,      ///< closed: --proxy-protocol required, and no PROXY header came
   kProxyMalformed,    ///< closed
   kProxyUntrusted,    ///< closed: PROXY header from, or required of, a peer outside --trusted-proxy
   kProxyUnexpected,   ///< closed: PROXY header with --proxy-protocol off
 };
-inline constexpr std::size_t kRefusalReasons = 19;
+inline constexpr std::size_t kRefusalReasons = 21;
 
 /// Label values: "process_full", "address_full", …
 [[nodiscard]] std::string_view to_string(RefusalReason reason);

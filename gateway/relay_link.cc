@@ -221,6 +221,17 @@ void RelayLink::tell_info() {
   proto::encode(output_, *info_);
 }
 
+void RelayLink::tell_mark(std::string_view balancer, bool set) {
+  const auto found = marks_unanswered_.find(balancer);
+  if (found != marks_unanswered_.end()) {
+    found->second = set;
+  } else if (marks_unanswered_.size() < kMarksUnansweredMax) {
+    marks_unanswered_.emplace(balancer, set);
+  }
+  if (phase_ == Phase::kReady)
+    proto::encode(output_, proto::DrainMark{.set = set, .balancer = balancer});
+}
+
 void RelayLink::goodbye() {
   if (phase_ == Phase::kReady)
     proto::encode(output_, proto::Goodbye{proto::GoodbyeReason::kShuttingDown, "drained"});
@@ -271,6 +282,10 @@ Result<void> RelayLink::handle(const proto::FrameView& frame) {
       return {};
     case FrameType::kPong:
       return {};
+    case FrameType::kDrainMark:
+      return on_drain_mark(frame);
+    case FrameType::kControl:
+      return on_control(frame);
     case FrameType::kGoodbye: {
       const auto bye = proto::decode_goodbye(frame);
       return fail(ErrorCode::kUnavailable,
@@ -301,8 +316,30 @@ Result<void> RelayLink::on_welcome(const proto::FrameView& frame) {
   for (auto& [name, channel] : channels_) {
     if (channel->id == 0) send_subscribe(*channel);
   }
+  // Before readiness: who asks next may be owed a `ready`.
+  events_.drain_marks(welcome->drained);
+  for (const auto& [balancer, set] : marks_unanswered_)
+    proto::encode(output_, proto::DrainMark{.set = set, .balancer = balancer});
   events_.link_state(true);
   flush_hold();
+  return {};
+}
+
+Result<void> RelayLink::on_drain_mark(const proto::FrameView& frame) {
+  const auto mark = proto::decode_drain_mark(frame);
+  if (!mark) return tl::make_unexpected(mark.error());
+  const auto found = marks_unanswered_.find(mark->balancer);
+  // Anything else is the answer to what has been taken back since.
+  if (found == marks_unanswered_.end() || found->second != mark->set) return {};
+  marks_unanswered_.erase(found);
+  if (mark->set) events_.drain_mark_kept(mark->balancer);
+  return {};
+}
+
+Result<void> RelayLink::on_control(const proto::FrameView& frame) {
+  const auto control = proto::decode_control(frame);
+  if (!control) return tl::make_unexpected(control.error());
+  events_.control(*control);
   return {};
 }
 

@@ -8,6 +8,7 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>
@@ -16,6 +17,7 @@
 #include <unordered_set>
 
 #include "common/clock.h"
+#include "gateway/balancers.h"
 #include "gateway/protocols/client_protocol.h"
 #include "gateway/publish_hold.h"
 #include "proto/decoder.h"
@@ -60,9 +62,15 @@ class RelayLinkEvents {
   /// Each publish that was not refused at once ends in one of these.
   virtual void published(ClientRef origin) = 0;
   virtual void publish_failed(ClientRef origin, proto::ErrorReason reason) = 0;
+  /// Of WELCOME: balancers that this gateway's id has marked as told `drain`.
+  virtual void drain_marks(const std::vector<std::string_view>& /*balancers*/) {}
+  /// The relay keeps the mark.
+  virtual void drain_mark_kept(std::string_view /*balancer*/) {}
+  /// An operator asks for something.
+  virtual void control(const proto::Control& /*control*/) {}
 };
 
-class RelayLink {
+class RelayLink final : public DrainMemory {
  public:
   RelayLink(RelayLinkOptions options, RelayLinkEvents& events, const TimeSource& time);
 
@@ -100,6 +108,9 @@ class RelayLink {
   [[nodiscard]] Result<void> tick();
   /// What the relay's status shall show; told at a later tick, when it has changed.
   void inform(const proto::GatewayInfo& info) { info_ = info; }
+  // DrainMemory: told now or as soon as the relay is there, until it has answered.
+  void mark_drained(std::string_view balancer) override { tell_mark(balancer, true); }
+  void clear_drained(std::string_view balancer) override { tell_mark(balancer, false); }
   /// Tells the relay that this gateway ends for good.
   void goodbye();
 
@@ -134,6 +145,9 @@ class RelayLink {
   void write_publish(ClientRef origin, std::string_view channel, proto::Bytes payload,
                      proto::Bytes meta, Duration wait);
   void tell_info();
+  void tell_mark(std::string_view balancer, bool set);
+  [[nodiscard]] Result<void> on_drain_mark(const proto::FrameView& frame);
+  [[nodiscard]] Result<void> on_control(const proto::FrameView& frame);
   void flush_hold();
   void expire_hold();
   void fail_publish(ClientRef origin, proto::ErrorReason reason);
@@ -162,6 +176,7 @@ class RelayLink {
   std::optional<proto::GatewayInfo> info_;
   std::optional<proto::GatewayInfo> told_info_;  ///< on this connection
   TimePoint told_info_at_{};
+  std::map<std::string, bool, std::less<>> marks_unanswered_;  ///< at most kMarksUnansweredMax
   RelayLinkStats stats_;
 };
 

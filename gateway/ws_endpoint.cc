@@ -150,7 +150,7 @@ ClientSession& WsEndpoint::add_session(int fd, const ClientAddress& address) {
   session.fd = fd;
   session.state.id = {random_.next(), random_.next()};
   session.state.address = address;
-  session.state.connected_at = time_.now();
+  session.state.connected_at = session.state.spoke_at = time_.now();
   const auto at = static_cast<std::size_t>(fd);
   if (at >= by_fd_.size()) by_fd_.resize(at + 1, nullptr);
   by_fd_[at] = &session;

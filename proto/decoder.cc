@@ -48,6 +48,7 @@ class BodyReader {
     return text;
   }
 
+  [[nodiscard]] bool empty() const { return rest_.empty(); }
   Bytes take_rest() { return std::exchange(rest_, {}); }
 
   void fault(const char* field, const char* what) {
@@ -190,6 +191,11 @@ Result<Welcome> decode_welcome(const FrameView& f) {
   w.software = in.string("software", kSoftwareBytesMax);
   if (w.relay_instance == 0) in.fault("relay instance", "is 0");
   if (w.version < kVersionMin || w.version > kVersionMax) in.fault("version", "was not offered");
+  if (in.empty()) return in.done(w);  // an older relay, which remembers no drains
+  const auto marks = in.integer<std::uint16_t>("drain marks");
+  if (marks > kDrainMarksMax) in.fault("drain marks", "are too many");
+  for (std::size_t i = 0; i < std::min<std::size_t>(marks, kDrainMarksMax); ++i)
+    w.drained.push_back(in.string("drain mark", kBalancerBytesMax));
   return in.done(w);
 }
 
@@ -304,7 +310,26 @@ Result<GatewayInfo> decode_gateway_info(const FrameView& f) {
   info.condition = static_cast<GatewayCondition>(f.header.aux);
   info.clients = in.integer<std::uint32_t>("clients");
   info.clients_max = in.integer<std::uint32_t>("clients at most");
+  if (!in.empty()) info.leaving = in.integer<std::uint32_t>("clients leaving");
   return in.done(info);
+}
+
+Result<DrainMark> decode_drain_mark(const FrameView& f) {
+  BodyReader in(f.body, "DRAIN_MARK");
+  const DrainMark mark{f.header.aux != 0, in.string("balancer", kBalancerBytesMax)};
+  if (f.header.aux > 1) in.fault("mark", "is neither set nor cleared");
+  if (mark.balancer.empty()) in.fault("balancer", "is empty");
+  return in.done(mark);
+}
+
+Result<Control> decode_control(const FrameView& f) {
+  BodyReader in(f.body, "CONTROL");
+  Control control;
+  control.request = f.header.sequence;
+  control.action = static_cast<ControlAction>(f.header.aux);
+  control.older_than_ms = in.integer<std::uint64_t>("age");
+  control.gateway_id = in.string("gateway id", kGatewayIdBytesMax);
+  return in.done(control);
 }
 
 Result<std::uint32_t> decode_channel_only(const FrameView& f) {

@@ -55,9 +55,11 @@ class Decoder {
 [[nodiscard]] Result<Status> decode_status(const FrameView& frame);
 [[nodiscard]] Result<StatusReply> decode_status_reply(const FrameView& frame);
 [[nodiscard]] Result<GatewayInfo> decode_gateway_info(const FrameView& frame);
+[[nodiscard]] Result<DrainMark> decode_drain_mark(const FrameView& frame);
+[[nodiscard]] Result<Control> decode_control(const FrameView& frame);
 /// UNSUBSCRIBE and UNSUBSCRIBED: the channel id.
 [[nodiscard]] Result<std::uint32_t> decode_channel_only(const FrameView& frame);
-/// PUBLISHED, PING, PONG: request id or token.
+/// PUBLISHED, CONTROLLED, PING, PONG: request id or token.
 [[nodiscard]] Result<std::uint64_t> decode_sequence_only(const FrameView& frame);
 
 }  // namespace sluice::proto

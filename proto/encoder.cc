@@ -93,8 +93,14 @@ void encode(std::string& out, const Hello& h) {
 }
 
 void encode(std::string& out, const Welcome& w) {
-  CHECK(w.software.size() <= kSoftwareBytesMax);
-  put_header(out, {.length = 12 + string_bytes(w.software),
+  CHECK(w.software.size() <= kSoftwareBytesMax && w.drained.size() <= kDrainMarksMax);
+  // Nothing marked: as a release that knows no marks would say it.
+  std::uint32_t marks_bytes = w.drained.empty() ? 0 : 2;
+  for (const std::string_view balancer : w.drained) {
+    CHECK(balancer.size() <= kBalancerBytesMax);
+    marks_bytes += string_bytes(balancer);
+  }
+  put_header(out, {.length = 12 + string_bytes(w.software) + marks_bytes,
                    .type = FrameType::kWelcome,
                    .flags = w.resumed ? kFlagResumed : std::uint8_t{0},
                    .aux = w.version,
@@ -102,6 +108,8 @@ void encode(std::string& out, const Welcome& w) {
   put(out, w.relay_instance);
   put(out, w.payload_bytes_max);
   put_string(out, w.software);
+  if (!w.drained.empty()) put(out, static_cast<std::uint16_t>(w.drained.size()));
+  for (const std::string_view balancer : w.drained) put_string(out, balancer);
 }
 
 void encode(std::string& out, const Subscribe& s) {
@@ -202,12 +210,38 @@ void encode(std::string& out, const StatusReply& r) {
 }
 
 void encode(std::string& out, const GatewayInfo& info) {
-  put_header(out, {.length = 8,
+  // Nobody leaving: as a release that does not know the field would say it.
+  put_header(out, {.length = info.leaving == 0 ? 8U : 12U,
                    .type = FrameType::kGatewayInfo,
                    .flags = kFlagSkippable,
                    .aux = static_cast<std::uint32_t>(info.condition)});
   put(out, info.clients);
   put(out, info.clients_max);
+  if (info.leaving != 0) put(out, info.leaving);
+}
+
+void encode(std::string& out, const DrainMark& mark) {
+  CHECK(!mark.balancer.empty() && mark.balancer.size() <= kBalancerBytesMax);
+  put_header(out, {.length = string_bytes(mark.balancer),
+                   .type = FrameType::kDrainMark,
+                   .flags = kFlagSkippable,
+                   .aux = mark.set ? 1U : 0U});
+  put_string(out, mark.balancer);
+}
+
+void encode(std::string& out, const Control& control) {
+  CHECK(control.gateway_id.size() <= kGatewayIdBytesMax);
+  put_header(out, {.length = 8 + string_bytes(control.gateway_id),
+                   .type = FrameType::kControl,
+                   .flags = kFlagSkippable,
+                   .aux = static_cast<std::uint32_t>(control.action),
+                   .sequence = control.request});
+  put(out, control.older_than_ms);
+  put_string(out, control.gateway_id);
+}
+
+void encode_controlled(std::string& out, std::uint64_t request) {
+  put_header(out, {.type = FrameType::kControlled, .sequence = request});
 }
 
 void encode_unsubscribe(std::string& out, std::uint32_t channel_id) {

@@ -34,6 +34,8 @@ std::string_view to_string(ErrorReason reason) {
       return "refused by the broker";
     case ErrorReason::kShuttingDown:
       return "shutting down";
+    case ErrorReason::kUnknownGateway:
+      return "unknown gateway";
   }
   return "unknown";
 }

@@ -6,6 +6,7 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "proto/limits.h"
 
@@ -31,8 +32,11 @@ enum class FrameType : std::uint8_t {
   kStatus = 16,
   kStatusReply = 17,
   kGatewayInfo = 18,
+  kDrainMark = 19,
+  kControl = 20,
+  kControlled = 21,
 };
-inline constexpr FrameType kLastFrameType = FrameType::kGatewayInfo;
+inline constexpr FrameType kLastFrameType = FrameType::kControlled;
 
 inline constexpr std::uint8_t kFlagResume = 0x01;        // HELLO
 inline constexpr std::uint8_t kFlagTool = 0x02;          // HELLO
@@ -62,6 +66,7 @@ enum class ErrorReason : std::uint32_t {
   kUnknownFate = 20,
   kRefusedByBroker = 21,
   kShuttingDown = 22,
+  kUnknownGateway = 23,
 };
 [[nodiscard]] std::string_view to_string(ErrorReason reason);
 
@@ -81,6 +86,9 @@ enum class GatewayCondition : std::uint32_t {
   kDraining = 4,
 };
 [[nodiscard]] std::string_view to_string(GatewayCondition condition);
+
+/// What an operator asks of a gateway.
+enum class ControlAction : std::uint32_t { kDrain = 1, kUndrain = 2 };
 
 /// A place in a channel. epoch 0 means "none".
 struct Position {
@@ -135,6 +143,7 @@ struct Welcome {
   std::uint64_t relay_instance = 0;
   std::uint32_t payload_bytes_max = kPayloadBytesMax;
   std::string_view software;
+  std::vector<std::string_view> drained{};  ///< balancers that this gateway id has marked
 };
 
 struct Subscribe {
@@ -212,7 +221,22 @@ struct GatewayInfo {
   GatewayCondition condition{};
   std::uint32_t clients = 0;
   std::uint32_t clients_max = 0;
+  std::uint32_t leaving = 0;  ///< clients that a drain has still to tell to go
   friend bool operator==(const GatewayInfo&, const GatewayInfo&) = default;
+};
+
+/// From the gateway: keep, or forget, that this balancer was told `drain`. From the relay: it has.
+struct DrainMark {
+  bool set = false;
+  std::string_view balancer;
+};
+
+/// From a tool, for the gateway named; from the relay to that gateway, without a name.
+struct Control {
+  std::uint64_t request = 0;
+  ControlAction action{};
+  std::uint64_t older_than_ms = 0;  ///< kDrain: only clients connected for so long
+  std::string_view gateway_id{};
 };
 
 /// 1 to 64 bytes of A-Z a-z 0-9 . _ -

@@ -20,6 +20,10 @@ inline constexpr std::size_t kBodyBytesMax = kPayloadBytesMax + kMetaBytesMax + 
 inline constexpr std::size_t kGatewayIdBytesMax = 64;
 inline constexpr std::size_t kSoftwareBytesMax = 64;
 inline constexpr std::size_t kReasonBytesMax = 512;
+/// A balancer as a gateway knows it: an IP address.
+inline constexpr std::size_t kBalancerBytesMax = 64;
+/// Balancers that one gateway id may have marked.
+inline constexpr std::size_t kDrainMarksMax = 16;
 /// Bodies of frames other than PUBLISH and MESSAGE.
 inline constexpr std::size_t kControlBodyBytesMax = 2048;
 /// The text of a STATUS_REPLY.
@@ -31,6 +35,8 @@ inline constexpr std::uint16_t kVersionMax = 1;
 static_assert(kControlBodyBytesMax > kReasonBytesMax + 64);
 static_assert(kControlBodyBytesMax > kChannelNameBytesMax + 64);
 static_assert(kControlBodyBytesMax > kGatewayIdBytesMax + kSoftwareBytesMax + 64);
+static_assert(kControlBodyBytesMax >
+              kSoftwareBytesMax + 64 + kDrainMarksMax * (2 + kBalancerBytesMax));
 static_assert(kBodyBytesMax < UINT32_MAX);
 
 }  // namespace sluice::proto

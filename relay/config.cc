@@ -94,6 +94,13 @@ void add_ring_flags(Flags& flags, RelayConfig& c) {
 
 void add_operation_flags(Flags& flags, RelayConfig& c) {
   const std::string group = "Operation";
+  flags.add("state-dir",
+            {group, "DIR", "",
+             "Where it is kept which balancers were told to drain which gateway; made if missing"},
+            [&c](const std::string& value) -> Result<void> {
+              c.state_dir = value;
+              return {};
+            });
   flags.add_as(
       "admin-listen",
       {group, "ADDR", "", "Serves /healthz, /readyz and /metrics: ADDR:PORT, unix:PATH, fd:N"},

@@ -21,6 +21,7 @@ struct RelayConfig {
   std::string broker = "memory:";
   std::string broker_password_file;
   RouterOptions router;
+  std::string state_dir;  ///< empty: nothing is kept beyond the process
   std::optional<Address> admin_listen;
   LogLevel log_level = LogLevel::kInfo;
   LogFormat log_format = LogFormat::kText;

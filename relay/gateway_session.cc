@@ -110,6 +110,7 @@ void GatewaySession::greet(const proto::Hello& hello, const Router::Attached& at
           .relay_instance = router_.instance(),
           .payload_bytes_max = static_cast<std::uint32_t>(router_.options().payload_bytes_max),
           .software = "sluice-relay " SLUICE_VERSION,
+          .drained = router_.drain_marks().of(gateway_id_),
       });
   control_grew();
   router_.greet(*gateway_, hello.last_sequence);
@@ -159,8 +160,26 @@ void GatewaySession::handle_open(const proto::FrameView& frame) {
         router_.inform(*gateway_, *body);
       }
       return;
+    case FrameType::kDrainMark:
+      return handle_drain_mark(frame);
+    case FrameType::kControl:
+      return handle_control(frame);
     default:
       return refuse_link(ErrorReason::kMalformed, "a frame that only a relay sends");
+  }
+}
+
+void GatewaySession::handle_drain_mark(const proto::FrameView& frame) {
+  if (tool_) return refuse_link(ErrorReason::kMalformed, "a frame that only a gateway sends");
+  if (const auto body = proto::decode_drain_mark(frame); well_formed(body)) {
+    router_.mark_drain(*gateway_, *body);
+  }
+}
+
+void GatewaySession::handle_control(const proto::FrameView& frame) {
+  if (!tool_) return refuse_link(ErrorReason::kMalformed, "a frame that only a tool sends");
+  if (const auto body = proto::decode_control(frame); well_formed(body)) {
+    router_.control(*gateway_, *body);
   }
 }
 
@@ -230,6 +249,24 @@ void GatewaySession::broker_state(bool connected, std::string_view reason) {
   proto::encode(control_,
                 proto::BrokerState{
                     connected ? proto::BrokerLink::kConnected : proto::BrokerLink::kAway, reason});
+  control_grew();
+}
+
+void GatewaySession::drain_marked(const proto::DrainMark& mark) {
+  if (ending_) return;
+  proto::encode(control_, mark);
+  control_grew();
+}
+
+void GatewaySession::control(const proto::Control& control) {
+  if (ending_) return;
+  proto::encode(control_, control);
+  control_grew();
+}
+
+void GatewaySession::controlled(std::uint64_t request) {
+  if (ending_) return;
+  proto::encode_controlled(control_, request);
   control_grew();
 }
 

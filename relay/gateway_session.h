@@ -70,6 +70,9 @@ class GatewaySession final : public LinkPort {
   void published(std::uint64_t request) override;
   void refused(std::uint64_t request, proto::ErrorReason reason, std::string_view text) override;
   void broker_state(bool connected, std::string_view reason) override;
+  void drain_marked(const proto::DrainMark& mark) override;
+  void control(const proto::Control& control) override;
+  void controlled(std::uint64_t request) override;
   void pending() override { host_.wake(); }
 
  private:
@@ -79,6 +82,8 @@ class GatewaySession final : public LinkPort {
   void greet(const proto::Hello& hello, const Router::Attached& attached);
   void handle_open(const proto::FrameView& frame);
   void handle_status(const proto::FrameView& frame);
+  void handle_drain_mark(const proto::FrameView& frame);
+  void handle_control(const proto::FrameView& frame);
   /// True: goes on. Else the link ends with ERROR 1.
   template <typename T>
   [[nodiscard]] bool well_formed(const Result<T>& body);

@@ -34,6 +34,11 @@ inline constexpr std::size_t kIndexEntriesMin = 16384;
 inline constexpr std::size_t kPendingLinksMax = 16;
 /// Operators' tools at the same time: links beside --max-gateways.
 inline constexpr std::size_t kToolsMax = 16;
+/// Gateway ids that have drain marks; over it the id marked longest ago loses its marks.
+inline constexpr std::size_t kMarkedGatewaysMax = 1024;
+/// A gateway that does not come back for so long has been taken out for good.
+inline constexpr Duration kDrainMarkAgeMax = std::chrono::hours(24 * 30);
+inline constexpr std::size_t kDrainMarkFileBytesMax = 4U << 20U;
 inline constexpr std::size_t kToolChannelsMax = 16;
 /// A tool's queue; --gateway-queue-bytes where that is less.
 inline constexpr std::size_t kToolQueueBytesMax = 1U << 20U;

@@ -1,6 +1,7 @@
 #include "relay/relay.h"
 
 #include <sys/resource.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -64,6 +65,7 @@ Result<std::unique_ptr<Relay>> Relay::create(const RelayConfig& config) {
   if (auto done = relay->make_broker(); !done) return tl::make_unexpected(done.error());
   relay->router_ = std::make_unique<Router>(config.router, *relay->broker_, relay->log_,
                                             relay->time_, relay->random_);
+  if (auto done = relay->open_state_dir(); !done) return tl::make_unexpected(done.error());
   if (auto done = relay->open_sockets(); !done) return tl::make_unexpected(done.error());
   relay->add_pages();
   relay->add_signals();
@@ -89,6 +91,31 @@ Result<void> Relay::make_broker() {
   redis_ = broker.get();
   broker_ = std::move(broker);
   return {};
+}
+
+Result<void> Relay::open_state_dir() {
+  if (config_.state_dir.empty()) return {};
+  if (::mkdir(config_.state_dir.c_str(), 0700) != 0 && errno != EEXIST) {
+    return fail(ErrorCode::kSystem,
+                "--state-dir: making " + config_.state_dir + ": " + std::strerror(errno));
+  }
+  mark_file_.emplace(config_.state_dir);
+  const TimePoint now = time_.now();
+  Result<DrainMarks> marks = mark_file_->load(now);
+  if (!marks) return fail(marks.error().code, "--state-dir: " + marks.error().message);
+  // Now, not at the first drain, shows whether it can be written.
+  if (auto saved = mark_file_->save(*marks, now); !saved)
+    return fail(saved.error().code, "--state-dir: " + saved.error().message);
+  if (marks->size() > 0)
+    log_info("{} balancers are marked as told to drain a gateway", marks->size());
+  router_->restore(*std::move(marks));
+  log_.on_drain_marks([this] { keep_drain_marks(); });
+  return {};
+}
+
+void Relay::keep_drain_marks() {
+  if (const auto saved = mark_file_->save(router_->drain_marks(), time_.now()); !saved)
+    log_warn("{}: a drain will not be remembered beyond this process", saved.error().message);
 }
 
 Result<void> Relay::open_sockets() {

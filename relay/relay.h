@@ -2,6 +2,7 @@
 #pragma once
 
 #include <memory>
+#include <optional>
 #include <string>
 
 #include "common/admin_pages.h"
@@ -14,6 +15,7 @@
 #include "relay/brokers/memory_broker.h"
 #include "relay/brokers/redis_broker.h"
 #include "relay/config.h"
+#include "relay/drain_mark_file.h"
 #include "relay/event_handles.h"
 #include "relay/gateway_listener.h"
 #include "relay/relay_log.h"
@@ -38,6 +40,8 @@ class Relay {
 
   explicit Relay(const RelayConfig& config);
   [[nodiscard]] Result<void> make_broker();
+  [[nodiscard]] Result<void> open_state_dir();
+  void keep_drain_marks();
   [[nodiscard]] Result<void> open_sockets();
   void add_pages();
   void add_signals();
@@ -55,6 +59,7 @@ class Relay {
   SteadyTime time_;
   SystemRandom random_;
   RelayLog log_;
+  std::optional<DrainMarkFile> mark_file_;
   AdminPages pages_;
   ServiceManager manager_;
   EventBasePtr base_;

@@ -54,6 +54,15 @@ void RelayLog::gateway_overrun(std::string_view gateway_id) {
   log_warn("gateway {} reads too slowly: its oldest messages become gaps", gateway_id);
 }
 
+void RelayLog::gateway_controlled(std::string_view gateway_id, proto::ControlAction action) {
+  const bool drain = action == proto::ControlAction::kDrain;
+  const bool undrain = action == proto::ControlAction::kUndrain;
+  log_info("an operator asks gateway {} to {}", gateway_id,
+           drain     ? "drain"
+           : undrain ? "take its drain back"
+                     : "do what this release does not know");
+}
+
 void RelayLog::gateway_forgotten(std::string_view gateway_id) {
   log_info("gateway {} did not come back: forgotten", gateway_id);
 }

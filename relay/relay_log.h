@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstddef>
+#include <functional>
 #include <string>
 #include <string_view>
 
@@ -23,10 +24,17 @@ class RelayLog final : public RouterWatcher {
   void message_oversized(std::string_view channel, std::uint64_t bytes) override;
   void gateway_overrun(std::string_view gateway_id) override;
   void gateway_forgotten(std::string_view gateway_id) override;
+  void gateway_controlled(std::string_view gateway_id, proto::ControlAction action) override;
+  void drain_marks_changed() override {
+    if (keep_marks_) keep_marks_();
+  }
+  /// Who keeps the drain marks.
+  void on_drain_marks(std::function<void()> keep) { keep_marks_ = std::move(keep); }
 
  private:
   void sum_up_oversized();
 
+  std::function<void()> keep_marks_;
   std::size_t gap_lines_ = 0;  ///< since the broker was lost
   std::size_t gaps_unsaid_ = 0;
   std::size_t gaps_at_tick_ = 0;

@@ -195,6 +195,7 @@ void Router::tick() {
   ring_.expire(now);
   expire_gateways(now);
   expire_channels(now);
+  expire_drain_marks(now);
   // Also those whose channel, not confirmed yet, was given up.
   release_held();
 }

@@ -18,6 +18,7 @@
 #include "common/random.h"
 #include "common/result.h"
 #include "relay/brokers/broker.h"
+#include "relay/drain_marks.h"
 #include "relay/publish_hold.h"
 #include "relay/replay_ring.h"
 #include "relay/router_ports.h"
@@ -91,6 +92,9 @@ class Router final : public BrokerEvents {
   void unsubscribe(GatewayState& gateway, std::uint32_t channel_id);
   void publish(GatewayState& gateway, const proto::Publish& publish);
   void inform(GatewayState& gateway, const proto::GatewayInfo& info) { gateway.info = info; }
+  void mark_drain(GatewayState& gateway, const proto::DrainMark& mark);
+  /// Passed on to the gateway named; `tool` hears whether that could be done.
+  void control(GatewayState& tool, const proto::Control& control);
   /// What is to be sent next.
   void take(GatewayState& gateway, Outgoing& out);
 
@@ -98,6 +102,9 @@ class Router final : public BrokerEvents {
 
   /// Call every kTickInterval: deadlines, linger, age.
   void tick();
+  /// What an earlier relay knew; before the first link.
+  void restore(DrainMarks marks) { drain_marks_ = std::move(marks); }
+  [[nodiscard]] const DrainMarks& drain_marks() const { return drain_marks_; }
   /// Held publishes fail now, later ones at once.
   void shut_down();
 
@@ -158,6 +165,7 @@ class Router final : public BrokerEvents {
   void drop(Subscription& subscription, TimePoint since);
   void expire_gateways(TimePoint now);
   void expire_channels(TimePoint now);
+  void expire_drain_marks(TimePoint now);
 
   // router_publish.cc
   void send_publish(const PublishRequest& origin, std::string_view channel, proto::Bytes payload,
@@ -196,6 +204,8 @@ class Router final : public BrokerEvents {
   /// Channels without subscribers, the longest idle first.
   std::set<std::pair<TimePoint, Channel*>> idle_;
   std::unordered_map<PublishId, PublishRequest> in_flight_;
+  DrainMarks drain_marks_;
+  TimePoint marks_expire_at_{};
   std::size_t subscriptions_ = 0;
   ChannelOrdinal next_ordinal_ = 1;
   std::uint64_t next_link_ = 1;

@@ -272,6 +272,36 @@ void Router::drop(Subscription& subscription, TimePoint since) {
 
 // ---- linger
 
+// ---- marks and wishes
+
+void Router::mark_drain(GatewayState& gateway, const proto::DrainMark& mark) {
+  const bool changed = mark.set ? drain_marks_.set(gateway.id, mark.balancer, time_.now())
+                                : drain_marks_.clear(gateway.id, mark.balancer);
+  if (changed) watcher_.drain_marks_changed();
+  if (gateway.port != nullptr) gateway.port->drain_marked(mark);
+}
+
+void Router::control(GatewayState& tool, const proto::Control& control) {
+  if (tool.port == nullptr) return;
+  const auto found = gateways_.find(control.gateway_id);
+  if (found == gateways_.end() || found->second->port == nullptr) {
+    return tool.port->refused(control.request, ErrorReason::kUnknownGateway,
+                              "no gateway " + std::string(control.gateway_id) + " is connected");
+  }
+  proto::Control passed_on = control;
+  passed_on.request = 0;
+  passed_on.gateway_id = {};
+  found->second->port->control(passed_on);
+  watcher_.gateway_controlled(control.gateway_id, control.action);
+  tool.port->controlled(control.request);
+}
+
+void Router::expire_drain_marks(TimePoint now) {
+  if (now < marks_expire_at_) return;
+  marks_expire_at_ = now + std::chrono::hours(1);
+  if (drain_marks_.expire(now)) watcher_.drain_marks_changed();
+}
+
 void Router::expire_gateways(TimePoint now) {
   std::vector<GatewayState*> due;
   for (const auto& [id, gateway] : gateways_) {

@@ -21,6 +21,12 @@ class LinkPort {
   virtual void published(std::uint64_t request) = 0;
   virtual void refused(std::uint64_t request, proto::ErrorReason reason, std::string_view text) = 0;
   virtual void broker_state(bool connected, std::string_view reason) = 0;
+  /// The mark is kept, or forgotten.
+  virtual void drain_marked(const proto::DrainMark& mark) = 0;
+  /// For the gateway: an operator's wish.
+  virtual void control(const proto::Control& control) = 0;
+  /// For the tool: the gateway has been told.
+  virtual void controlled(std::uint64_t request) = 0;
   /// Messages or gaps wait in the gateway's index.
   virtual void pending() = 0;
 };
@@ -40,6 +46,10 @@ class RouterWatcher {
   virtual void gateway_overrun(std::string_view gateway_id) = 0;
   /// Its link has been away for too long: subscriptions and queue are forgotten.
   virtual void gateway_forgotten(std::string_view gateway_id) = 0;
+  /// An operator's tool has asked something of a gateway.
+  virtual void gateway_controlled(std::string_view gateway_id, proto::ControlAction action) = 0;
+  /// Marks are to be kept from now on as they are.
+  virtual void drain_marks_changed() = 0;
 };
 
 }  // namespace sluice::relay

@@ -77,10 +77,12 @@ Json gateway_row(const Router& router, const GatewayState& gateway, TimePoint no
     row["state"] = nullptr;
     row["clients"] = nullptr;
     row["clients_max"] = nullptr;
+    row["leaving"] = nullptr;
     if (gateway.info) {
       row["state"] = proto::to_string(gateway.info->condition);
       row["clients"] = gateway.info->clients;
       row["clients_max"] = gateway.info->clients_max;
+      row["leaving"] = gateway.info->leaving;
     }
   } else {
     const Duration gone = now - gateway.detached_at;

@@ -55,6 +55,8 @@ class QuietWatcher final : public relay::RouterWatcher {
   void message_oversized(std::string_view, std::uint64_t) override {}
   void gateway_overrun(std::string_view) override {}
   void gateway_forgotten(std::string_view) override {}
+  void gateway_controlled(std::string_view, proto::ControlAction) override {}
+  void drain_marks_changed() override {}
 };
 
 class World;

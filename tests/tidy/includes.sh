@@ -8,10 +8,11 @@ cd "${1:-.}"
 # What includes no libwebsockets, libev, libevent or hiredis header on any path.
 pure=(
   gateway/hub gateway/relay_link gateway/publish_hold gateway/outbox gateway/session_table gateway/session_input gateway/frame
-  gateway/ws_scanner gateway/connection_limits gateway/readiness gateway/drain gateway/client_session
+  gateway/ws_scanner gateway/connection_limits gateway/readiness gateway/drain gateway/departures
+  gateway/close_pace gateway/balancers gateway/agent_check gateway/load_weight gateway/client_session
   gateway/protocols/plain gateway/protocols/demo gateway/protocols/client_protocol gateway/demo_pages
   relay/router relay/router_links relay/router_publish relay/router_ports relay/router_state relay/gateway_session
-  relay/status relay/gateway_index relay/replay_ring relay/gap_collector relay/publish_hold relay/brokers/broker
+  relay/status relay/drain_marks relay/gateway_index relay/replay_ring relay/gap_collector relay/publish_hold relay/brokers/broker
   relay/brokers/redis_push_reader relay/admin_request relay/refusal_log
   ctl/text ctl/table ctl/status_view ctl/tail_event ctl/tail_channel
 )

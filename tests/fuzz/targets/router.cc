@@ -57,6 +57,8 @@ struct QuietWatcher final : RouterWatcher {
   void message_oversized(std::string_view, std::uint64_t) override {}
   void gateway_overrun(std::string_view) override {}
   void gateway_forgotten(std::string_view) override {}
+  void gateway_controlled(std::string_view, proto::ControlAction) override {}
+  void drain_marks_changed() override {}
 };
 
 /// Notes; the input says when it answers.

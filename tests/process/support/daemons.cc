@@ -72,7 +72,9 @@ void Gateway::start() {
                   "--relay",
                   settings_.relay,
                   "--admin-listen",
-                  admin_.text()};
+                  admin_.text(),
+                  "--agent-listen",
+                  agent_.text()};
   append(options.args, settings_.args);
   // One address and one client stand for many here; what tests a limit says it.
   for (const auto& [flag, value] :
@@ -86,6 +88,7 @@ void Gateway::start() {
   process_ = std::make_unique<Process>(std::move(options));
   endpoint_ = address_of(*process_, "listening");
   admin_ = address_of(*process_, "admin");
+  agent_ = address_of(*process_, "agent check");
   if (settings_.wait_ready) wait_ready();
 }
 

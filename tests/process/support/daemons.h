@@ -62,6 +62,8 @@ class Gateway {
   [[nodiscard]] const std::string& id() const { return settings_.id; }
   [[nodiscard]] const Endpoint& endpoint() const { return endpoint_; }
   [[nodiscard]] const Endpoint& admin() const { return admin_; }
+  /// Where it answers agent checks.
+  [[nodiscard]] const Endpoint& agent() const { return agent_; }
   [[nodiscard]] Metrics metrics() const { return Metrics::scrape(admin_); }
   [[nodiscard]] HttpResponse readyz() const { return http_get(admin_, "/readyz"); }
   /// Says "ready", no "but".
@@ -78,6 +80,7 @@ class Gateway {
   GatewaySettings settings_;
   Endpoint endpoint_;
   Endpoint admin_;
+  Endpoint agent_;
   std::unique_ptr<Process> process_;
 };
 

@@ -36,6 +36,7 @@ Haproxy::Haproxy(const TempDir& directory, const std::vector<Gateway*>& gateways
     const std::string prefix = "SLUICE_LB_" + gateway->id() + "_";
     options.env[prefix + "PORT"] = std::to_string(gateway->endpoint().port);
     options.env[prefix + "CHECK"] = std::to_string(gateway->admin().port);
+    options.env[prefix + "AGENT"] = std::to_string(gateway->agent().port);
   }
   process_ = std::make_unique<Process>(std::move(options));
   const bool up = eventually(15s, [&] {

@@ -43,13 +43,21 @@ bool has_free_tail(FrameType type) {
 
 bool more_may_follow(FrameType type) {
   return type == FrameType::kHello || type == FrameType::kWelcome || type == FrameType::kStatus ||
-         type == FrameType::kGatewayInfo;
+         type == FrameType::kGatewayInfo || type == FrameType::kDrainMark ||
+         type == FrameType::kControl;
+}
+
+/// What an older relay would have said ends here.
+bool older_form(const Sample& sample, std::size_t bytes) {
+  if (sample.type == FrameType::kGatewayInfo) return bytes == kHeaderBytes + 8;
+  return sample.type == FrameType::kWelcome && bytes == kHeaderBytes + 8 + 4 + 2 + 6;
 }
 
 TEST(Bodies, CutShortAtAnyByteAreRefused) {
   for (const Sample& s : one_of_each()) {
     if (has_free_tail(s.type)) continue;  // what is left is a shorter payload
     for (std::size_t n = kHeaderBytes; n < s.bytes.size(); ++n) {
+      if (older_form(s, n)) continue;
       EXPECT_FALSE(reread(s.bytes.substr(0, n)))
           << "type " << static_cast<int>(s.type) << " at " << n;
     }

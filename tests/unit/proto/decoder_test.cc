@@ -88,7 +88,7 @@ TEST(DecoderStream, AViewLivesUntilTheNextPrepare) {
 }
 
 TEST(DecoderStream, UnknownTypesThatMayBeSkippedAre) {
-  for (const int type : {0, 19, 99, 255}) {
+  for (const int type : {0, 22, 99, 255}) {
     const Header header{.length = 5,
                         .type = static_cast<FrameType>(type),
                         .flags = kFlagSkippable,
@@ -132,7 +132,7 @@ struct Malformed {
 
 const Malformed kMalformed[] = {
     {"type 0", {.type = FrameType{0}}, ErrorCode::kInvalid, "unknown frame type 0"},
-    {"type behind the last", {.type = FrameType{19}}, ErrorCode::kInvalid, "unknown frame type 19"},
+    {"type behind the last", {.type = FrameType{22}}, ErrorCode::kInvalid, "unknown frame type 22"},
     {"unknown type, other flags",
      {.type = FrameType{99}, .flags = 0x7F},
      ErrorCode::kInvalid,

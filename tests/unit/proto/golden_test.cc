@@ -92,6 +92,48 @@ TEST(Golden, GatewayInfo) {
             "02010000");
 }
 
+TEST(Golden, DrainMark) {
+  EXPECT_EQ(hex(encoded(DrainMark{.set = true, .balancer = "::1"})),
+            "05000000"
+            "13800000"
+            "0000000001000000"
+            "0000000000000000"
+            "0000000000000000"
+            "03003a3a31");
+}
+
+TEST(Golden, ControlAndItsAnswer) {
+  EXPECT_EQ(hex(encoded(Control{.request = 4,
+                                .action = ControlAction::kUndrain,
+                                .older_than_ms = 258,
+                                .gateway_id = "7"})),
+            "0b000000"
+            "14800000"
+            "0000000002000000"
+            "0400000000000000"
+            "0000000000000000"
+            "0201000000000000"
+            "010037");
+  std::string controlled;
+  encode_controlled(controlled, 4);
+  EXPECT_EQ(hex(controlled),
+            "00000000"
+            "15000000"
+            "0000000000000000"
+            "0400000000000000"
+            "0000000000000000");
+}
+
+TEST(Golden, WelcomeWithDrainMarks) {
+  EXPECT_EQ(
+      hex(encoded(Welcome{.relay_instance = 7, .software = "r", .drained = {"::1"}})).substr(64),
+      "0700000000000000"
+      "00000001"
+      "010072"
+      "0100"
+      "03003a3a31");
+}
+
 TEST(Golden, Welcome) {
   EXPECT_EQ(hex(encoded(Welcome{.resumed = true,
                                 .version = 1,

@@ -27,7 +27,7 @@ class RandomFrames {
     const std::string payload = text(0, below(10) == 0 ? 100'000 : 100);
     const std::string meta = text(0, below(10) == 0 ? kMetaBytesMax : 10);
     std::string out;
-    switch (1 + below(18)) {
+    switch (1 + below(21)) {
       case 1:
         encode(out, Hello{.resume = flip(),
                           .tool = flip(),
@@ -117,7 +117,20 @@ class RandomFrames {
       case 18:
         encode(out, GatewayInfo{.condition = static_cast<GatewayCondition>(u32()),
                                 .clients = u32(),
-                                .clients_max = u32()});
+                                .clients_max = u32(),
+                                .leaving = u32()});
+        break;
+      case 19:
+        encode(out, DrainMark{.set = flip(), .balancer = "2001:db8::1"});
+        break;
+      case 20:
+        encode(out, Control{.request = u64(),
+                            .action = static_cast<ControlAction>(u32()),
+                            .older_than_ms = u64(),
+                            .gateway_id = "g-1"});
+        break;
+      case 21:
+        encode_controlled(out, u64());
         break;
       default:
         encode(out, Goodbye{.reason = static_cast<GoodbyeReason>(u32()), .text = b});
@@ -137,7 +150,7 @@ class RandomFrames {
 
 TEST(RoundTrip, RandomFramesInRandomPiecesComeOutUnchanged) {
   RandomFrames random(1);
-  std::array<int, 19> seen{};
+  std::array<int, 22> seen{};
   for (int round = 0; round < 100; ++round) {
     std::string in;
     for (int i = 0; i < 20; ++i) in += random.frame();

@@ -38,9 +38,11 @@ inline std::vector<Sample> one_of_each() {
                                        .relay_instance = 34,
                                        .gateway_id = "1111",
                                        .software = "test/1"}));
-  add(FrameType::kWelcome,
-      encoded(Welcome{
-          .resumed = true, .last_sequence = 56, .relay_instance = 34, .software = "test/2"}));
+  add(FrameType::kWelcome, encoded(Welcome{.resumed = true,
+                                           .last_sequence = 56,
+                                           .relay_instance = 34,
+                                           .software = "test/2",
+                                           .drained = {"127.0.0.1", "2001:db8::7"}}));
   add(FrameType::kSubscribe,
       encoded(Subscribe{
           .request = 1, .from_position = true, .position = {9, 4}, .channel = "livechat"}));
@@ -85,9 +87,16 @@ inline std::vector<Sample> one_of_each() {
   add(FrameType::kHello, encoded(Hello{.tool = true, .gateway_id = "", .software = "sluice/1"}));
   add(FrameType::kStatus, encoded(Status{.request = 4, .channels_max = 20}));
   add(FrameType::kStatusReply, encoded(StatusReply{.request = 4, .json = R"({"format":1})"}));
-  add(FrameType::kGatewayInfo,
-      encoded(GatewayInfo{
-          .condition = GatewayCondition::kDegraded, .clients = 12, .clients_max = 10000}));
+  add(FrameType::kGatewayInfo, encoded(GatewayInfo{.condition = GatewayCondition::kDegraded,
+                                                   .clients = 12,
+                                                   .clients_max = 10000,
+                                                   .leaving = 3}));
+  add(FrameType::kDrainMark, encoded(DrainMark{.set = true, .balancer = "127.0.0.1"}));
+  add(FrameType::kControl, encoded(Control{.request = 5,
+                                           .action = ControlAction::kDrain,
+                                           .older_than_ms = 60000,
+                                           .gateway_id = "1111"}));
+  add_small(FrameType::kControlled, encode_controlled);
   return all;
 }
 
@@ -140,6 +149,12 @@ inline Result<std::string> again(const FrameView& frame) {
       return via(decode_status_reply(frame));
     case FrameType::kGatewayInfo:
       return via(decode_gateway_info(frame));
+    case FrameType::kDrainMark:
+      return via(decode_drain_mark(frame));
+    case FrameType::kControl:
+      return via(decode_control(frame));
+    case FrameType::kControlled:
+      return via_small(decode_sequence_only(frame), encode_controlled);
   }
   return fail(ErrorCode::kInvalid, "no such type");
 }

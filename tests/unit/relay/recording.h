@@ -87,7 +87,17 @@ struct RecordingLink final : LinkPort {
   void broker_state(bool connected, std::string_view) override {
     broker_states.push_back(connected);
   }
+  void drain_marked(const proto::DrainMark& mark) override {
+    marks.push_back((mark.set ? "+" : "-") + std::string(mark.balancer));
+  }
+  void control(const proto::Control& control) override {
+    controls.emplace_back(control.action, control.older_than_ms);
+  }
+  void controlled(std::uint64_t request) override { controls_done.push_back(request); }
   void pending() override { ++wakes; }
+  std::vector<std::string> marks;
+  std::vector<std::pair<proto::ControlAction, std::uint64_t>> controls;
+  std::vector<std::uint64_t> controls_done;
 };
 
 struct RecordingWatcher final : RouterWatcher {
@@ -107,6 +117,10 @@ struct RecordingWatcher final : RouterWatcher {
   void gateway_overrun(std::string_view g) override {
     lines.push_back("overrun " + std::string(g));
   }
+  void gateway_controlled(std::string_view g, proto::ControlAction) override {
+    lines.push_back("control " + std::string(g));
+  }
+  void drain_marks_changed() override { lines.emplace_back("marks"); }
   void gateway_forgotten(std::string_view g) override {
     lines.push_back("forgot " + std::string(g));
   }

@@ -248,6 +248,74 @@ TEST(ToolSession, WhatOnlyOneKindOfPeerSendsIsRefusedFromTheOther) {
   EXPECT_EQ(gateway.session.end_reason(), ErrorReason::kMalformed);
 }
 
+std::string encoded(const proto::Control& control) {
+  std::string out;
+  proto::encode(out, control);
+  return out;
+}
+
+TEST(ToolSession, AControlReachesTheGatewayAndIsConfirmed) {
+  ToolLink w;
+  Link gateway(w);
+  gateway.hello("1111");
+  (void)gateway.receive();
+  w.tool->send(encoded({.request = 9,
+                        .action = proto::ControlAction::kDrain,
+                        .older_than_ms = 60000,
+                        .gateway_id = "1111"}));
+  EXPECT_EQ(w.tool->receive(), Types{FrameType::kControlled});
+  EXPECT_EQ(gateway.receive(), Types{FrameType::kControl});
+  EXPECT_EQ(gateway.bodies.back(), std::string("\x60\xea\0\0\0\0\0\0\0\0", 10));
+}
+
+TEST(ToolSession, AControlForNobodyIsRefused) {
+  ToolLink w;
+  w.tool->send(encoded({.request = 9, .action = proto::ControlAction::kDrain, .gateway_id = "7"}));
+  EXPECT_EQ(w.tool->receive(), Types{FrameType::kError});
+  EXPECT_EQ(w.tool->session.end_reason(), proto::ErrorReason{}) << "the link goes on";
+  w.send_status(1);
+  EXPECT_EQ(w.tool->receive(), Types{FrameType::kStatusReply});
+}
+
+TEST(ToolSession, OnlyToolsControlAndOnlyGatewaysMark) {
+  ToolLink w;
+  Link gateway(w);
+  gateway.hello("1111");
+  (void)gateway.receive();
+  gateway.send(encoded({.request = 1, .action = proto::ControlAction::kDrain, .gateway_id = "1"}));
+  EXPECT_EQ(gateway.receive(), Types{FrameType::kError});
+  std::string mark;
+  proto::encode(mark, proto::DrainMark{.set = true, .balancer = "::1"});
+  w.tool->send(mark);
+  EXPECT_EQ(w.tool->receive(), Types{FrameType::kError});
+}
+
+TEST(ToolSession, MarksAreConfirmedAndHandedToTheNextOfTheId) {
+  RouterWorld w;
+  std::string marks;
+  proto::encode(marks, proto::DrainMark{.set = true, .balancer = "127.0.0.1"});
+  proto::encode(marks, proto::DrainMark{.set = true, .balancer = "127.0.0.2"});
+  proto::encode(marks, proto::DrainMark{.set = false, .balancer = "127.0.0.2"});
+  {
+    Link first(w);
+    first.hello("1111");
+    (void)first.receive();
+    first.send(marks);
+    const Types three(3, FrameType::kDrainMark);
+    EXPECT_EQ(first.receive(), three);
+  }
+  EXPECT_EQ(std::count(w.watcher.lines.begin(), w.watcher.lines.end(), "marks"), 3);
+  Link other(w);
+  other.hello("2222");
+  (void)other.receive();
+  EXPECT_EQ(other.bodies.front().find("127.0.0.1"), std::string::npos);
+  Link second(w);
+  second.hello("1111");
+  (void)second.receive();
+  EXPECT_NE(second.bodies.front().find("127.0.0.1"), std::string::npos);
+  EXPECT_EQ(second.bodies.front().find("127.0.0.2"), std::string::npos);
+}
+
 TEST(ToolSession, AToolThatAsksWithoutReadingIsEnded) {
   RouterOptions options;
   ToolLink w(options);
