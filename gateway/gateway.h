@@ -57,7 +57,7 @@ class Gateway final : public EndpointEvents, public HubObserver, public UpgradeS
   }
 
   // UpgradeSink.
-  void accept(UniqueFd fd, const UpgradeRequest& request, const ClientAddress& address,
+  void accept(UniqueFd fd, const UpgradeRequest& request, ClientIdentity client,
               std::string_view rest) override;
 
   // For the metrics page.
