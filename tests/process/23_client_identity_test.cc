@@ -137,7 +137,7 @@ class ClientIdentity : public ::testing::Test {
     return to;
   }
   /// Connects, and what the gateway's log then says about the client, from "address=" on.
-  std::string connect(const Endpoint& to, UpgradeRequest request = {}) {
+  std::string connect(const Endpoint& to, const UpgradeRequest& request = {}) {
     const std::size_t mark = stack_->gateway().process().mark();
     clients_.push_back(WsClient::dial(to, request));
     if (!clients_.back().open()) {
