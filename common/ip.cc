@@ -93,4 +93,9 @@ bool Cidr::contains(const IpAddress& ip) const {
   return true;
 }
 
+bool contains_any(const std::vector<Cidr>& networks, const IpAddress& ip) {
+  return std::any_of(networks.begin(), networks.end(),
+                     [&](const Cidr& network) { return network.contains(ip); });
+}
+
 }  // namespace sluice

@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "common/result.h"
 
@@ -34,5 +35,7 @@ struct Cidr {
   [[nodiscard]] static Result<Cidr> parse(std::string_view text);
   [[nodiscard]] bool contains(const IpAddress& ip) const;
 };
+
+[[nodiscard]] bool contains_any(const std::vector<Cidr>& networks, const IpAddress& ip);
 
 }  // namespace sluice

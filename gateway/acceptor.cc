@@ -29,12 +29,14 @@ struct Acceptor::Pending {
         io(loop, fd.get(), [this](IoEvents) { owner.on_readable(*this); }) {}
 
   UniqueFd fd;
-  ClientAddress address;    ///< the peer's until a PROXY header tells the client's
-  bool may_proxy = false;   ///< a PROXY header from this peer is believed
-  bool proxy_done = false;  ///< what follows is HTTP
-  bool bound = false;       ///< counted for its address
-  HeadScanner scanner;      ///< over `bytes`
-  std::string bytes;        ///< received and not yet used: empty for heads that come whole
+  ClientAddress address;  ///< the peer's until a PROXY header or the head tells the client's
+  std::unique_ptr<const ClientFacts> facts;
+  bool speaker_unknown = false;  ///< a PROXY header came, and did not say who speaks behind it
+  bool may_proxy = false;        ///< a PROXY header from this peer is believed
+  bool proxy_done = false;       ///< what follows is HTTP
+  bool bound = false;            ///< counted for its address
+  HeadScanner scanner;           ///< over `bytes`
+  std::string bytes;             ///< received and not yet used: empty for heads that come whole
   TimePoint deadline{};
   std::list<Pending>::iterator place{};
   Acceptor& owner;
@@ -97,7 +99,7 @@ void Acceptor::take(UniqueFd fd, const ClientAddress& peer) {
     return;
   }
   pending.proxy_done = !pending.may_proxy;
-  if (pending.proxy_done && !bind_address(pending)) return;
+  if (pending.proxy_done && address_is_known(pending) == Step::kGone) return;
   // Most requests are here already: no turn of the loop, no watcher.
   on_readable(pending);
 }
@@ -137,6 +139,8 @@ Acceptor::Step Acceptor::read_proxy_header(Pending& pending, std::string_view& b
       return Step::kMore;
     case ProxyVerdict::kMalformed:
       return drop(pending, RefusalReason::kProxyMalformed, parse.problem);
+    case ProxyVerdict::kWrongChecksum:
+      return drop(pending, RefusalReason::kProxyChecksum, parse.problem);
     case ProxyVerdict::kAbsent:
       if (options_.proxy_mode == ProxyMode::kRequired) {
         return drop(pending, RefusalReason::kProxyMissing, "no PROXY header, and one is required");
@@ -148,7 +152,7 @@ Acceptor::Step Acceptor::read_proxy_header(Pending& pending, std::string_view& b
       break;
   }
   pending.proxy_done = true;
-  return bind_address(pending) ? Step::kMore : Step::kGone;
+  return address_is_known(pending);
 }
 
 void Acceptor::apply_proxy_header(Pending& pending, const ProxyHeader& header) {
@@ -156,6 +160,49 @@ void Acceptor::apply_proxy_header(Pending& pending, const ProxyHeader& header) {
   if (header.has_addresses) {
     pending.address = ClientAddress{header.source, header.source_port, false};
   }
+  pending.speaker_unknown = !header.has_addresses;
+  pending.facts = facts_from(header.tlvs);
+}
+
+Acceptor::Step Acceptor::address_is_known(Pending& pending) {
+  if (head_names_client(pending)) return Step::kMore;
+  return bind_address(pending) ? Step::kMore : Step::kGone;
+}
+
+/// It is the address of a PROXY header that must be trusted then, not the socket's peer: a balancer
+/// that only passes bytes on names the client itself, and the head is the client's own words.
+bool Acceptor::head_names_client(const Pending& pending) const {
+  return options_.forwarded_header != ForwardedHeader::kOff && !pending.speaker_unknown &&
+         trusted(pending.address);
+}
+
+Acceptor::Step Acceptor::read_forwarded(Pending& pending, const HttpHead& head) {
+  if (options_.forwarded_header == ForwardedHeader::kOff) return Step::kMore;
+  const std::string_view name = header_name(options_.forwarded_header);
+  if (!head_names_client(pending)) {
+    if (head.count(name) != 0) count(ForwardedOutcome::kIgnored);
+    return Step::kMore;  // bound long ago
+  }
+  const ForwardedClient client =
+      forwarded_client(head, options_.forwarded_header, options_.trusted_proxies);
+  switch (client.verdict) {
+    case ForwardedVerdict::kMalformed:
+      log_proxy_fault(pending.address, std::string(name) + ": " + client.problem);
+      return refuse(pending,
+                    {RefusalReason::kForwardedMalformed, 400,
+                     std::string("malformed ") + std::string(name) + ": " + client.problem});
+    case ForwardedVerdict::kClient:
+      pending.address = client.address;
+      count(ForwardedOutcome::kTaken);
+      break;
+    case ForwardedVerdict::kUnknown:
+      count(ForwardedOutcome::kUnknown);
+      break;
+    case ForwardedVerdict::kAbsent:
+      count(ForwardedOutcome::kAbsent);
+      break;
+  }
+  return bind_address(pending) ? Step::kMore : Step::kGone;
 }
 
 bool Acceptor::bind_address(Pending& pending) {
@@ -190,6 +237,7 @@ Acceptor::Step Acceptor::read_head(Pending& pending, std::string_view bytes) {
   const char* problem = "";
   switch (parse_head(bytes.substr(0, end), head, problem)) {
     case HeadStatus::kOk:
+      if (read_forwarded(pending, head) == Step::kGone) return Step::kGone;
       return judge(pending, head, bytes.substr(end));
     case HeadStatus::kMalformed:
       return head_is_malformed(pending, bytes, problem);
@@ -236,10 +284,10 @@ Acceptor::Step Acceptor::judge(Pending& pending, const HttpHead& head, std::stri
   if (!request) return refuse(pending, request.error(), head.method == "HEAD");
   if (const auto refusal = refusal_by_state()) return refuse(pending, *refusal);
   ++stats_.upgraded;
-  const ClientAddress address = pending.address;
+  ClientIdentity client{pending.address, std::move(pending.facts)};
   const std::string kept(rest);  // its place is reused, or goes with the record
   UniqueFd fd = release(pending, true);
-  sink_.accept(std::move(fd), *request, address, kept);
+  sink_.accept(std::move(fd), *request, std::move(client), kept);
   return Step::kGone;
 }
 
@@ -274,7 +322,7 @@ void Acceptor::abandon(Pending& pending) {
   static_cast<void>(release(pending, false));
 }
 
-void Acceptor::log_proxy_fault(const ClientAddress& peer, const char* why) {
+void Acceptor::log_proxy_fault(const ClientAddress& peer, const std::string& why) {
   const TimePoint now = time_.now();
   if (proxy_fault_logged_at_ && now - *proxy_fault_logged_at_ < kFaultLogInterval) return;
   proxy_fault_logged_at_ = now;
@@ -293,9 +341,7 @@ UniqueFd Acceptor::release(Pending& pending, bool goes_on) {
 }
 
 bool Acceptor::trusted(const ClientAddress& peer) const {
-  return peer.is_unix ||
-         std::any_of(options_.trusted_proxies.begin(), options_.trusted_proxies.end(),
-                     [&](const Cidr& cidr) { return cidr.contains(peer.ip); });
+  return peer.is_unix || contains_any(options_.trusted_proxies, peer.ip);
 }
 
 void Acceptor::expire() {

@@ -4,6 +4,10 @@
 //
 //   accept ─▶ process bound ─▶ [PROXY header] ─▶ address bound ─▶ head whole ─▶ judged ─▶ sink
 //
+// Where the head tells who the client is (--forwarded-header, from a trusted proxy), the address
+// bound comes behind it: a proxy's own address never counts for its clients. Until then only the
+// process bound and the time-out hold for it.
+//
 // Whatever fails on the way ends in a reply and a lingering close, or, where no HTTP is spoken yet,
 // in a close. One time-out, --handshake-timeout from accept on, covers all of it.
 #pragma once
@@ -19,9 +23,10 @@
 #include <vector>
 
 #include "common/ip.h"
-#include "gateway/client_address.h"
+#include "gateway/client_identity.h"
 #include "gateway/connection_limits.h"
 #include "gateway/event_loop.h"
+#include "gateway/forwarded.h"
 #include "gateway/lingering_close.h"
 #include "gateway/listener.h"
 #include "gateway/page_source.h"
@@ -35,6 +40,7 @@ inline constexpr std::size_t kRestBytesMax = 4096;
 
 struct AcceptorOptions {
   ProxyMode proxy_mode = ProxyMode::kOff;
+  ForwardedHeader forwarded_header = ForwardedHeader::kOff;
   std::vector<Cidr> trusted_proxies;  ///< peers of a Unix socket are trusted without standing here
   Duration handshake_timeout = std::chrono::seconds(10);
   std::size_t head_bytes_max = kHeadBytesMax;
@@ -46,6 +52,16 @@ struct AcceptorOptions {
                                ///< descriptors are counted
 };
 
+/// What --forwarded-header was to a whole request head.
+enum class ForwardedOutcome : std::uint8_t {
+  kTaken,    ///< it named the client
+  kUnknown,  ///< a proxy would not say who: the address of who sent the head stands
+  kAbsent,   ///< a trusted proxy sent none
+  kIgnored,  ///< it came from somebody else, and changed nothing
+};
+inline constexpr std::array<const char*, 4> kForwardedOutcomeNames = {"taken", "unknown", "absent",
+                                                                      "ignored"};
+
 /// Counters, never reset. Every accepted connection ends in exactly one of upgraded, served,
 /// abandoned and refused[…], or is pending.
 struct AcceptStats {
@@ -54,10 +70,14 @@ struct AcceptStats {
   std::uint64_t served = 0;       ///< got a page
   std::uint64_t abandoned = 0;    ///< the peer left before its head was whole (port checks do)
   std::uint64_t proxy_local = 0;  ///< connections that a proxy opened for itself
+  std::array<std::uint64_t, kForwardedOutcomeNames.size()> forwarded{};
   std::array<std::uint64_t, kRefusalReasons> refused{};
 
   [[nodiscard]] std::uint64_t refused_for(RefusalReason reason) const {
     return refused[static_cast<std::size_t>(reason)];
+  }
+  [[nodiscard]] std::uint64_t forwarded_with(ForwardedOutcome outcome) const {
+    return forwarded[static_cast<std::size_t>(outcome)];
   }
 };
 
@@ -67,7 +87,7 @@ class UpgradeSink {
  public:
   virtual ~UpgradeSink() = default;
   /// `rest` is what was read behind the head; it lives for the call.
-  virtual void accept(UniqueFd fd, const UpgradeRequest& request, const ClientAddress& address,
+  virtual void accept(UniqueFd fd, const UpgradeRequest& request, ClientIdentity client,
                       std::string_view rest) = 0;
 };
 
@@ -110,6 +130,12 @@ class Acceptor {
   /// Takes a header off the front of `bytes`.
   [[nodiscard]] Step read_proxy_header(Pending& pending, std::string_view& bytes);
   void apply_proxy_header(Pending& pending, const ProxyHeader& header);
+  /// The address is known, unless the head is to tell it: then binding waits.
+  [[nodiscard]] Step address_is_known(Pending& pending);
+  /// Whether who speaks HTTP here is a trusted proxy, whose word about the client counts.
+  [[nodiscard]] bool head_names_client(const Pending& pending) const;
+  /// Takes the client's address out of a whole head, and binds it.
+  [[nodiscard]] Step read_forwarded(Pending& pending, const HttpHead& head);
   [[nodiscard]] Step read_head(Pending& pending, std::string_view bytes);
   [[nodiscard]] Step head_is_malformed(Pending& pending, std::string_view bytes,
                                        const char* problem);
@@ -124,9 +150,10 @@ class Acceptor {
   /// Without a reply: whoever speaks the PROXY protocol wrongly would not understand one.
   Step drop(Pending& pending, RefusalReason reason, const char* why);
   void abandon(Pending& pending);
+  void count(ForwardedOutcome outcome) { ++stats_.forwarded[static_cast<std::size_t>(outcome)]; }
   void count(RefusalReason reason) { ++stats_.refused[static_cast<std::size_t>(reason)]; }
   /// At most one line a second: a wrong setting makes every connection fail.
-  void log_proxy_fault(const ClientAddress& peer, const char* why);
+  void log_proxy_fault(const ClientAddress& peer, const std::string& why);
   /// Ends the record; the connection is the caller's. Its place within the limits is given up
   /// unless it goes on as a client.
   [[nodiscard]] UniqueFd release(Pending& pending, bool goes_on);

@@ -5,12 +5,13 @@
 
 #include <array>
 #include <cstdint>
+#include <memory>
 #include <string>
 #include <vector>
 
 #include "common/clock.h"
 #include "common/token_bucket.h"
-#include "gateway/client_address.h"
+#include "gateway/client_identity.h"
 #include "gateway/close_code.h"
 #include "gateway/gateway_stats.h"
 #include "gateway/outbox.h"
@@ -50,6 +51,7 @@ struct InboundMessage {
 struct SessionState {
   ClientId id{};
   ClientAddress address;
+  std::unique_ptr<const ClientFacts> facts;  ///< null: none were told
   TimePoint connected_at{};
   TimePoint spoke_at{};             ///< its last message; never: when it connected
   TimePoint expires_at{};           ///< --max-connection-age; zero: never, or told to go

@@ -23,7 +23,8 @@ constexpr std::size_t kHeadBytesMaxMax = 64U << 10U;
 constexpr std::size_t kGreetingBytesMax = 1024;
 constexpr std::size_t kMessageBurstMax = 1'000'000;
 /// Bounds per address where nothing else is said and addresses are the clients' own
-/// (--proxy-protocol). An office behind one address fits; one address can't take a gateway.
+/// (--proxy-protocol, --forwarded-header). An office behind one address fits; one address can't
+/// take a gateway.
 constexpr std::size_t kConnectionsPerIpDefault = 2000;
 constexpr double kConnectionRatePerIpDefault = 200;
 /// New connections of an address at once, in seconds of its rate: everybody comes back after a
@@ -74,7 +75,8 @@ struct AddressLimits {
   std::optional<double> rate_per_second;
 
   void apply_to(GatewayConfig& config) const {
-    const bool known = config.proxy_mode != ProxyMode::kOff;
+    const bool known =
+        config.proxy_mode != ProxyMode::kOff || config.forwarded_header != ForwardedHeader::kOff;
     config.connections_per_ip_max = connections_max.value_or(known ? kConnectionsPerIpDefault : 0);
     const double rate = rate_per_second.value_or(known ? kConnectionRatePerIpDefault : 0);
     config.connection_rate_per_ip = {rate, std::max(1.0, rate * kConnectionBurstSeconds)};
@@ -102,9 +104,18 @@ void add_connection_flags(Flags& flags, GatewayConfig& c, AddressLimits& per_ip)
       one_of<ProxyMode>({{"off", ProxyMode::kOff},
                          {"optional", ProxyMode::kOptional},
                          {"required", ProxyMode::kRequired}}));
-  flags.add_list_as("trusted-proxy",
-                    {group, "CIDR", "", "Peers whose PROXY header is believed; may be given again"},
-                    c.trusted_proxies, Cidr::parse);
+  flags.add_as(
+      "forwarded-header",
+      {group, "NAME", "off",
+       "Header in which a trusted proxy names the client: off, x-forwarded-for, forwarded"},
+      c.forwarded_header,
+      one_of<ForwardedHeader>({{"off", ForwardedHeader::kOff},
+                               {"x-forwarded-for", ForwardedHeader::kXForwardedFor},
+                               {"forwarded", ForwardedHeader::kForwarded}}));
+  flags.add_list_as(
+      "trusted-proxy",
+      {group, "CIDR", "", "Peers whose PROXY or forwarded header is believed; may be given again"},
+      c.trusted_proxies, Cidr::parse);
   flags.add_list_as(
       "allowed-origin",
       {group, "ORIGIN", "any", "Origin that browsers may come from; may be given again"},
@@ -113,13 +124,13 @@ void add_connection_flags(Flags& flags, GatewayConfig& c, AddressLimits& per_ip)
                {group, "N", "10000", "Connections at once, handshakes included; over it: 503"},
                c.connections_max, count_between(1, kConnectionsMaxMax));
   flags.add_as("max-connections-per-ip",
-               {group, "N", "2000 with PROXY, else 0",
+               {group, "N", "2000 behind a proxy, else 0",
                 "The same for one address, 0: no bound; over it: 429"},
                per_ip.connections_max, count_between(0, kConnectionsMaxMax));
-  flags.add_as(
-      "connection-rate-per-ip",
-      {group, "RATE", "200/s with PROXY, else off", "New connections of one address; over it: 429"},
-      per_ip.rate_per_second, parse_rate_or_off);
+  flags.add_as("connection-rate-per-ip",
+               {group, "RATE", "200/s behind a proxy, else off",
+                "New connections of one address; over it: 429"},
+               per_ip.rate_per_second, parse_rate_or_off);
   flags.add_as("handshake-timeout", {group, "TIME", "10s", "From accept to the whole request head"},
                c.handshake_timeout, duration_between(milliseconds(100), hours(1)));
   flags.add_as("max-head-size", {group, "SIZE", "8KiB", "Request head; over it: 431"},
@@ -254,14 +265,18 @@ ConfigOutcome parse_config(int argc, char** argv) {
   if (const auto code = flags.parse(argc, argv)) return {std::nullopt, *code};
   per_ip.apply_to(config);
   config.client_message_rate.burst = static_cast<double>(message_burst);
-  if (config.proxy_mode != ProxyMode::kOff && config.trusted_proxies.empty()) {
+  const bool believes_proxies =
+      config.proxy_mode != ProxyMode::kOff || config.forwarded_header != ForwardedHeader::kOff;
+  if (believes_proxies && config.trusted_proxies.empty()) {
     const bool any_tcp =
         std::any_of(config.listen.begin(), config.listen.end(),
                     [](const Address& a) { return a.kind != Address::Kind::kUnix; });
     if (any_tcp) {
-      std::fprintf(stderr,
-                   "sluice-gateway: --proxy-protocol needs --trusted-proxy: name the balancer's "
-                   "network, e.g. 127.0.0.0/8\n");
+      std::fprintf(
+          stderr,
+          "sluice-gateway: %s needs --trusted-proxy: name the balancer's network, e.g. "
+          "127.0.0.0/8\n",
+          config.proxy_mode != ProxyMode::kOff ? "--proxy-protocol" : "--forwarded-header");
       return {std::nullopt, 2};
     }
   }

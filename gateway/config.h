@@ -12,6 +12,7 @@
 #include "common/ip.h"
 #include "common/log.h"
 #include "common/token_bucket.h"
+#include "gateway/forwarded.h"
 #include "gateway/protocols/plain.h"
 #include "gateway/proxy_protocol.h"
 #include "gateway/readiness.h"
@@ -23,6 +24,7 @@ struct GatewayConfig {
   std::vector<Address> listen;
   Address relay;
   ProxyMode proxy_mode = ProxyMode::kOff;
+  ForwardedHeader forwarded_header = ForwardedHeader::kOff;
   std::vector<Cidr> trusted_proxies;
   std::optional<Address> admin_listen;
   std::optional<Address> agent_listen;

@@ -34,6 +34,7 @@ PlainOptions plain_options(const GatewayConfig& config) {
 AcceptorOptions acceptor_options(const GatewayConfig& config, const PageSource& demo_pages) {
   AcceptorOptions options;
   options.proxy_mode = config.proxy_mode;
+  options.forwarded_header = config.forwarded_header;
   options.trusted_proxies = config.trusted_proxies;
   options.handshake_timeout = config.handshake_timeout;
   options.head_bytes_max = config.head_bytes_max;
@@ -236,17 +237,18 @@ void Gateway::log_readiness() {
 
 // ---- clients
 
-void Gateway::accept(UniqueFd fd, const UpgradeRequest& request, const ClientAddress& address,
+void Gateway::accept(UniqueFd fd, const UpgradeRequest& request, ClientIdentity client,
                      std::string_view rest) {
-  endpoint_.adopt(std::move(fd), request, address, rest);
+  endpoint_.adopt(std::move(fd), request, std::move(client), rest);
 }
 
 void Gateway::opened(ClientSession& session, const UpgradeRequest& request) {
   ++stats_.opened;
   session.protocol = &plain_;
   if (request.protocol == ProtocolKind::kDemo) session.protocol = &demo_;
-  log_info("client connected id={} address={} channel={}", to_string(session.state.id),
-           to_string(session.state.address), request.channel);
+  log_info("client connected id={} address={} channel={}{}", to_string(session.state.id),
+           to_string(session.state.address), request.channel,
+           to_log_fields(session.state.facts.get()));
   hub_.opened(session, request.channel);
   timers_.opened(session, time_.now());
 }

@@ -66,7 +66,7 @@ class Gateway final : public EndpointEvents, public HubObserver, public UpgradeS
   void control(const proto::Control& control) override;
 
   // UpgradeSink.
-  void accept(UniqueFd fd, const UpgradeRequest& request, const ClientAddress& address,
+  void accept(UniqueFd fd, const UpgradeRequest& request, ClientIdentity client,
               std::string_view rest) override;
 
   // For the metrics page.

@@ -40,6 +40,12 @@ void add_clients(MetricsPage& page, const Gateway& g) {
                  {{"reason", std::string(to_string(reason))}},
                  [&g, reason] { return number(g.acceptor().stats().refused_for(reason)); });
   }
+  for (std::size_t i = 0; i < kForwardedOutcomeNames.size(); ++i) {
+    page.counter("sluice_gateway_forwarded_total",
+                 "Request heads with --forwarded-header on, by what it told.",
+                 {{"outcome", kForwardedOutcomeNames[i]}},
+                 [&g, i] { return number(g.acceptor().stats().forwarded[i]); });
+  }
   for (std::size_t i = 0; i < kCloseReasonNames.size(); ++i) {
     page.counter("sluice_gateway_closed_total", "Clients gone, by reason.",
                  {{"reason", kCloseReasonNames[i]}},

@@ -15,14 +15,6 @@ namespace {
   return (c >= '0' && c <= '9') || (lower(c) >= 'a' && lower(c) <= 'z');
 }
 
-/// RFC 9110 5.6.2: what methods and header names are made of.
-[[nodiscard]] bool is_token(std::string_view text) {
-  constexpr std::string_view kOther = "!#$%&'*+-.^_`|~";
-  return !text.empty() && std::all_of(text.begin(), text.end(), [&](char c) {
-    return is_alphanumeric(c) || kOther.find(c) != std::string_view::npos;
-  });
-}
-
 [[nodiscard]] bool is_control(char c) {
   const auto byte = static_cast<unsigned char>(c);
   return byte < 0x20 || byte == 0x7f;
@@ -170,6 +162,13 @@ HeadStatus parse_head(std::string_view head, HttpHead& out, const char*& problem
   }
   problem = check_host(out);
   return problem == nullptr ? HeadStatus::kOk : HeadStatus::kMalformed;
+}
+
+bool is_token(std::string_view text) {
+  constexpr std::string_view kOther = "!#$%&'*+-.^_`|~";
+  return !text.empty() && std::all_of(text.begin(), text.end(), [&](char c) {
+    return is_alphanumeric(c) || kOther.find(c) != std::string_view::npos;
+  });
 }
 
 bool equals_ignoring_case(std::string_view a, std::string_view b) {

@@ -74,6 +74,8 @@ struct HttpHead {
 /// (static).
 [[nodiscard]] HeadStatus parse_head(std::string_view head, HttpHead& out, const char*& problem);
 
+/// RFC 9110 5.6.2: what methods, header and parameter names are made of.
+[[nodiscard]] bool is_token(std::string_view text);
 /// ASCII only, locale-free.
 [[nodiscard]] bool equals_ignoring_case(std::string_view a, std::string_view b);
 [[nodiscard]] std::string to_lower(std::string_view text);

@@ -119,6 +119,12 @@ void read_v2_addresses(std::string_view block, bool v6, ProxyHeader& out) {
   out.destination_port = read_u16(block.substr(2 * size + 2));
 }
 
+/// Bytes that the addresses of a family take.
+[[nodiscard]] std::size_t address_bytes(std::uint8_t family) {
+  constexpr std::size_t kBytes[] = {0, kV4AddressesBytes, kV6AddressesBytes, kUnixAddressesBytes};
+  return kBytes[family >> 4U];
+}
+
 /// Command, family and length: all faults that can be seen before the addresses are here.
 [[nodiscard]] const char* check_v2_header(std::uint8_t version_command, std::uint8_t family,
                                           std::size_t length) {
@@ -126,32 +132,45 @@ void read_v2_addresses(std::string_view block, bool v6, ProxyHeader& out) {
   const unsigned command = version_command & 0x0fU;
   if (command > 1) return "version 2 header with an unknown command";
   if (kV2HeaderBytes + length > kProxyV2BytesMax) return "version 2 header over its bound";
-  if (command == 0) return nullptr;  // LOCAL: whatever follows is skipped
+  if (command == 0) return nullptr;  // LOCAL: the family means nothing
   if (family >> 4U > 3 || (family & 0x0fU) > 2) return "version 2 header with an unknown family";
   if ((family & 0x0fU) == 2) return "version 2 header of a datagram";
-  const std::size_t needed[] = {0, kV4AddressesBytes, kV6AddressesBytes, kUnixAddressesBytes};
-  if (length < needed[family >> 4U]) return "version 2 header too short for its addresses";
+  if (length < address_bytes(family)) return "version 2 header too short for its addresses";
   return nullptr;
+}
+
+/// A whole header that check_v2_header() found good.
+[[nodiscard]] ProxyParse read_v2(std::string_view bytes) {
+  ProxyParse parse = verdict(ProxyVerdict::kHeader);
+  parse.bytes = bytes.size();
+  const auto family = static_cast<std::uint8_t>(bytes[13]);
+  parse.header.local = (static_cast<std::uint8_t>(bytes[12]) & 0x0fU) == 0;
+  if (parse.header.local && family != 0) return parse;
+  const TlvParse fields = parse_proxy_tlvs(bytes, kV2HeaderBytes + address_bytes(family));
+  if (fields.verdict != TlvVerdict::kOk) {
+    parse = malformed(fields.problem);
+    if (fields.verdict == TlvVerdict::kWrongChecksum) parse.verdict = ProxyVerdict::kWrongChecksum;
+    return parse;
+  }
+  if (parse.header.local) return parse;
+  parse.header.tlvs = fields.tlvs;
+  // Only a stream over IPv4 or IPv6 tells an address.
+  const bool is_stream = (family & 0x0fU) == 1;
+  const unsigned address_family = family >> 4U;
+  if (is_stream && (address_family == 1 || address_family == 2)) {
+    read_v2_addresses(bytes.substr(kV2HeaderBytes), address_family == 2, parse.header);
+  }
+  return parse;
 }
 
 [[nodiscard]] ProxyParse parse_v2(std::string_view bytes) {
   if (bytes.size() < kV2HeaderBytes) return verdict(ProxyVerdict::kMore);
-  const auto version_command = static_cast<std::uint8_t>(bytes[12]);
-  const auto family = static_cast<std::uint8_t>(bytes[13]);
   const std::size_t length = read_u16(bytes.substr(14));
-  const char* problem = check_v2_header(version_command, family, length);
+  const char* problem = check_v2_header(static_cast<std::uint8_t>(bytes[12]),
+                                        static_cast<std::uint8_t>(bytes[13]), length);
   if (problem != nullptr) return malformed(problem);
   if (bytes.size() < kV2HeaderBytes + length) return verdict(ProxyVerdict::kMore);
-  ProxyParse parse = verdict(ProxyVerdict::kHeader);
-  parse.bytes = kV2HeaderBytes + length;
-  parse.header.local = (version_command & 0x0fU) == 0;
-  // Only a stream over IPv4 or IPv6 tells us something.
-  const bool is_stream = (family & 0x0fU) == 1;
-  const unsigned address_family = family >> 4U;
-  if (!parse.header.local && is_stream && (address_family == 1 || address_family == 2)) {
-    read_v2_addresses(bytes.substr(kV2HeaderBytes), address_family == 2, parse.header);
-  }
-  return parse;
+  return read_v2(bytes.substr(0, kV2HeaderBytes + length));
 }
 
 [[nodiscard]] bool may_begin_with(std::string_view bytes, std::string_view signature) {

@@ -8,6 +8,7 @@
 #include <string_view>
 
 #include "common/ip.h"
+#include "gateway/proxy_tlv.h"
 
 namespace sluice::gateway {
 
@@ -22,7 +23,8 @@ enum class ProxyVerdict {
   kMore,    ///< so far this may be a header: go on reading
   kAbsent,  ///< not a PROXY header
   kHeader,
-  kMalformed,  ///< begins as one and breaks its rules, or is over the bound
+  kMalformed,      ///< begins as one and breaks its rules, or is over the bound
+  kWrongChecksum,  ///< a whole one whose CRC-32C says that these are not the bytes that were sent
 };
 
 struct ProxyHeader {
@@ -34,16 +36,21 @@ struct ProxyHeader {
   IpAddress destination;
   std::uint16_t source_port = 0;
   std::uint16_t destination_port = 0;
+  /// What else was told, in version 2. Empty with LOCAL, where there is no client that it could be
+  /// about.
+  ProxyTlvs tlvs;
 };
 
 struct ProxyParse {
   ProxyVerdict verdict = ProxyVerdict::kMore;
   std::size_t bytes = 0;  ///< of the header, with kHeader
   ProxyHeader header;
-  const char* problem = "";  ///< with kMalformed
+  const char* problem = "";  ///< with kMalformed and kWrongChecksum
 };
 
-/// `bytes` is the connection's beginning as far as received. Additional fields are skipped unread.
+/// `bytes` is the connection's beginning as far as received; `header.tlvs` are views into it. The
+/// block of a LOCAL header that names a family is skipped unread, as the specification has it; one
+/// without (HAProxy's) is checked.
 [[nodiscard]] ProxyParse parse_proxy_header(std::string_view bytes);
 
 }  // namespace sluice::gateway

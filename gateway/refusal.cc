@@ -44,10 +44,14 @@ std::string_view to_string(RefusalReason reason) {
       return "proxy_missing";
     case RefusalReason::kProxyMalformed:
       return "proxy_malformed";
+    case RefusalReason::kProxyChecksum:
+      return "proxy_checksum";
     case RefusalReason::kProxyUntrusted:
       return "proxy_untrusted";
     case RefusalReason::kProxyUnexpected:
       return "proxy_unexpected";
+    case RefusalReason::kForwardedMalformed:
+      return "forwarded_malformed";
   }
   CHECK(false);
 }

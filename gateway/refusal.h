@@ -33,10 +33,12 @@ enum class RefusalReason : std::uint8_t {
   kAcceptRate,        ///< 503: --accept-rate
   kProxyMissing,      ///< closed: --proxy-protocol required, and no PROXY header came
   kProxyMalformed,    ///< closed
+  kProxyChecksum,     ///< closed: the CRC-32C of a PROXY header is wrong
   kProxyUntrusted,    ///< closed: PROXY header from, or required of, a peer outside --trusted-proxy
   kProxyUnexpected,   ///< closed: PROXY header with --proxy-protocol off
+  kForwardedMalformed,  ///< 400: --forwarded-header of a trusted proxy can't be read
 };
-inline constexpr std::size_t kRefusalReasons = 21;
+inline constexpr std::size_t kRefusalReasons = 23;
 
 /// Label values: "process_full", "address_full", …
 [[nodiscard]] std::string_view to_string(RefusalReason reason);

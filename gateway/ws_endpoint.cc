@@ -126,9 +126,10 @@ Result<void> WsEndpoint::start() {
   return {};
 }
 
-void WsEndpoint::adopt(UniqueFd fd, const UpgradeRequest& request, const ClientAddress& address,
+void WsEndpoint::adopt(UniqueFd fd, const UpgradeRequest& request, ClientIdentity client,
                        std::string_view rest) {
-  ClientSession& session = add_session(fd.get(), address);
+  const ClientAddress address = client.address;
+  ClientSession& session = add_session(fd.get(), std::move(client));
   const ClientRef ref = session.ref;
   Pending pending{&session, &request, false};
   std::string first(rest);
@@ -145,11 +146,12 @@ void WsEndpoint::adopt(UniqueFd fd, const UpgradeRequest& request, const ClientA
   if (ClientSession* left = sessions_.find(ref)) remove_session(*left);
 }
 
-ClientSession& WsEndpoint::add_session(int fd, const ClientAddress& address) {
+ClientSession& WsEndpoint::add_session(int fd, ClientIdentity client) {
   ClientSession& session = sessions_.add();
   session.fd = fd;
   session.state.id = {random_.next(), random_.next()};
-  session.state.address = address;
+  session.state.address = client.address;
+  session.state.facts = std::move(client.facts);
   session.state.connected_at = session.state.spoke_at = time_.now();
   const auto at = static_cast<std::size_t>(fd);
   if (at >= by_fd_.size()) by_fd_.resize(at + 1, nullptr);

@@ -14,7 +14,7 @@
 
 #include "common/random.h"
 #include "common/unique_fd.h"
-#include "gateway/client_address.h"
+#include "gateway/client_identity.h"
 #include "gateway/recv_hook.h"
 #include "gateway/sender.h"
 #include "gateway/session_input.h"
@@ -30,8 +30,8 @@ namespace sluice::gateway {
 class EndpointEvents {
  public:
   virtual ~EndpointEvents() = default;
-  /// The 101 is on its way. `session` has id, address and transport; protocol is the receiver's to
-  /// set.
+  /// The 101 is on its way. `session` has id, address, facts and transport; protocol is the
+  /// receiver's to set.
   virtual void opened(ClientSession& session, const UpgradeRequest& request) = 0;
   virtual void fragment(ClientSession& session, const Fragment& fragment) = 0;
   /// `payload` lives for the call.
@@ -59,7 +59,7 @@ class WsEndpoint final : public ReceiveFilter {
   [[nodiscard]] Result<void> start();
   /// Takes the socket over; `rest` is what was read behind the head. Ends in opened() or
   /// never_opened().
-  void adopt(UniqueFd fd, const UpgradeRequest& request, const ClientAddress& address,
+  void adopt(UniqueFd fd, const UpgradeRequest& request, ClientIdentity client,
              std::string_view rest);
 
   /// End of a wake-up: closes the clients whose stream has ended, once libwebsockets has passed on
@@ -86,7 +86,7 @@ class WsEndpoint final : public ReceiveFilter {
     bool opened = false;
   };
 
-  [[nodiscard]] ClientSession& add_session(int fd, const ClientAddress& address);
+  [[nodiscard]] ClientSession& add_session(int fd, ClientIdentity client);
   void remove_session(ClientSession& session);
   /// What libwebsockets may have of `bytes`.
   [[nodiscard]] std::size_t scan(ClientSession& session, std::span<std::uint8_t> bytes);

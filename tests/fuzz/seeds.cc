@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "tests/unit/gateway/proxy_samples.h"
 #include "tests/unit/proto/samples.h"
 
 namespace {
@@ -52,9 +53,25 @@ void add_proxy_headers(Seeds& seeds) {
         "PROXY UNKNOWN ff 1 2\r\n"s, signature + "\x20\0\0\0"s,
         signature + "\x21\x11\0\x0c\x01\x02\x03\x04\x05\x06\x07\x08\0\x50\x01\xbb"s,
         signature + "\x21\x11\0\x10\x01\x02\x03\x04\x05\x06\x07\x08\0\x50\x01\xbb\x20\0\x01x"s,
+        sluice::gateway::kHaproxyCheck, sluice::gateway::kHaproxyPlain,
+        sluice::gateway::kHaproxyAlice, sluice::gateway::kHaproxyMallory,
         signature + "\x21\x21\0\x24"s + std::string(36, '\1'),
         signature + "\x21\x31\0\xd8"s + std::string(216, '\0')}) {
     seeds.add("proxy_header", header);
+  }
+}
+
+void add_forwarded(Seeds& seeds) {
+  for (const std::string& lines :
+       {"garbage\n192.0.2.7"s, "10.0.0.1\n203.0.113.9, [2001:db8::1]:443\n10.0.0.1, 10.0.0.2"s,
+        "\n192.0.2.7:80,, 2001:db8:ffff::1 ,"s, "x\nunknown, 10.0.0.1"s}) {
+    seeds.add("forwarded", std::string(1, '\0').append(lines));
+  }
+  for (const std::string& lines :
+       {"for=\"\nfor=192.0.2.7;proto=https;by=10.0.0.1"s,
+        "x\nFor=\"[2001:db8::17]:4711\", for=10.0.0.1\nfor=\"10.0.0.2:_port\""s,
+        "x\nfor=_hidden;host=\"a, b\\\"\";, proto=http"s}) {
+    seeds.add("forwarded", std::string(1, '\1').append(lines));
   }
 }
 
@@ -173,6 +190,7 @@ int main(int argc, char** argv) {
   Seeds seeds{fs::path(argv[1])};
   add_link_frames(seeds);
   add_proxy_headers(seeds);
+  add_forwarded(seeds);
   add_http_heads(seeds);
   add_messages(seeds);
   add_pushes(seeds);

@@ -10,6 +10,7 @@ pure=(
   gateway/hub gateway/relay_link gateway/publish_hold gateway/outbox gateway/session_table gateway/session_input gateway/frame
   gateway/ws_scanner gateway/connection_limits gateway/readiness gateway/drain gateway/departures
   gateway/close_pace gateway/balancers gateway/agent_check gateway/load_weight gateway/client_session
+  gateway/client_identity gateway/client_address gateway/proxy_protocol gateway/proxy_tlv gateway/forwarded gateway/http_head
   gateway/protocols/plain gateway/protocols/demo gateway/protocols/client_protocol gateway/demo_pages
   relay/router relay/router_links relay/router_publish relay/router_ports relay/router_state relay/gateway_session
   relay/status relay/drain_marks relay/gateway_index relay/replay_ring relay/gap_collector relay/publish_hold relay/brokers/broker

@@ -102,5 +102,13 @@ TEST(Cidr, RefusesHostBits) {
   EXPECT_FALSE(Cidr::parse("10.64.0.0/9"));
 }
 
+TEST(Cidr, AnyOfSeveral) {
+  const std::vector<Cidr> networks = {net("10.0.0.0/8"), net("2001:db8::/32")};
+  EXPECT_TRUE(contains_any(networks, ip("10.1.2.3")));
+  EXPECT_TRUE(contains_any(networks, ip("2001:db8::1")));
+  EXPECT_FALSE(contains_any(networks, ip("192.0.2.1")));
+  EXPECT_FALSE(contains_any({}, ip("10.1.2.3")));
+}
+
 }  // namespace
 }  // namespace sluice

@@ -20,17 +20,19 @@ inline const std::string kProxyV1 = "PROXY TCP4 192.0.2.7 198.51.100.1 51234 80\
 inline const std::string kProxyLocal = std::string("\r\n\r\n\0\r\nQUIT\n\x20\0\0\0", 16);
 
 struct RecordingSink final : UpgradeSink {
-  void accept(UniqueFd fd, const UpgradeRequest& upgrade, const ClientAddress& address,
+  void accept(UniqueFd fd, const UpgradeRequest& upgrade, ClientIdentity who,
               std::string_view behind) override {
     fds.push_back(std::move(fd));
     request = upgrade;
-    client = address;
+    client = who.address;
+    facts = std::move(who.facts);
     rest = behind;
     if (then) then();
   }
   std::vector<UniqueFd> fds;
   UpgradeRequest request;
   ClientAddress client;
+  std::unique_ptr<const ClientFacts> facts;
   std::string rest;
   std::function<void()> then;
 };

@@ -5,23 +5,13 @@
 
 #include <string>
 
+#include "tests/unit/gateway/proxy_samples.h"
+
 namespace sluice::gateway {
 namespace {
 
 using namespace std::string_literals;
 
-const std::string kSignature = "\r\n\r\n\0\r\nQUIT\n"s;
-
-std::string v2(int version_command, int family, const std::string& body) {
-  std::string out = kSignature;
-  out.push_back(static_cast<char>(version_command));
-  out.push_back(static_cast<char>(family));
-  out.push_back(static_cast<char>(body.size() >> 8U));
-  out.push_back(static_cast<char>(body.size() & 0xffU));
-  return out + body;
-}
-
-const std::string kV4Body = "\xc0\x00\x02\x07\xc6\x33\x64\x01\xc8\x22\x00\x50"s;
 const std::string kV6Body =
     "\x20\x01\x0d\xb8\0\0\0\0\0\0\0\0\0\0\0\x01"
     "\x20\x01\x0d\xb8\0\0\0\0\0\0\0\0\0\0\0\x02\xc8\x22\x01\xbb"s;
@@ -93,48 +83,46 @@ TEST(ProxyProtocol, Version1Malformed) {
 }
 
 TEST(ProxyProtocol, Version2) {
-  const std::string header = v2(0x21, 0x11, kV4Body);
+  const std::string header = v2_header(0x21, 0x11, kV4Body);
   ASSERT_EQ(header.size(), 28U);
   expect_v4(at_every_split(header));
-  const ProxyHeader v6 = at_every_split(v2(0x21, 0x21, kV6Body));
+  const ProxyHeader v6 = at_every_split(v2_header(0x21, 0x21, kV6Body));
   EXPECT_EQ(v6.source, ip("2001:db8::1"));
   EXPECT_EQ(v6.destination, ip("2001:db8::2"));
   EXPECT_EQ(v6.source_port, 51234);
   EXPECT_EQ(v6.destination_port, 443);
 }
 
-TEST(ProxyProtocol, Version2SkipsAdditionalFields) {
-  expect_v4(at_every_split(v2(0x21, 0x11, kV4Body + "\x01\x00\x02h2"s + "\x20\0\x05\0\0\0\0\0"s)));
+TEST(ProxyProtocol, Version2WithAdditionalFields) {
   expect_v4(
-      parse_proxy_header(v2(0x21, 0x11, kV4Body + std::string(kProxyV2BytesMax - 28, 'x'))).header);
+      at_every_split(v2_header(0x21, 0x11, kV4Body + "\x01\x00\x02h2"s + "\x20\0\x05\0\0\0\0\0"s)));
+  const std::string padding = tlv(0x04, std::string(kProxyV2BytesMax - 28 - 3, 'x'));
+  expect_v4(parse_proxy_header(v2_header(0x21, 0x11, kV4Body + padding)).header);
 }
 
 TEST(ProxyProtocol, Version2WithoutAddresses) {
-  const ProxyHeader local = at_every_split(v2(0x20, 0x00, ""));
+  const ProxyHeader local = at_every_split(v2_header(0x20, 0x00, ""));
   EXPECT_TRUE(local.local);
   EXPECT_FALSE(local.has_addresses);
-  EXPECT_TRUE(at_every_split(v2(0x20, 0x11, kV4Body)).local);
-  EXPECT_FALSE(at_every_split(v2(0x20, 0x11, kV4Body)).has_addresses);
-  EXPECT_TRUE(at_every_split(v2(0x20, 0x00,
-                                "\x03\0\x04"
-                                "abcd"
-                                "\x20\0\x05\0\0\0\0\0"s))
-                  .local);
-  EXPECT_FALSE(at_every_split(v2(0x21, 0x00, "")).has_addresses);
-  EXPECT_FALSE(at_every_split(v2(0x21, 0x31, std::string(216, 'x'))).has_addresses);
+  EXPECT_TRUE(at_every_split(v2_header(0x20, 0x11, kV4Body)).local);
+  EXPECT_FALSE(at_every_split(v2_header(0x20, 0x11, kV4Body)).has_addresses);
+  EXPECT_TRUE(at_every_split(kHaproxyCheck).local);
+  EXPECT_TRUE(at_every_split(kHaproxyUnix).local);
+  EXPECT_FALSE(at_every_split(v2_header(0x21, 0x00, "")).has_addresses);
+  EXPECT_FALSE(at_every_split(v2_header(0x21, 0x31, std::string(216, 'x'))).has_addresses);
 }
 
 TEST(ProxyProtocol, Version2Malformed) {
   const std::string cases[] = {
-      v2(0x11, 0x11, kV4Body),                                  // version
-      v2(0x22, 0x11, kV4Body),                                  // command
-      v2(0x21, 0x41, kV4Body),                                  // family
-      v2(0x21, 0x13, kV4Body),                                  // transport
-      v2(0x21, 0x12, kV4Body),                                  // datagram
-      v2(0x21, 0x11, kV4Body.substr(1)),                        // too short
-      v2(0x21, 0x21, kV6Body.substr(1)),                        //
-      v2(0x21, 0x31, std::string(215, 'x')),                    //
-      v2(0x21, 0x11, std::string(kProxyV2BytesMax - 15, 'x')),  // over the bound
+      v2_header(0x11, 0x11, kV4Body),                                  // version
+      v2_header(0x22, 0x11, kV4Body),                                  // command
+      v2_header(0x21, 0x41, kV4Body),                                  // family
+      v2_header(0x21, 0x13, kV4Body),                                  // transport
+      v2_header(0x21, 0x12, kV4Body),                                  // datagram
+      v2_header(0x21, 0x11, kV4Body.substr(1)),                        // too short
+      v2_header(0x21, 0x21, kV6Body.substr(1)),                        //
+      v2_header(0x21, 0x31, std::string(215, 'x')),                    //
+      v2_header(0x21, 0x11, std::string(kProxyV2BytesMax - 15, 'x')),  // over the bound
   };
   for (const std::string& bytes : cases) {
     EXPECT_EQ(parse_proxy_header(bytes).verdict, ProxyVerdict::kMalformed);
