@@ -42,9 +42,11 @@ int dispatch(int argc, char** argv) {
   if (command == "status") return run(argc - 1, argv + 1, run_status, true);
   if (command == "tail") return run(argc - 1, argv + 1, run_tail, true);
   if (command == "publish") return run(argc - 1, argv + 1, run_publish, false);
+  if (command == "haproxy-lint") return run(argc - 1, argv + 1, run_haproxy_lint, false);
   if (command == "version") return run_version_command(argc - 1, argv + 1);
   complain("'" + std::string(command) +
-           "' is no command: status, tail, publish or version, flags behind it (see --help)");
+           "' is no command: status, tail, publish, haproxy-lint or version, flags behind it (see "
+           "--help)");
   return kUsage;
 }
 
