@@ -148,7 +148,7 @@ class LineReader {
   void put_words(std::string_view value) {
     for (const char c : value) {
       if (is_blank(c)) {
-        end_word();
+        if (!word_.empty()) end_word();
       } else {
         put(std::string_view(&c, 1));
       }

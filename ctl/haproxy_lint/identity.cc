@@ -20,7 +20,7 @@ bool sets_forwarded(const Settings& settings) {
 }
 
 /// Some frontend that leads here sets it.
-bool forwarded_in_front(const Setup& setup, const Proxy& back) {
+bool forwarded_in_front(const HaproxySetup& setup, const Proxy& back) {
   return std::any_of(setup.proxies.begin(), setup.proxies.end(), [&](const Proxy& proxy) {
     return proxy.front() && sets_forwarded(proxy.settings) &&
            (proxy.settings.has({"default_backend", back.name}) ||

@@ -29,7 +29,7 @@ std::optional<std::uint64_t> servers_room(const Proxy& proxy) {
 }
 
 /// Of all backends that a frontend leads to.
-std::optional<std::uint64_t> room_behind(const Setup& setup, const Proxy& front) {
+std::optional<std::uint64_t> room_behind(const HaproxySetup& setup, const Proxy& front) {
   if (front.back()) return servers_room(front);
   std::uint64_t sum = 0;
   for (const Proxy& proxy : setup.proxies) {

@@ -61,7 +61,7 @@ void judge(const Rule& rule, const Subject& subject, std::vector<Finding>& findi
   }
 }
 
-void explain_skipped(const Setup& setup, const LintOptions& options, LintResult& result) {
+void explain_skipped(const HaproxySetup& setup, const LintOptions& options, LintResult& result) {
   if (result.judged == 0)
     result.skipped.emplace_back("no frontend or backend here looks as if it carried WebSockets");
   const HaproxyLine* stop = setup.global.last({"hard-stop-after"});
@@ -87,7 +87,7 @@ std::string names_of(const std::vector<const Server*>& servers) {
 
 LintResult lint(const HaproxyConfig& config, const LintOptions& options,
                 const std::vector<std::string>& only) {
-  const Setup setup = build_setup(config, only);
+  const HaproxySetup setup = build_setup(config, only);
   LintResult result;
   result.judged = static_cast<std::size_t>(std::count_if(
       setup.proxies.begin(), setup.proxies.end(), [](const Proxy& proxy) { return proxy.judged; }));

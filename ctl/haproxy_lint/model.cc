@@ -23,7 +23,7 @@ class SetupBuilder {
  public:
   explicit SetupBuilder(const HaproxyConfig& config) : config_(config) {}
 
-  Setup build() {
+  HaproxySetup build() {
     Lines global;
     bool first = true;
     for (const HaproxySection& section : config_.sections) {
@@ -90,7 +90,7 @@ class SetupBuilder {
   }
 
   const HaproxyConfig& config_;
-  Setup setup_;
+  HaproxySetup setup_;
   const HaproxySection* latest_ = nullptr;
   std::map<std::string, const HaproxySection*> named_;
 };
@@ -129,8 +129,8 @@ std::vector<std::string> condition_words(const Proxy& proxy, const HaproxyLine& 
   return out;
 }
 
-Setup build_setup(const HaproxyConfig& config, const std::vector<std::string>& only) {
-  Setup setup = SetupBuilder(config).build();
+HaproxySetup build_setup(const HaproxyConfig& config, const std::vector<std::string>& only) {
+  HaproxySetup setup = SetupBuilder(config).build();
   choose_judged(setup, only);
   return setup;
 }

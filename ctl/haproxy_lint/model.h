@@ -34,7 +34,7 @@ struct Proxy {
   [[nodiscard]] bool many_servers() const;
 };
 
-struct Setup {
+struct HaproxySetup {
   Settings global;              ///< of all `global` sections
   std::size_t global_line = 1;  ///< of the first; 1 where there is none
   std::vector<Proxy> proxies;   ///< in the file's order
@@ -46,6 +46,7 @@ struct Setup {
 
 /// `only`: names of backends or listen sections; none: see haproxy/README.md, Lint, for how the
 /// proxies are chosen.
-[[nodiscard]] Setup build_setup(const HaproxyConfig& config, const std::vector<std::string>& only);
+[[nodiscard]] HaproxySetup build_setup(const HaproxyConfig& config,
+                                       const std::vector<std::string>& only);
 
 }  // namespace sluice::ctl

@@ -7,7 +7,7 @@
 namespace sluice::ctl {
 namespace {
 
-bool any_judged_front(const Setup& setup) {
+bool any_judged_front(const HaproxySetup& setup) {
   return std::any_of(setup.proxies.begin(), setup.proxies.end(),
                      [](const Proxy& proxy) { return proxy.judged && proxy.front(); });
 }
@@ -23,10 +23,12 @@ bool needs_resolving(const Server& server) {
   return server.kind == Server::Kind::kName && server.host != "localhost";
 }
 
-/// The start does not wait for the name.
+/// HAProxy starts without the name's address: by init-addr, or, where there are resolvers and no
+/// init-addr, with a warning.
 bool starts_without_address(const Server& server) {
   const ServerParameter* init = server.find("init-addr");
-  return init != nullptr && init->value.find("none") != std::string::npos;
+  if (init == nullptr) return server.has("resolvers");
+  return init->value.find("none") != std::string::npos;
 }
 
 }  // namespace

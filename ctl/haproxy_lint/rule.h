@@ -29,7 +29,7 @@ struct LintOptions {
 
 /// What a rule looks at.
 struct Subject {
-  const Setup& setup;
+  const HaproxySetup& setup;
   const Proxy* proxy;  ///< null for rules of the whole
   const LintOptions& options;
 };

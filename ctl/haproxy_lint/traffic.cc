@@ -106,7 +106,7 @@ Routes routes_of(const Proxy& proxy) {
 
 class Chooser {
  public:
-  Chooser(Setup& setup, const std::vector<std::string>& only)
+  Chooser(HaproxySetup& setup, const std::vector<std::string>& only)
       : setup_(setup), only_(only.begin(), only.end()) {
     for (Proxy& proxy : setup.proxies) {
       if (!proxy.front() || proxy.back() || is_something_else(proxy)) continue;
@@ -144,7 +144,7 @@ class Chooser {
     });
   }
 
-  Setup& setup_;
+  HaproxySetup& setup_;
   Names only_;
   Names reached_;
   Names carrying_;
@@ -153,7 +153,7 @@ class Chooser {
 
 }  // namespace
 
-void choose_judged(Setup& setup, const std::vector<std::string>& only) {
+void choose_judged(HaproxySetup& setup, const std::vector<std::string>& only) {
   Chooser(setup, only).choose();
 }
 

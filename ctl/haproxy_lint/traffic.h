@@ -16,6 +16,6 @@
 namespace sluice::ctl {
 
 /// Sets `judged`. With `only`: those backends and listen sections, and what leads to them.
-void choose_judged(Setup& setup, const std::vector<std::string>& only);
+void choose_judged(HaproxySetup& setup, const std::vector<std::string>& only);
 
 }  // namespace sluice::ctl
