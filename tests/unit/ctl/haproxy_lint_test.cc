@@ -136,6 +136,13 @@ TEST(HaproxyLint, EveryRuleHasAFileWithItsFault) {
   EXPECT_GE(files_in("faults").size(), 24U);
 }
 
+TEST(HaproxyLint, EveryRuleIsInTheDocumentation) {
+  const std::string page = read(fs::path(SLUICE_SOURCE_DIR) / "haproxy/README.md");
+  const std::string table = page.substr(page.find("| rule |"));
+  for (const std::string& rule : rule_ids())
+    EXPECT_NE(table.find("`" + rule + "`"), std::string::npos) << rule;
+}
+
 TEST(HaproxyLint, TheShippedFilesAreClean) {
   for (const char* name : {"haproxy/haproxy.cfg", "compose/haproxy/haproxy.cfg"}) {
     const std::string text = read(fs::path(SLUICE_SOURCE_DIR) / name);
