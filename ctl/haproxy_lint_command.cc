@@ -93,12 +93,16 @@ ExitCode run_haproxy_lint(const LintCommandOptions& options, Console& console) {
     }
     lint_options.gateway = std::move(*answers);
   }
-  LintResult result = lint(*config, lint_options, options.backends);
-  ask_haproxy(options, *config, result);
+  auto result = lint(*config, lint_options, options.backends);
+  if (!result) {
+    complain("can't read " + options.file + ": " + result.error().message);
+    return ExitCode::kUnreadable;
+  }
+  ask_haproxy(options, *config, *result);
   const std::string report =
-      options.json ? lint_json(result) : lint_text(options.file, result, console.colours());
+      options.json ? lint_json(*result) : lint_text(options.file, *result, console.colours());
   if (!console.write(report)) return console.exit_code();
-  return result.findings.empty() ? ExitCode::kOk : ExitCode::kFindings;
+  return result->findings.empty() ? ExitCode::kOk : ExitCode::kFindings;
 }
 
 }  // namespace sluice::ctl

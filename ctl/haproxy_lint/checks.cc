@@ -31,6 +31,12 @@ bool checks_traffic_port(const Server& server) {
   return port == nullptr || port->value == server.port || server.kind == Server::Kind::kUnix;
 }
 
+/// The check's own rules say where it goes.
+bool connects_by_rule(const Proxy& proxy) {
+  return proxy.settings.has({"http-check", "connect"}) ||
+         proxy.settings.has({"tcp-check", "connect"});
+}
+
 /// What an httpchk asks for, when it says so.
 bool asks_readyz(const Proxy& proxy) {
   for (const HaproxyLine* line : proxy.settings.lines()) {
@@ -78,6 +84,7 @@ Verdict no_check(const Subject& subject) {
 }
 
 Verdict check_traffic_port(const Subject& subject) {
+  if (connects_by_rule(*subject.proxy)) return std::nullopt;
   const bool readyz = asks_readyz(*subject.proxy);
   const auto bad = servers_where(*subject.proxy, [&](const Server& server) {
     const bool unix_port = server.kind == Server::Kind::kUnix && server.has("port");
@@ -97,6 +104,7 @@ Verdict check_traffic_port(const Subject& subject) {
 }
 
 Verdict check_unix_port(const Subject& subject) {
+  if (connects_by_rule(*subject.proxy)) return std::nullopt;
   const auto bad = servers_where(*subject.proxy, [](const Server& server) {
     return server.kind == Server::Kind::kUnix && checked(server) && server.has("port") &&
            !server.has("addr");

@@ -1,32 +1,11 @@
 // Rules about the client's address and the PROXY protocol.
 #include <algorithm>
-#include <cctype>
 
 #include "ctl/haproxy_lint/rule.h"
+#include "ctl/haproxy_lint/traffic.h"
 
 namespace sluice::ctl {
 namespace {
-
-bool sets_forwarded(const Settings& settings) {
-  if (settings.option("forwardfor") != nullptr || settings.option("forwarded") != nullptr)
-    return true;
-  return std::any_of(settings.lines().begin(), settings.lines().end(), [](const HaproxyLine* line) {
-    if (line->words.size() < 3 || line->words[0] != "http-request") return false;
-    std::string header = line->words[2];
-    for (char& c : header) c = static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
-    return (line->words[1] == "set-header" || line->words[1] == "add-header") &&
-           (header == "x-forwarded-for" || header == "forwarded");
-  });
-}
-
-/// Some frontend that leads here sets it.
-bool forwarded_in_front(const HaproxySetup& setup, const Proxy& back) {
-  return std::any_of(setup.proxies.begin(), setup.proxies.end(), [&](const Proxy& proxy) {
-    return proxy.front() && sets_forwarded(proxy.settings) &&
-           (proxy.settings.has({"default_backend", back.name}) ||
-            proxy.settings.has({"use_backend", back.name}));
-  });
-}
 
 /// The server is the gateway that was asked.
 bool is_at(const Server& server, const std::string& address) {
@@ -49,7 +28,7 @@ std::vector<const Server*> asked_servers(const Subject& subject, const std::stri
 
 Verdict client_address(const Subject& subject) {
   const Proxy& proxy = *subject.proxy;
-  if (sets_forwarded(proxy.settings) || forwarded_in_front(subject.setup, proxy))
+  if (sets_forwarded(proxy.settings) || subject.setup.fronts.forwarding_to.contains(proxy.name))
     return std::nullopt;
   const auto bad =
       servers_where(proxy, [](const Server& server) { return server.send_proxy() == nullptr; });

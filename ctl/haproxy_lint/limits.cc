@@ -45,7 +45,8 @@ std::optional<std::uint64_t> room_behind(const HaproxySetup& setup, const Proxy&
 
 // ---- limits per address
 
-constexpr std::array<std::string_view, 4> kRefusals = {"deny", "return", "reject", "tarpit"};
+constexpr std::array<std::string_view, 5> kRefusals = {"deny", "return", "reject", "tarpit",
+                                                       "silent-drop"};
 constexpr std::array<std::string_view, 6> kCounters = {
     "conn_cur", "conn_rate", "sess_rate", "http_req_rate", "conn_cnt", "http_req_cnt"};
 

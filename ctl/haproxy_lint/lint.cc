@@ -61,6 +61,17 @@ void judge(const Rule& rule, const Subject& subject, std::vector<Finding>& findi
   }
 }
 
+/// The same rule on the same line; of what HAProxy says, the same words.
+bool known(const std::vector<Finding>& sorted, const Finding& finding) {
+  for (auto other = sorted.rbegin(); other != sorted.rend() && other->line == finding.line;
+       ++other) {
+    const bool words_count = finding.rule == "haproxy" || finding.rule == "syntax";
+    if (other->rule == finding.rule && (!words_count || other->message == finding.message))
+      return true;
+  }
+  return false;
+}
+
 void explain_skipped(const HaproxySetup& setup, const LintOptions& options, LintResult& result) {
   if (result.judged == 0)
     result.skipped.emplace_back("no frontend or backend here looks as if it carried WebSockets");
@@ -85,9 +96,11 @@ std::string names_of(const std::vector<const Server*>& servers) {
   return text;
 }
 
-LintResult lint(const HaproxyConfig& config, const LintOptions& options,
-                const std::vector<std::string>& only) {
-  const HaproxySetup setup = build_setup(config, only);
+Result<LintResult> lint(const HaproxyConfig& config, const LintOptions& options,
+                        const std::vector<std::string>& only) {
+  const auto built = build_setup(config, only);
+  if (!built) return tl::make_unexpected(built.error());
+  const HaproxySetup& setup = *built;
   LintResult result;
   result.judged = static_cast<std::size_t>(std::count_if(
       setup.proxies.begin(), setup.proxies.end(), [](const Proxy& proxy) { return proxy.judged; }));
@@ -112,10 +125,7 @@ void sort_findings(std::vector<Finding>& findings) {
   // A line of defaults is judged once for each proxy that inherits it.
   std::vector<Finding> kept;
   for (Finding& finding : findings) {
-    const bool known = std::any_of(kept.rbegin(), kept.rend(), [&](const Finding& other) {
-      return other.line == finding.line && other.rule == finding.rule;
-    });
-    if (!known) kept.push_back(std::move(finding));
+    if (!known(kept, finding)) kept.push_back(std::move(finding));
   }
   findings = std::move(kept);
 }

@@ -24,8 +24,9 @@ struct LintResult {
 };
 
 /// `only`: names of backends; none: all that may carry WebSockets (ctl/haproxy_lint/traffic.h).
-[[nodiscard]] LintResult lint(const HaproxyConfig& config, const LintOptions& options,
-                              const std::vector<std::string>& only);
+/// Fails when the file is over a bound.
+[[nodiscard]] Result<LintResult> lint(const HaproxyConfig& config, const LintOptions& options,
+                                      const std::vector<std::string>& only);
 
 /// In the order of lines, findings of one line in the order in which they came; none twice.
 void sort_findings(std::vector<Finding>& findings);

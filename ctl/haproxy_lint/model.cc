@@ -23,10 +23,11 @@ class SetupBuilder {
  public:
   explicit SetupBuilder(const HaproxyConfig& config) : config_(config) {}
 
-  HaproxySetup build() {
+  Result<HaproxySetup> build() {
     Lines global;
     bool first = true;
     for (const HaproxySection& section : config_.sections) {
+      if (too_large_ != nullptr) return fail(ErrorCode::kTooLarge, too_large_);
       if (section.kind == "global") {
         if (first) setup_.global_line = section.line;
         first = false;
@@ -40,6 +41,7 @@ class SetupBuilder {
         add_proxy(section);
       }
     }
+    if (too_large_ != nullptr) return fail(ErrorCode::kTooLarge, too_large_);
     setup_.global = Settings(std::move(global));
     return std::move(setup_);
   }
@@ -71,8 +73,21 @@ class SetupBuilder {
     proxy.name = section.name;
     proxy.line = section.line;
     proxy.own = pointers(section);
+    if (setup_.proxies.size() == kProxiesMax) {
+      too_large_ = "it has more than 2,000 frontends and backends";
+      return;
+    }
     Lines lines = inherited(section.from.empty() ? latest_ : find(section.from));
     lines.insert(lines.end(), proxy.own.begin(), proxy.own.end());
+    lines_ += lines.size();
+    if (lines_ > kInheritedLinesMax) {
+      too_large_ = "with what its proxies inherit it has more than 500,000 lines";
+      return;
+    }
+    for (const HaproxyLine* line : lines) {
+      if (begins_with(*line, {"acl"}) && line->words.size() > 2)
+        proxy.acls.emplace(line->words[1], line);
+    }
     read_servers(proxy, lines);
     proxy.settings = Settings(std::move(lines));
     setup_.proxies.push_back(std::move(proxy));
@@ -91,6 +106,8 @@ class SetupBuilder {
 
   const HaproxyConfig& config_;
   HaproxySetup setup_;
+  const char* too_large_ = nullptr;
+  std::size_t lines_ = 0;
   const HaproxySection* latest_ = nullptr;
   std::map<std::string, const HaproxySection*> named_;
 };
@@ -120,18 +137,24 @@ std::vector<std::string> condition_words(const Proxy& proxy, const HaproxyLine& 
   std::vector<std::string> out;
   for (auto word = begin; word != line.words.end(); ++word) {
     out.push_back(*word);
-    const std::string name = word->starts_with('!') ? word->substr(1) : *word;
-    for (const HaproxyLine* acl : proxy.settings.lines()) {
-      if (!begins_with(*acl, {"acl", name})) continue;
-      out.insert(out.end(), acl->words.begin() + 2, acl->words.end());
+    const auto [first, last] = proxy.acls.equal_range(
+        word->starts_with('!') ? std::string_view(*word).substr(1) : std::string_view(*word));
+    for (auto acl = first; acl != last; ++acl) {
+      const std::vector<std::string>& words = acl->second->words;
+      out.insert(out.end(), words.begin() + 2, words.end());
+      if (out.size() > kConditionWordsMax) return out;
     }
   }
   return out;
 }
 
-HaproxySetup build_setup(const HaproxyConfig& config, const std::vector<std::string>& only) {
-  HaproxySetup setup = SetupBuilder(config).build();
-  choose_judged(setup, only);
+Result<HaproxySetup> build_setup(const HaproxyConfig& config,
+                                 const std::vector<std::string>& only) {
+  auto setup = SetupBuilder(config).build();
+  if (setup) {
+    choose_judged(*setup, only);
+    setup->fronts = judged_fronts(*setup);
+  }
   return setup;
 }
 

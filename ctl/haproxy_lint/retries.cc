@@ -20,12 +20,14 @@ std::string lower(std::string text) {
 
 Verdict redispatch(const Subject& subject) {
   const Proxy& proxy = *subject.proxy;
-  if (!proxy.many_servers() || proxy.settings.option("redispatch") != nullptr) return std::nullopt;
-  return Complaint{
-      proxy.line,
-      "no option redispatch: every try goes to the same gateway: while one is away its "
-      "share of the clients gets 503 after 3 s (with it: another one within 2 ms)",
-      "option redispatch 1"};
+  const HaproxyLine* option = proxy.settings.option("redispatch");
+  const bool off = option != nullptr && option->words.size() > 2 && option->words[2] == "0";
+  if (!proxy.many_servers() || (option != nullptr && !off)) return std::nullopt;
+  return Complaint{off ? option->number : proxy.line,
+                   std::string(off ? "option redispatch 0" : "no option redispatch") +
+                       ": every try goes to the same gateway: while one is away its "
+                       "share of the clients gets 503 after 3 s (with it: another one within 2 ms)",
+                   "option redispatch 1"};
 }
 
 Verdict retry_on(const Subject& subject) {

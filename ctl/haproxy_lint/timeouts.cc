@@ -23,14 +23,9 @@ constexpr Duration kRetryPause = seconds(1);
 
 /// What ends an idle session where there is no `timeout tunnel`.
 std::optional<Duration> idle_end(const Subject& subject) {
-  std::optional<Duration> shortest;
-  const auto take = [&](const std::optional<Settings::Time>& time) {
-    if (time) shortest = shortest ? std::min(*shortest, time->value) : time->value;
-  };
-  take(subject.proxy->settings.timeout("server"));
-  for (const Proxy& proxy : subject.setup.proxies) {
-    if (proxy.judged && proxy.front()) take(proxy.settings.timeout("client"));
-  }
+  std::optional<Duration> shortest = subject.setup.fronts.client_timeout;
+  if (const auto server = subject.proxy->settings.timeout("server"))
+    shortest = shortest ? std::min(*shortest, server->value) : server->value;
   return shortest;
 }
 
@@ -49,6 +44,9 @@ std::string tunnel_fix(const Subject& subject) {
 Verdict timeout_tunnel(const Subject& subject) {
   const auto tunnel = subject.proxy->settings.timeout("tunnel");
   if (tunnel && tunnel->value > subject.options.ping_interval) return std::nullopt;
+  const Settings& settings = subject.proxy->settings;
+  if (subject.setup.fronts.sets_tunnel || settings.has({"http-request", "set-timeout", "tunnel"}))
+    return std::nullopt;
   if (tunnel) {
     return Complaint{tunnel->line->number,
                      "timeout tunnel " + format_duration(tunnel->value) + " is not longer than " +

@@ -109,8 +109,8 @@ class Chooser {
   Chooser(HaproxySetup& setup, const std::vector<std::string>& only)
       : setup_(setup), only_(only.begin(), only.end()) {
     for (Proxy& proxy : setup.proxies) {
-      if (!proxy.front() || proxy.back() || is_something_else(proxy)) continue;
-      Routes routes = routes_of(proxy);
+      if (!proxy.front() || is_something_else(proxy)) continue;
+      const Routes routes = routes_of(proxy);
       anywhere_ = anywhere_ || routes.anywhere;
       reached_.insert(routes.all.begin(), routes.all.end());
       const Names& carrying = routes.upgrades.empty() ? routes.all : routes.upgrades;
@@ -153,8 +153,34 @@ class Chooser {
 
 }  // namespace
 
+bool sets_forwarded(const Settings& settings) {
+  if (settings.option("forwardfor") != nullptr || settings.option("forwarded") != nullptr)
+    return true;
+  return std::any_of(settings.lines().begin(), settings.lines().end(), [](const HaproxyLine* line) {
+    if (line->words.size() < 3 || line->words[0] != "http-request") return false;
+    const std::string header = lower(line->words[2]);
+    return (line->words[1] == "set-header" || line->words[1] == "add-header") &&
+           (header == "x-forwarded-for" || header == "forwarded");
+  });
+}
+
 void choose_judged(HaproxySetup& setup, const std::vector<std::string>& only) {
   Chooser(setup, only).choose();
+}
+
+Fronts judged_fronts(const HaproxySetup& setup) {
+  Fronts fronts;
+  for (const Proxy& proxy : setup.proxies) {
+    if (!proxy.judged || !proxy.front()) continue;
+    if (const auto client = proxy.settings.timeout("client")) {
+      fronts.client_timeout =
+          fronts.client_timeout ? std::min(*fronts.client_timeout, client->value) : client->value;
+    }
+    if (sets_forwarded(proxy.settings)) fronts.forwarding_to.merge(routes_of(proxy).all);
+    fronts.sets_tunnel =
+        fronts.sets_tunnel || proxy.settings.has({"http-request", "set-timeout", "tunnel"});
+  }
+  return fronts;
 }
 
 }  // namespace sluice::ctl

@@ -18,4 +18,10 @@ namespace sluice::ctl {
 /// Sets `judged`. With `only`: those backends and listen sections, and what leads to them.
 void choose_judged(HaproxySetup& setup, const std::vector<std::string>& only);
 
+/// Sends the client's address on in a header.
+[[nodiscard]] bool sets_forwarded(const Settings& settings);
+
+/// What the judged frontends say.
+[[nodiscard]] Fronts judged_fronts(const HaproxySetup& setup);
+
 }  // namespace sluice::ctl

@@ -83,7 +83,9 @@ LintResult lint_text_of(const std::string& text, const LintOptions& options = {}
                         const std::vector<std::string>& only = {}) {
   const auto config = parse_haproxy_config(text, nothing_set);
   EXPECT_TRUE(config) << config.error().message;
-  return lint(*config, options, only);
+  auto result = lint(*config, options, only);
+  EXPECT_TRUE(result);
+  return std::move(*result);
 }
 
 Expected found_in(const LintResult& result) {
@@ -240,6 +242,31 @@ TEST(HaproxyLint, ALineOfDefaultsIsToldOnceForAllThatInheritIt) {
   EXPECT_EQ(std::count_if(result.findings.begin(), result.findings.end(),
                           [](const auto& f) { return f.rule == "timeout-tunnel"; }),
             1);
+}
+
+TEST(HaproxyLint, ATimeSetByARuleCounts) {
+  std::string text = kArticle;
+  text.insert(text.find("  use_backend"), "  http-request set-timeout tunnel 1h\n");
+  for (const Finding& finding : lint_text_of(text).findings)
+    EXPECT_NE(finding.rule, "timeout-tunnel");
+}
+
+TEST(HaproxyLint, BoundsAreKept) {
+  const auto bounded = [](const std::string& text) {
+    const auto config = parse_haproxy_config(text, nothing_set);
+    EXPECT_TRUE(config);
+    return lint(*config, {}, {}).has_value();
+  };
+  const auto many = [](const char* line, std::size_t count) {
+    std::string text;
+    for (std::size_t i = 0; i < count; ++i) text += line;
+    return text;
+  };
+  EXPECT_TRUE(bounded(many("backend b\n", kProxiesMax)));
+  EXPECT_FALSE(bounded(many("backend b\n", kProxiesMax + 1)));
+  const std::string defaults = "defaults\n" + many("acl a b c\n", 20'000);
+  EXPECT_TRUE(bounded(defaults + many("backend b\n", 25)));
+  EXPECT_FALSE(bounded(defaults + many("backend b\n", 26)));
 }
 
 TEST(HaproxyLint, OnlyTheServerThatWasAskedIsComparedWithTheGateway) {

@@ -18,7 +18,9 @@ class Model : public ::testing::Test {
     auto config = parse_haproxy_config(text, [](auto) { return std::optional<std::string>(); });
     EXPECT_TRUE(config);
     config_ = std::move(*config);
-    setup_ = build_setup(config_, only);
+    auto setup = build_setup(config_, only);
+    EXPECT_TRUE(setup);
+    setup_ = std::move(*setup);
     return setup_;
   }
   const Proxy& proxy(std::string_view name) {
@@ -152,6 +154,13 @@ TEST_F(Model, AConditionKnowsItsAcls) {
   EXPECT_EQ(condition_words(f, *f.own[2]),
             (std::vector<std::string>{"if", "!slow", "src_conn_rate", "gt", "5", "src", "-f", "x",
                                       "or", "{", "path", "/", "}"}));
+}
+
+TEST_F(Model, AConditionIsBounded) {
+  std::string text = "frontend f\n http-request deny if a\n";
+  for (int i = 0; i < 10'000; ++i) text += " acl a path /\n";
+  build(text);
+  EXPECT_LE(condition_words(proxy("f"), *proxy("f").own[0]).size(), kConditionWordsMax + 2);
 }
 
 TEST_F(Model, WhoCarriesWebSockets) {
