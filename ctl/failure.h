@@ -17,6 +17,9 @@ enum class ExitCode {
   kLinkRefused = 5,   ///< too old or too new for each other, too many tools, no relay at all
   kRefused = 6,       ///< publish, tail: the relay says no, and why
   kUnknownFate = 7,   ///< publish: sent, and nobody knows what became of it
+
+  kFindings = 1,    ///< haproxy-lint: there is something to mend
+  kUnreadable = 2,  ///< haproxy-lint: the file can't be read, or the gateway not be asked
 };
 
 struct Failure {

@@ -20,6 +20,13 @@ Result<std::string> parse_relay(const std::string& text) {
   return address->path;
 }
 
+Result<Address> parse_gateway(const std::string& text) {
+  auto address = parse_address(text);
+  if (address && address->kind == Address::Kind::kFd)
+    return fail(ErrorCode::kInvalid, "'" + text + "': a gateway is at ADDR:PORT or unix:PATH");
+  return address;
+}
+
 void add_common(Flags& flags, CommonOptions& options) {
   flags.add_as("relay",
                {"Common", "ADDR", "unix:/run/sluice/relay.sock", "The relay's socket, unix:PATH"},
@@ -133,6 +140,52 @@ std::optional<int> read_undrain_options(int argc, char** argv, DrainOptions& opt
   return flags.parse(argc, argv);
 }
 
+std::optional<int> read_options(int argc, char** argv, LintCommandOptions& options) {
+  Flags flags(
+      "sluice haproxy-lint",
+      "Reads an HAProxy configuration and explains what will hurt WebSockets. Exit codes: 0 "
+      "nothing found,\n1 findings, 2 FILE can't be read.",
+      kPrefix, false);
+  flags.add_positional(
+      "FILE", "The configuration, such as /etc/haproxy/haproxy.cfg",
+      [&options](const std::string& text) -> Result<void> {
+        options.file = text;
+        return {};
+      },
+      true);
+  flags.add_as(
+      "gateway",
+      {"Lint", "ADDR", "",
+       "A running gateway's --listen, ADDR:PORT or unix:PATH: tries whether it takes a PROXY "
+       "header"},
+      options.gateway, parse_gateway);
+  flags.add_as("ping-interval", {"Lint", "TIME", "25s", "The gateways' --ping-interval"},
+               options.ping_interval,
+               duration_between(std::chrono::milliseconds(100), std::chrono::hours(1)));
+  flags.add_as("max-connection-age",
+               {"Lint", "TIME", "", "The gateways' --max-connection-age; 0s: they have none"},
+               options.max_connection_age,
+               duration_between(Duration::zero(), std::chrono::hours(24 * 365)));
+  flags.add_list("backend",
+                 {"Lint", "NAME", "",
+                  "A backend or listen section that the gateways are in; else all that may be"},
+                 [&options](const std::string& text) -> Result<void> {
+                   options.backends.push_back(text);
+                   return {};
+                 });
+  flags.add(
+      "haproxy",
+      {"Lint", "PROGRAM", "",
+       "The haproxy whose -c is asked too (it loads what FILE names); none: don't; else searched"},
+      [&options](const std::string& text) -> Result<void> {
+        options.haproxy = text;
+        return {};
+      });
+  flags.add_switch("json", {"Lint", "", "", "An array of {line, rule, message, fix}"},
+                   options.json);
+  return flags.parse(argc, argv);
+}
+
 std::optional<int> read_version_options(int argc, char** argv, CommonOptions& options) {
   Flags flags("sluice version", "Shows the versions of this tool and of the relay that runs.",
               kPrefix, false);
@@ -150,14 +203,16 @@ Commands:
   publish CHANNEL [TEXT]     Publishes one message: TEXT, or standard input
   drain GATEWAY              Sends a gateway's clients to the others, keeps new ones away
   undrain GATEWAY            Takes that back
+  haproxy-lint FILE          What in an HAProxy configuration will hurt WebSockets
   version                    Versions of this tool and of the relay
 
 Options:
   -h,--help                  Show this help; after a command, that of the command
   --version                  Show the version of this tool
 
-All commands take --relay unix:PATH [unix:/run/sluice/relay.sock] and --json. Flags can also come
-from the environment: SLUICE_RELAY, SLUICE_JSON and so on. NO_COLOR switches colours off.
+All commands but haproxy-lint take --relay unix:PATH [unix:/run/sluice/relay.sock], and all --json.
+Flags can also come from the environment: SLUICE_RELAY, SLUICE_JSON and so on. NO_COLOR switches
+colours off.
 
 Exit codes:
   0  done
@@ -168,6 +223,7 @@ Exit codes:
   5  the relay refuses the tool: one is too old for the other, or too many tools are connected
   6  refused: not published, the channel can't be watched, no such gateway
   7  nobody knows whether it was published: the answer was lost
+Those of haproxy-lint: 0 nothing found, 1 findings, 2 FILE can't be read (or wrong usage).
 )";
 }
 

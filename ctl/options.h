@@ -4,7 +4,9 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <vector>
 
+#include "common/address.h"
 #include "common/clock.h"
 #include "ctl/failure.h"
 
@@ -44,6 +46,16 @@ struct PublishOptions {
   Duration wait = std::chrono::seconds(5);
 };
 
+struct LintCommandOptions {
+  std::string file;
+  std::optional<Address> gateway;
+  Duration ping_interval = std::chrono::seconds(25);
+  std::optional<Duration> max_connection_age;  ///< 0: the gateways have none; none: nobody has said
+  std::vector<std::string> backends;           ///< none: all that may carry WebSockets
+  std::string haproxy;                         ///< program; empty: search; "none": not asked
+  bool json = false;
+};
+
 // Each fills `options`, or says with which code to exit: help was printed (0), or one line about
 // what is wrong (2). argv[0] is the command's name.
 [[nodiscard]] std::optional<int> read_options(int argc, char** argv, StatusOptions& options);
@@ -51,6 +63,7 @@ struct PublishOptions {
 [[nodiscard]] std::optional<int> read_options(int argc, char** argv, PublishOptions& options);
 [[nodiscard]] std::optional<int> read_options(int argc, char** argv, DrainOptions& options);
 [[nodiscard]] std::optional<int> read_undrain_options(int argc, char** argv, DrainOptions& options);
+[[nodiscard]] std::optional<int> read_options(int argc, char** argv, LintCommandOptions& options);
 [[nodiscard]] std::optional<int> read_version_options(int argc, char** argv,
                                                       CommonOptions& options);
 

@@ -16,6 +16,10 @@ pure=(
   relay/status relay/drain_marks relay/gateway_index relay/replay_ring relay/gap_collector relay/publish_hold relay/brokers/broker
   relay/brokers/redis_push_reader relay/admin_request relay/refusal_log
   ctl/text ctl/table ctl/status_view ctl/tail_event ctl/tail_channel
+  ctl/haproxy_words ctl/haproxy_condition ctl/haproxy_config
+  ctl/haproxy_lint/settings ctl/haproxy_lint/server ctl/haproxy_lint/model ctl/haproxy_lint/traffic ctl/haproxy_lint/rule ctl/haproxy_lint/timeouts
+  ctl/haproxy_lint/checks ctl/haproxy_lint/retries ctl/haproxy_lint/balance ctl/haproxy_lint/limits ctl/haproxy_lint/operations
+  ctl/haproxy_lint/identity ctl/haproxy_lint/lint ctl/haproxy_lint/haproxy_output ctl/haproxy_lint/report
 )
 io_headers='^(libwebsockets\.h|ev\.h|ev\+\+\.h|event\.h|event2/|hiredis/|hiredis\.h|sys/socket\.h|sys/epoll\.h)'
 
