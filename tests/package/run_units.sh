@@ -29,11 +29,13 @@ setting() {
 declare -A pid_of=()
 # start UNIT: as systemd would, but for the sandbox.
 start() {
-  local unit=$1 file user group directory limit hard line environment=() command
+  local unit=$1 file user group directory state limit hard line environment=() command
   user=$(setting "$unit" User)
   group=$(setting "$unit" Group)
   directory=$root/run/$(setting "$unit" RuntimeDirectory)
   chroot "$root" install -d -o "$user" -g "$group" -m "$(setting "$unit" RuntimeDirectoryMode)" "${directory#"$root"}"
+  state=$(setting "$unit" StateDirectory)
+  [[ -z $state ]] || chroot "$root" install -d -o "$user" -g "$group" -m "$(setting "$unit" StateDirectoryMode)" "/var/lib/$state"
   while read -r line; do environment+=("$line"); done < <(setting "$unit" Environment)
   while read -r file; do
     if [[ ! -e $root${file#-} ]]; then
@@ -132,5 +134,6 @@ done
 stop sluice-gateway@1111.service
 stop sluice-gateway@2222.service
 stop sluice-relay.service
+[[ -f $root/var/lib/sluice/drain-marks.json ]] || die 'the relay has kept nothing in /var/lib/sluice'
 [[ -d $root/run/sluice ]] || die '/run/sluice went with a daemon'
 say 'drained and ended with 0'
