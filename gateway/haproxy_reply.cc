@@ -81,7 +81,7 @@ std::string printable(std::string_view line) {
   std::string text(line.substr(0, kWordsBytesMax));
   std::replace_if(
       text.begin(), text.end(), [](char c) { return c < ' ' || c > '~'; }, '?');
-  if (line.size() > kWordsBytesMax) text += " …";
+  if (line.size() > kWordsBytesMax) text += " ...";
   return text;
 }
 
@@ -106,7 +106,7 @@ std::string_view pick_line(std::string_view reply, bool last) {
 
 bool is_server_table(std::string_view reply) {
   const std::string_view version = take_line(reply);
-  return is_number(version) && reply.starts_with("# ");
+  return is_number(version) && (reply.empty() || reply.starts_with('#'));
 }
 
 Result<std::optional<HaproxyServer>> find_server(std::string_view reply, std::string_view name) {

@@ -33,7 +33,7 @@ inline constexpr unsigned kAdminDrain = 0x08;
 /// srv_check_state
 inline constexpr unsigned kCheckEnabled = 0x04;
 
-/// False: these are HAProxy's words, not its table.
+/// False: these are HAProxy's words, not its table or the beginning of one.
 [[nodiscard]] bool is_server_table(std::string_view reply);
 /// The server of that name in a table of one backend. Columns are found by their names, so that
 /// more of them do no harm. A table that is cut short, or lacks what we need, is a fault.

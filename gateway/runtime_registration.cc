@@ -141,6 +141,11 @@ void RuntimeRegistration::answered(std::string_view reply, TimePoint now, Servin
   CHECK(in_flight_);
   in_flight_ = false;
   if (std::exchange(outdated_, false)) return;
+  // Every answer ends with a line's end.
+  if (!reply.ends_with('\n')) {
+    ++stats_.failures;
+    return unanswered("its answer is cut short", now);
+  }
   switch (step_) {
     case Step::kLook:
       return looked(reply, now, state);

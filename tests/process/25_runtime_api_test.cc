@@ -95,12 +95,13 @@ TEST_F(RuntimeApi, TwoMoreJoinSurviveReloadsAndLeave) {
     for (const auto& gateway : gateways_) marks.push_back(gateway->process().mark());
     front.reload();
     WsSwarm newcomers;
-    connect(newcomers, front, 8);
+    newcomers.connect(front.endpoint(), 8, "/channel/new");
     for (std::size_t i = 0; i < gateways_.size(); ++i) wait_registered(*gateways_[i], marks[i]);
     for (const char* id : {"1111", "2222", "3333", "4444"}) EXPECT_TRUE(front.has(id)) << id;
-    swarm.run_for(200ms);
+    const std::uint64_t heard = swarm.received();
+    swarm.publish(0);
+    ASSERT_TRUE(swarm.run_until(10s, [&] { return swarm.received() == heard + 40; }));
     EXPECT_EQ(swarm.open_count(), 40U);
-    for (std::size_t i = 0; i < newcomers.size(); ++i) newcomers.drop(i);
   }
   // All there again, and clients reach all.
   const std::size_t last = connect(swarm, front, 40);
@@ -437,17 +438,21 @@ TEST_F(RuntimeApi, SomebodyElsesServerIsLeftAlone) {
   EXPECT_EQ(front.stat("1111", "status"), "no check");
 }
 
-/// A client that takes no notice of its end keeps a session in HAProxy.
+/// A client that takes no notice of its end keeps a session in HAProxy when the drain's time is up.
 TEST_F(RuntimeApi, SessionsLeftOverDontKeepTheServer) {
   OwnHaproxy& front = haproxy();
   front.start();
-  Gateway& one = gateway("1111", at(front));
+  Args args = at(front);
+  args.insert(args.end(), {"--drain-timeout", "1s"});
+  Gateway& one = gateway("1111", args);
   wait_registered(one);
-  WsClient deaf = WsClient::connect(front.endpoint());
+  const WsClient deaf = WsClient::connect(front.endpoint());
   one.process().signal(SIGTERM);
-  EXPECT_EQ(one.process().wait_exit(20s).code, 0);
+  EXPECT_EQ(one.process().wait_exit().code, 0);
   one.process().wait_line("removed gateways/1111");
   EXPECT_FALSE(front.has("1111"));
+  // HAProxy's word for a session shut down by command.
+  front.process().wait_line(" gateways/1111 .* 101 .* K");
 }
 
 TEST_F(RuntimeApi, HungHaproxyHoldsUpNobody) {
