@@ -4,12 +4,12 @@
 //   idle ──start──▶ look ──▶ (add, enable, drive, …) ──▶ rest ──▶ look …        ──leave──▶ look ──▶
 //   retire, delete … ──▶ gone
 //
-// Everything follows from a look at HAProxy's table (`show servers state BACKEND`), taken every
+// Everything follows from a look at HAProxy's table (`show servers state BACKEND`), taken twice a
 // second and before anything is done: HAProxy may have been reloaded, and forgets then what was
 // added by command. A server of our name is
 //   absent               → added, when the gateway may get clients;
-//   made by us or a predecessor (the id that we gave it says so) → taken over, or made anew where
-//                          it is not as we would make it;
+//   made by us or a predecessor (the id that we gave it says so)
+//                        → taken over, or made anew where it is not as we would make it;
 //   in the configuration → left as it is; only its health is driven: up, stopping, down. That can't
 //                          undo an operator's maint or drain.
 // What an operator has set on a server of ours is kept through reloads of HAProxy and restarts of
