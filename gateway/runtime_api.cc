@@ -76,9 +76,9 @@ void RuntimeApi::pump(Balancer& balancer) {
   if (balancer.socket.busy() || balancer.registration.gone()) return;
   const TimePoint now = time_.now();
   if (const auto command = balancer.registration.next_command(now, state_())) {
-    balancer.socket.run(*command, kHaproxyReplyWait, [this, &balancer](Result<std::string> reply) {
-      answered(balancer, reply);
-    });
+    balancer.socket.run(
+        *command, kHaproxyReplyWait,
+        [this, &balancer](const Result<std::string>& reply) { answered(balancer, reply); });
     return;
   }
   if (!balancer.registration.gone())

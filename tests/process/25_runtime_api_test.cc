@@ -2,6 +2,7 @@
 #include <gtest/gtest.h>
 #include <signal.h>
 
+#include <algorithm>
 #include <map>
 #include <memory>
 
@@ -88,6 +89,7 @@ TEST_F(RuntimeApi, TwoMoreJoinSurviveReloadsAndLeave) {
   auto tags = by_tag(swarm, later);
   EXPECT_GE(tags["3333"], 8U);
   EXPECT_GE(tags["4444"], 8U);
+  ASSERT_TRUE(swarm.run_until(10s, [&] { return swarm.received() == 20 + 40; }));
   // Every reload forgets all four. Nobody's session ends, and who comes right after it waits for
   // the first gateway to be back instead of being turned away.
   for (int round = 0; round < 3; ++round) {
