@@ -9,8 +9,8 @@ fuzz_work=build/fuzz-work
 # The parsers and the pure cores that the targets are there for.
 fuzz_covered=(common/address.cc common/flags.cc common/flag_values.cc common/ip.cc common/units.cc common/utf8.cc proto/decoder.cc
   ctl/haproxy_condition.cc ctl/haproxy_config.cc ctl/haproxy_words.cc
-  gateway/config.cc gateway/forwarded.cc gateway/http_head.cc gateway/hub.cc gateway/proxy_protocol.cc gateway/proxy_tlv.cc gateway/relay_link.cc gateway/session_input.cc
-  gateway/upgrade_request.cc gateway/ws_scanner.cc relay/config.cc relay/brokers/redis_push_reader.cc relay/brokers/redis_url.cc
+  gateway/config.cc gateway/forwarded.cc gateway/haproxy_reply.cc gateway/http_head.cc gateway/hub.cc gateway/proxy_protocol.cc gateway/proxy_tlv.cc gateway/relay_link.cc
+  gateway/runtime_registration.cc gateway/session_input.cc gateway/upgrade_request.cc gateway/ws_scanner.cc relay/config.cc relay/brokers/redis_push_reader.cc relay/brokers/redis_url.cc
   relay/gateway_index.cc relay/gateway_session.cc relay/replay_ring.cc relay/router.cc relay/router_links.cc relay/router_publish.cc)
 
 fuzz_targets() {

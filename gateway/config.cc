@@ -5,6 +5,7 @@
 
 #include "common/flags.h"
 #include "common/utf8.h"
+#include "gateway/haproxy_server.h"
 #include "gateway/http_head.h"
 #include "gateway/limits.h"
 #include "gateway/upgrade_request.h"
@@ -88,6 +89,29 @@ Result<Address> parse_relay(const std::string& text) {
   if (address && address->kind != Address::Kind::kUnix)
     return fail(ErrorCode::kInvalid, "'" + text + "' is not a Unix socket: unix:PATH");
   return address;
+}
+
+Result<Address> parse_haproxy_socket(const std::string& text) {
+  auto address = parse_address(text);
+  if (!address) return address;
+  const bool dialled = address->kind == Address::Kind::kUnix ||
+                       (address->kind == Address::Kind::kTcp && address->port != 0 &&
+                        IpAddress::parse(address->host));
+  if (!dialled) {
+    return fail(ErrorCode::kInvalid,
+                "'" + text + "' is nothing to connect to: unix:PATH or ADDR:PORT");
+  }
+  return address;
+}
+
+Result<std::optional<Address>> parse_advertised(const std::string& text) {
+  auto address = parse_address(text);
+  if (!address) return tl::make_unexpected(address.error());
+  if (address->kind != Address::Kind::kTcp || address->port == 0 ||
+      !IpAddress::parse(address->host)) {
+    return fail(ErrorCode::kInvalid, "'" + text + "' is nothing to connect to: ADDR:PORT");
+  }
+  return std::optional<Address>(*address);
 }
 
 void add_connection_flags(Flags& flags, GatewayConfig& c, AddressLimits& per_ip) {
@@ -245,6 +269,45 @@ void add_operation_flags(Flags& flags, GatewayConfig& c) {
                parse_log_format);
 }
 
+void add_haproxy_flags(Flags& flags, GatewayConfig& c) {
+  const std::string group = "Registration at HAProxy";
+  flags.add_list_as("haproxy-socket",
+                    {group, "ADDR", "",
+                     "HAProxy's stats socket (level admin), unix:PATH or ADDR:PORT: register there "
+                     "as a server; may be given again"},
+                    c.haproxy_sockets, parse_haproxy_socket);
+  flags.add_as("haproxy-server",
+               {group, "BACKEND/NAME", "", "As what; the NAME may be left out: then it is --id"},
+               c.haproxy_server, parse_backend_server);
+  flags.add_as("haproxy-advertise",
+               {group, "ADDR:PORT", "the first --listen", "Where HAProxy reaches this gateway"},
+               c.haproxy_advertise, parse_advertised);
+  flags.add_as("haproxy-options",
+               {group, "WORDS", "",
+                "Server options added to those that the flags imply, such as \"weight 50\""},
+               c.haproxy_options, parse_server_options);
+}
+
+/// What no single flag can know. Empty: nothing is wrong.
+std::string contradiction(const GatewayConfig& c) {
+  const bool any_tcp = std::any_of(c.listen.begin(), c.listen.end(),
+                                   [](const Address& a) { return a.kind != Address::Kind::kUnix; });
+  const bool believes_proxies =
+      c.proxy_mode != ProxyMode::kOff || c.forwarded_header != ForwardedHeader::kOff;
+  if (believes_proxies && c.trusted_proxies.empty() && any_tcp) {
+    return std::string(c.proxy_mode != ProxyMode::kOff ? "--proxy-protocol"
+                                                       : "--forwarded-header") +
+           " needs --trusted-proxy: name the balancer's network, e.g. 127.0.0.0/8";
+  }
+  if (c.haproxy_sockets.size() > kHaproxySocketsMax)
+    return "--haproxy-socket: at most " + std::to_string(kHaproxySocketsMax) + " of them";
+  if (!c.haproxy_sockets.empty() && c.haproxy_server.backend.empty())
+    return "--haproxy-socket needs --haproxy-server BACKEND: which backend is to have this gateway";
+  if (c.haproxy_sockets.empty() && !c.haproxy_server.backend.empty())
+    return "--haproxy-server needs --haproxy-socket ADDR: HAProxy's stats socket";
+  return "";
+}
+
 }  // namespace
 
 ConfigOutcome parse_config(int argc, char** argv) {
@@ -261,24 +324,14 @@ ConfigOutcome parse_config(int argc, char** argv) {
   add_connection_flags(flags, config, per_ip);
   add_message_flags(flags, config, message_burst);
   add_balancer_flags(flags, config);
+  add_haproxy_flags(flags, config);
   add_operation_flags(flags, config);
   if (const auto code = flags.parse(argc, argv)) return {std::nullopt, *code};
   per_ip.apply_to(config);
   config.client_message_rate.burst = static_cast<double>(message_burst);
-  const bool believes_proxies =
-      config.proxy_mode != ProxyMode::kOff || config.forwarded_header != ForwardedHeader::kOff;
-  if (believes_proxies && config.trusted_proxies.empty()) {
-    const bool any_tcp =
-        std::any_of(config.listen.begin(), config.listen.end(),
-                    [](const Address& a) { return a.kind != Address::Kind::kUnix; });
-    if (any_tcp) {
-      std::fprintf(
-          stderr,
-          "sluice-gateway: %s needs --trusted-proxy: name the balancer's network, e.g. "
-          "127.0.0.0/8\n",
-          config.proxy_mode != ProxyMode::kOff ? "--proxy-protocol" : "--forwarded-header");
-      return {std::nullopt, 2};
-    }
+  if (const std::string wrong = contradiction(config); !wrong.empty()) {
+    std::fprintf(stderr, "sluice-gateway: %s\n", wrong.c_str());
+    return {std::nullopt, 2};
   }
   return {std::move(config), 0};
 }

@@ -19,6 +19,12 @@
 
 namespace sluice::gateway {
 
+/// A server of HAProxy's configuration, as its commands name it.
+struct BackendServer {
+  std::string backend;
+  std::string name;  ///< empty: the gateway's id
+};
+
 struct GatewayConfig {
   std::string id;
   std::vector<Address> listen;
@@ -60,6 +66,10 @@ struct GatewayConfig {
   LogFormat log_format = LogFormat::kText;
   unsigned socket_mode = 0660;
   bool demo = false;
+  std::vector<Address> haproxy_sockets;
+  BackendServer haproxy_server;
+  std::optional<Address> haproxy_advertise;
+  std::string haproxy_options;  ///< words for `add server`
 };
 
 /// Either a configuration, or the exit code: --help and --version (0), a fault (not 0, one line on

@@ -61,6 +61,8 @@ class Drain {
   [[nodiscard]] DrainPhase phase() const { return phase_; }
   /// The balancers are not waited for longer than this.
   [[nodiscard]] Duration announcement_max() const;
+  /// Of the whole drain's time; may be below zero.
+  [[nodiscard]] Duration left(TimePoint now) const { return began_ + options_.timeout - now; }
 
  private:
   [[nodiscard]] bool announced_enough(TimePoint now, DrainSeen seen) const;

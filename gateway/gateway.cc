@@ -110,6 +110,7 @@ Result<void> Gateway::start() {
   if (auto opened = open_admin_listener(); !opened) return opened;
   if (auto opened = open_agent_listener(); !opened) return opened;
   if (auto opened = open_client_listeners(); !opened) return opened;
+  if (auto planned = plan_registration(); !planned) return planned;
   // A start that fails says one line, what is wrong; so the rest is said only now.
   for (const std::string& line : std::exchange(said_at_start_, {})) log_info("{}", line);
   log_info("up to {} connections", config_.connections_max);
@@ -148,6 +149,7 @@ Result<void> Gateway::open_client_listeners() {
   for (const Address& address : config_.listen) {
     auto fd = listen_on(address, {.unix_mode = config_.socket_mode});
     if (!fd) return fail(fd.error().code, "--listen: " + fd.error().message);
+    if (!bound_.clients) bound_.clients = bound_tcp(fd->get());
     said_at_start_.push_back("listening on " + listening_name(address, fd->get()));
     acceptor_->listen(std::move(*fd));
   }
@@ -163,8 +165,23 @@ Result<void> Gateway::open_admin_listener() {
   });
   auto fd = listen_on(*config_.admin_listen, {.unix_mode = config_.socket_mode});
   if (!fd) return fail(fd.error().code, "--admin-listen: " + fd.error().message);
+  bound_.admin = bound_tcp(fd->get());
   said_at_start_.push_back("admin on " + listening_name(*config_.admin_listen, fd->get()));
   admin_ = std::make_unique<AdminListener>(loop_, std::move(*fd), pages_, time_);
+  return {};
+}
+
+Result<void> Gateway::plan_registration() {
+  if (config_.haproxy_sockets.empty()) return {};
+  const auto plan = plan_server(config_, bound_);
+  if (!plan) return tl::make_unexpected(plan.error());
+  const auto state = [this] {
+    const ReadyState ready = ready_state();
+    return ServingState{.serving = Readiness::http_status(ready) == 200,
+                        .draining = ready == ReadyState::kDraining};
+  };
+  runtime_api_ =
+      std::make_unique<RuntimeApi>(loop_, config_.haproxy_sockets, *plan, state, time_, random_);
   return {};
 }
 
@@ -203,6 +220,7 @@ void Gateway::tick() {
   sender_.retry_starved();
   sample_load(now);
   drain_tick(now);
+  if (drained_) end_when_gone();
   say_unsaid_gaps(now);
   log_readiness();
   inform_relay();
@@ -226,7 +244,10 @@ void Gateway::log_readiness() {
   if (answer.state == logged_state_) return;
   const bool served = Readiness::http_status(std::exchange(logged_state_, answer.state)) == 200;
   if (!served && Readiness::http_status(answer.state) == 200) weight_.begin_ramp(time_.now());
-  if (Readiness::http_status(answer.state) == 200) manager_.ready();
+  if (Readiness::http_status(answer.state) == 200) {
+    manager_.ready();
+    if (runtime_api_) runtime_api_->start();
+  }
   manager_.status_changed();
   if (answer.state == ReadyState::kNotReady) {
     log_warn("{}", answer.text);

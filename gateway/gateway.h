@@ -28,6 +28,7 @@
 #include "gateway/protocols/plain.h"
 #include "gateway/readiness.h"
 #include "gateway/relay_connection.h"
+#include "gateway/runtime_api.h"
 #include "gateway/sender.h"
 #include "gateway/ws_endpoint.h"
 
@@ -86,12 +87,15 @@ class Gateway final : public EndpointEvents, public HubObserver, public UpgradeS
   [[nodiscard]] unsigned agent_weight() const;
   [[nodiscard]] std::size_t aged_waiting() const { return departures_.aged_waiting(); }
   [[nodiscard]] TimePoint now() const { return time_.now(); }
+  /// Null without --haproxy-socket.
+  [[nodiscard]] const RuntimeApi* runtime_api() const { return runtime_api_.get(); }
   [[nodiscard]] ReadyState ready_state() const { return readiness_.answer(time_.now()).state; }
 
  private:
   [[nodiscard]] Result<void> raise_descriptor_limit() const;
   [[nodiscard]] Result<void> open_client_listeners();
   [[nodiscard]] Result<void> open_admin_listener();
+  [[nodiscard]] Result<void> plan_registration();
   void watch_signals();
   void end_of_turn();
   void tick();
@@ -113,6 +117,7 @@ class Gateway final : public EndpointEvents, public HubObserver, public UpgradeS
   void count_leaving(TimePoint now);
   void enter_drain_phase(DrainPhase phase);
   void depart(ClientSession& session, DepartureCause cause);
+  void end_when_gone();
   /// False: the client sends too much and is being closed.
   [[nodiscard]] bool within_rate(ClientSession& session);
 
@@ -155,6 +160,9 @@ class Gateway final : public EndpointEvents, public HubObserver, public UpgradeS
   std::size_t drain_reported_ = 0;
   std::uint32_t leaving_ = 0;  ///< clients that the drain has still to tell to go
   TimePoint leaving_counted_at_{};
+  BoundAddresses bound_;
+  std::unique_ptr<RuntimeApi> runtime_api_;
+  bool drained_ = false;
   std::vector<std::string> said_at_start_;
 };
 

@@ -17,6 +17,7 @@ Result<void> Gateway::open_agent_listener() {
   auto fd = listen_on(*config_.agent_listen, {.unix_mode = config_.socket_mode});
   if (!fd) return fail(fd.error().code, "--agent-listen: " + fd.error().message);
   said_at_start_.push_back("agent check on " + listening_name(*config_.agent_listen, fd->get()));
+  bound_.agent = bound_tcp(fd->get());
   AgentListener::Speaker speaker;
   speaker.line = [this](const std::string& balancer) { return agent_line(balancer); };
   speaker.told = [this](const std::string& balancer) { agent_told(balancer); };
@@ -224,14 +225,21 @@ void Gateway::enter_drain_phase(DrainPhase phase) {
       balancers_.forget_untold();
       log_info("draining: {} clients left, {} publishes on their way", sessions_.size(),
                link_.publishes_pending());
+      if (runtime_api_) runtime_api_->leave(drain_->left(time_.now()));
       return;
     case DrainPhase::kDone:
       if (link_.publishes_pending() > 0)
         log_warn("{} publishes of unknown fate", link_.publishes_pending());
       log_info("drained");
-      loop_.stop();
+      drained_ = true;
+      end_when_gone();
       return;
   }
+}
+
+/// HAProxy is to have no server any more where nobody answers.
+void Gateway::end_when_gone() {
+  if (!runtime_api_ || runtime_api_->gone()) loop_.stop();
 }
 
 }  // namespace sluice::gateway

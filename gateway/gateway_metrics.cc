@@ -165,6 +165,30 @@ void add_relay(MetricsPage& page, const Gateway& g) {
                [&g] { return number(g.hub().stats().gaps_unknown); });
 }
 
+/// There without --haproxy-socket too, as zeros: a page has the same names always.
+void add_registration(MetricsPage& page, const Gateway& g) {
+  const auto stats = [&g] {
+    return g.runtime_api() == nullptr ? RegistrationStats{} : g.runtime_api()->stats();
+  };
+  page.gauge("sluice_gateway_haproxy_sockets", "HAProxies to register at: --haproxy-socket.", {},
+             [&g] { return number(g.config().haproxy_sockets.size()); });
+  page.gauge(
+      "sluice_gateway_haproxy_registered", "HAProxies that have this gateway's server.", {},
+      [&g] { return g.runtime_api() == nullptr ? 0.0 : number(g.runtime_api()->registered()); });
+  page.counter("sluice_gateway_haproxy_registrations_total", "Servers added to a HAProxy.", {},
+               [&stats] { return number(stats().registrations); });
+  page.counter("sluice_gateway_haproxy_commands_total", "Commands sent to HAProxies.", {},
+               [&stats] { return number(stats().commands); });
+  page.counter("sluice_gateway_haproxy_failures_total",
+               "Commands to HAProxies that got no whole answer.", {},
+               [&stats] { return number(stats().failures); });
+  for (std::size_t i = 0; i < kHaproxyRefusalNames.size(); ++i) {
+    page.counter(
+        "sluice_gateway_haproxy_refusals_total", "Commands that HAProxies refused, by reason.",
+        {{"reason", kHaproxyRefusalNames[i]}}, [&stats, i] { return number(stats().refusals[i]); });
+  }
+}
+
 }  // namespace
 
 std::string metrics_text(const Gateway& gateway) {
@@ -175,6 +199,7 @@ std::string metrics_text(const Gateway& gateway) {
   add_balancers(page, gateway);
   add_messages(page, gateway);
   add_relay(page, gateway);
+  add_registration(page, gateway);
   return page.text();
 }
 

@@ -85,6 +85,36 @@ inline constexpr Duration kInfoInterval = std::chrono::seconds(1);
 inline constexpr Duration kLinkRetryMin = std::chrono::milliseconds(20);
 inline constexpr Duration kLinkRetryMax = std::chrono::milliseconds(400);
 
+/// --haproxy-socket: how many, and what is held of one answer: some 8,000 servers of a backend.
+inline constexpr std::size_t kHaproxySocketsMax = 8;
+inline constexpr std::size_t kHaproxyReplyBytesMax = 1U << 20U;
+inline constexpr std::size_t kHaproxyOptionsBytesMax = 512;
+/// One command, from connecting to the end of its answer.
+inline constexpr Duration kHaproxyReplyWait = std::chrono::seconds(2);
+/// How often the table is looked at: a reload of HAProxy costs so long. Spread, or all gateways of
+/// a host would ask together.
+inline constexpr Duration kHaproxyLook = std::chrono::milliseconds(500);
+inline constexpr Duration kHaproxyLookSpread = std::chrono::milliseconds(100);
+/// HAProxy away: tried again between these.
+inline constexpr Duration kHaproxyRetryMin = std::chrono::milliseconds(100);
+inline constexpr Duration kHaproxyRetryMax = std::chrono::seconds(5);
+/// Away is said when it has failed so often in turn; a reload may cost one.
+inline constexpr unsigned kHaproxyFailuresSaid = 2;
+/// What it has refused is tried again after this; a name that a dead gateway may hold, sooner.
+inline constexpr Duration kHaproxyRefusedWait = std::chrono::seconds(30);
+inline constexpr Duration kHaproxyTakenWait = std::chrono::seconds(2);
+/// Looks in turn at which a drained server must not have been ours to drain, to be an operator's.
+inline constexpr unsigned kHaproxyDrainLooks = 5;
+/// At the end: how long the removal may hold up the process, how often it is tried, after what part
+/// of the time left-over sessions are shut down, and how long a HAProxy that is away is tried.
+inline constexpr Duration kHaproxyLeaveMax = std::chrono::seconds(5);
+inline constexpr Duration kHaproxyLeaveMin = std::chrono::seconds(1);
+inline constexpr Duration kHaproxyDeleteRetry = std::chrono::milliseconds(100);
+inline constexpr int kHaproxyKickPart = 2;
+inline constexpr Duration kHaproxyLeaveRetry = std::chrono::milliseconds(100);
+inline constexpr Duration kHaproxyLeaveAway = std::chrono::seconds(1);
+
+static_assert(kHaproxyLeaveAway <= kHaproxyLeaveMin && kHaproxyLeaveMin <= kHaproxyLeaveMax);
 static_assert(kLinkPingAfter * 2 < kLinkSilenceMax);
 static_assert(kMessageBytesMax <= proto::kPayloadBytesMax);
 

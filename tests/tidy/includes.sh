@@ -11,6 +11,7 @@ pure=(
   gateway/ws_scanner gateway/connection_limits gateway/readiness gateway/drain gateway/departures
   gateway/close_pace gateway/balancers gateway/agent_check gateway/load_weight gateway/client_session
   gateway/client_identity gateway/client_address gateway/proxy_protocol gateway/proxy_tlv gateway/forwarded gateway/http_head
+  gateway/haproxy_reply gateway/haproxy_server gateway/runtime_registration
   gateway/protocols/plain gateway/protocols/demo gateway/protocols/client_protocol gateway/demo_pages
   relay/router relay/router_links relay/router_publish relay/router_ports relay/router_state relay/gateway_session
   relay/status relay/drain_marks relay/gateway_index relay/replay_ring relay/gap_collector relay/publish_hold relay/brokers/broker
