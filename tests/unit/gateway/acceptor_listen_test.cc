@@ -56,6 +56,48 @@ TEST_F(AcceptorTest, HandshakesGoOnWhenListeningStops) {
   EXPECT_TRUE(turn_until([&] { return !sink_.fds.empty(); }));
 }
 
+TEST_F(AcceptorTest, WhatTheKernelHasAcceptedForUsIsNotReset) {
+  Loopback loopback;
+  acceptor().listen(std::move(loopback.fd));
+  std::vector<UniqueFd> clients;
+  for (int i = 0; i < 5; ++i) clients.push_back(loopback.dial());
+  acceptor().stop_listening();  // no turn of the loop came between
+  EXPECT_EQ(acceptor().stats().listener.accepted, 5U);
+  for (const UniqueFd& client : clients) say(client, kRequest);
+  EXPECT_TRUE(turn_until([&] { return sink_.fds.size() == 5; }));
+}
+
+TEST_F(AcceptorTest, RefusesUpgradesWhileAnOperatorWantsItSo) {
+  Loopback loopback;
+  acceptor().listen(std::move(loopback.fd));
+  const UniqueFd early = loopback.dial();
+  ASSERT_TRUE(turn_until([&] { return acceptor().pending() == 1; }));
+  acceptor().refuse_upgrades(true);
+  say(early, kRequest);  // its handshake was under way
+  EXPECT_TRUE(turn_until([&] { return acceptor().pending() == 0; }));
+  EXPECT_TRUE(refused(RefusalReason::kDraining));
+  acceptor().refuse_upgrades(false);
+  const UniqueFd later = loopback.dial();
+  say(later, kRequest);
+  EXPECT_TRUE(turn_until([&] { return sink_.fds.size() == 1; }));
+}
+
+TEST_F(AcceptorTest, BoundsHowManyComeInASecond) {
+  options_.accept_rate = {3, 3};
+  Loopback loopback;
+  acceptor().listen(std::move(loopback.fd));
+  std::vector<UniqueFd> clients;
+  for (int i = 0; i < 5; ++i) {
+    clients.push_back(loopback.dial());
+    say(clients.back(), kRequest);
+  }
+  ASSERT_TRUE(turn_until([&] {
+    return sink_.fds.size() + acceptor().stats().refused_for(RefusalReason::kAcceptRate) == 5;
+  }));
+  EXPECT_GE(sink_.fds.size(), 3U);
+  EXPECT_GE(acceptor().stats().refused_for(RefusalReason::kAcceptRate), 1U);
+}
+
 TEST_F(AcceptorTest, HalfOpenHandshakesEndByTime) {
   options_.limits.connections_max = 1000;
   options_.handshake_timeout = milliseconds(300);
