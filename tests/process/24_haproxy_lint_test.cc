@@ -56,12 +56,22 @@ std::size_t count(const Rules& found, const std::string& rule) {
 // ---- files
 
 TEST(HaproxyLint, TheShippedFilesAreCleanForHaproxyToo) {
-  for (const char* name : {"/haproxy/haproxy.cfg", "/compose/haproxy/haproxy.cfg"}) {
-    const Finished finished = lint(kSource + name, {"--max-connection-age", "30s"});
-    EXPECT_EQ(finished.status.code, kClean) << finished.output;
-    EXPECT_EQ(finished.output, kSource + name + ": no findings\n") << "nothing left unjudged";
-    EXPECT_EQ(rules(kSource + name), Rules());
+  std::size_t files = 0;
+  for (const char* directory : {"/haproxy", "/compose/haproxy"}) {
+    for (const auto& entry : fs::directory_iterator(kSource + directory)) {
+      const std::string file = entry.path();
+      if (entry.path().extension() != ".cfg") continue;
+      Args args = {"--max-connection-age", "30s"};
+      // HAProxy refuses a certificate that is not there: nothing that a fresh tree could have.
+      if (read_file(file).find(" ssl crt \"") != std::string::npos)
+        args.insert(args.end(), {"--haproxy", "none"});
+      const Finished finished = lint(file, args);
+      EXPECT_EQ(finished.status.code, kClean) << finished.output;
+      EXPECT_EQ(finished.output, file + ": no findings\n") << "nothing left unjudged";
+      ++files;
+    }
   }
+  EXPECT_GE(files, 2U);
 }
 
 TEST(HaproxyLint, VariablesComeFromTheEnvironmentAsForHaproxy) {
