@@ -50,14 +50,14 @@ std::optional<std::string> environment(std::string_view name) {
 
 /// What haproxy itself says, or why it could not be asked.
 void ask_haproxy(const LintCommandOptions& options, const HaproxyConfig& config,
-                 LintResult& result) {
+                 Interrupts& interrupts, LintResult& result) {
   if (options.haproxy == "none") return;
   const std::string program = options.haproxy.empty() ? find_haproxy() : options.haproxy;
   if (program.empty()) {
     result.skipped.emplace_back("haproxy -c: haproxy is not installed here");
     return;
   }
-  const auto run = run_haproxy_check(program, options.file);
+  const auto run = run_haproxy_check(program, options.file, interrupts);
   if (!run) {
     result.skipped.push_back("haproxy -c: " + program + ": " + run.error().message);
     return;
@@ -98,10 +98,16 @@ ExitCode run_haproxy_lint(const LintCommandOptions& options, Console& console) {
     complain("can't read " + options.file + ": " + result.error().message);
     return ExitCode::kUnreadable;
   }
-  ask_haproxy(options, *config, *result);
+  ask_haproxy(options, *config, console.interrupts(), *result);
   const std::string report =
       options.json ? lint_json(*result) : lint_text(options.file, *result, console.colours());
-  if (!console.write(report)) return console.exit_code();
+  const bool written = console.write(report);
+  if (console.interrupts().ended()) {
+    complain("interrupted: not all was judged");
+    return ExitCode::kUnreadable;
+  }
+  // A reader that has gone has heard enough; the code still says what was found.
+  if (!written && console.exit_code() != ExitCode::kOk) return console.exit_code();
   return result->findings.empty() ? ExitCode::kOk : ExitCode::kFindings;
 }
 

@@ -4,6 +4,7 @@
 #include <string>
 
 #include "common/result.h"
+#include "ctl/interrupts.h"
 
 namespace sluice::ctl {
 
@@ -15,9 +16,9 @@ struct HaproxyRun {
 /// Where `haproxy` is: in PATH, or where packages put it. Empty: not installed.
 [[nodiscard]] std::string find_haproxy();
 
-/// Waits 10 s at most, reads 256 KiB at most. HAProxy loads what the file names (Lua too) and asks
-/// for the names in it, in our environment.
+/// Waits 10 s at most and less when a signal comes, reads 256 KiB at most. HAProxy loads what the
+/// file names (Lua too) and asks for the names in it, in our environment.
 [[nodiscard]] Result<HaproxyRun> run_haproxy_check(const std::string& program,
-                                                   const std::string& file);
+                                                   const std::string& file, Interrupts& interrupts);
 
 }  // namespace sluice::ctl

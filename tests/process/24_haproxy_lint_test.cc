@@ -1,6 +1,7 @@
 // sluice haproxy-lint with the real haproxy and real gateways: the shipped files, files with
 // faults, what it says of a gateway that speaks the PROXY protocol or not, how it ends.
 #include <gtest/gtest.h>
+#include <signal.h>
 #include <sys/stat.h>
 
 #include <algorithm>
@@ -276,6 +277,21 @@ TEST(HaproxyLint, AHaproxyThatCantBeAskedIsNamed) {
   const Finished hung = with(program(directory, "exec tail -f /dev/null"));
   EXPECT_EQ(hung.status.code, kClean);
   EXPECT_NE(hung.output.find("took more than 10 s"), std::string::npos) << hung.output;
+}
+
+/// Ended while haproxy still reads, it does not say that all is well.
+TEST(HaproxyLint, InterruptedItSaysSo) {
+  const TempDir directory;
+  const std::string fifo = directory.file("started");
+  ASSERT_EQ(::mkfifo(fifo.c_str(), 0600), 0);
+  SpawnOptions options;
+  options.args = {tool_program(), "haproxy-lint", kSource + "/haproxy/haproxy.cfg", "--haproxy",
+                  program(directory, "echo here >" + fifo + "; exec tail -f /dev/null")};
+  Process process(std::move(options));
+  EXPECT_EQ(read_file(fifo), "here\n");
+  process.signal(SIGINT);
+  EXPECT_EQ(process.wait_exit(5s).code, kUnreadable);
+  EXPECT_NE(process.output().find("interrupted"), std::string::npos) << process.output();
 }
 
 TEST(HaproxyLint, AHaproxyThatFailsWithoutAWordIsAFinding) {
