@@ -20,6 +20,12 @@ Result<std::string> parse_relay(const std::string& text) {
   return address->path;
 }
 
+/// As the gateways have it; 0: off.
+Result<Duration> parse_age(const std::string& text) {
+  if (text == "off") return Duration::zero();
+  return duration_between(Duration::zero(), std::chrono::hours(24 * 365))(text);
+}
+
 Result<Address> parse_gateway(const std::string& text) {
   auto address = parse_address(text);
   if (address && address->kind == Address::Kind::kFd)
@@ -121,9 +127,9 @@ std::optional<int> read_options(int argc, char** argv, DrainOptions& options) {
       "until the clients are gone.",
       kPrefix, false);
   add_gateway(flags, options.gateway);
-  flags.add_as(
-      "older-than", {"Drain", "TIME", "0s", "Only clients that have been connected for so long"},
-      options.older_than, duration_between(Duration::zero(), std::chrono::hours(24 * 365)));
+  flags.add_as("older-than",
+               {"Drain", "TIME", "0s", "Only clients that have been connected for so long"},
+               options.older_than, parse_age);
   flags.add_switch("no-wait", {"Drain", "", "", "Return as soon as the gateway drains"},
                    options.no_wait);
   add_common(flags, options.common);
@@ -163,9 +169,8 @@ std::optional<int> read_options(int argc, char** argv, LintCommandOptions& optio
                options.ping_interval,
                duration_between(std::chrono::milliseconds(100), std::chrono::hours(1)));
   flags.add_as("max-connection-age",
-               {"Lint", "TIME", "", "The gateways' --max-connection-age; 0s: they have none"},
-               options.max_connection_age,
-               duration_between(Duration::zero(), std::chrono::hours(24 * 365)));
+               {"Lint", "TIME", "", "The gateways' --max-connection-age, or off"},
+               options.max_connection_age, parse_age);
   flags.add_list("backend",
                  {"Lint", "NAME", "",
                   "A backend or listen section that the gateways are in; else all that may be"},

@@ -79,7 +79,7 @@ void explain_skipped(const HaproxySetup& setup, const LintOptions& options, Lint
   if (result.judged > 0 && stop != nullptr && !options.max_connection_age) {
     result.skipped.emplace_back(
         "hard-stop-after against the gateways' --max-connection-age: say theirs with "
-        "--max-connection-age T (0s: they have none)");
+        "--max-connection-age T (or off)");
   }
 }
 

@@ -141,6 +141,7 @@ TEST(HaproxyLint, AFaultOfFormIsToldInHaproxysWordsOrInOurs) {
 
 TEST(HaproxyLint, HardStopAfterIsMeasuredAgainstTheGatewaysAge) {
   const std::string file = kSource + "/haproxy/haproxy.cfg";
+  EXPECT_EQ(rules(file, {"--max-connection-age", "off"}), Rules{"hard-stop-cut"});
   EXPECT_EQ(rules(file, {"--max-connection-age", "0s"}), Rules{"hard-stop-cut"});
   EXPECT_EQ(rules(file, {"--max-connection-age", "30m"}), Rules{"hard-stop-cut"});
   EXPECT_EQ(rules(file, {"--max-connection-age", "25m"}), Rules());
