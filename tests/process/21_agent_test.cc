@@ -216,6 +216,7 @@ TEST_F(AgentTable, TheWeightIsOurs) {
   EXPECT_EQ(haproxy_->command("set server gateways/1111 weight 30"), "");
   expect_weight("100");
   std::vector<WsClient> clients;
+  clients.reserve(8);
   for (int i = 0; i < 8; ++i) clients.push_back(WsClient::connect(haproxy_->endpoint()));
   EXPECT_TRUE(eventually(40s, [&] { return haproxy_->stat("1111", "weight") == "50"; }))
       << haproxy_->stat("1111", "weight");

@@ -49,8 +49,8 @@ TEST_F(LoadWeightTest, OneLateTickIsNoLoad) {
 
 TEST_F(LoadWeightTest, FewStepsAndNoFlutter) {
   std::set<unsigned> seen;
-  for (double used = 0.5; used < 0.96; used += 0.001) {
-    load({.connections = used}, milliseconds(500));
+  for (int thousandths = 500; thousandths < 960; ++thousandths) {
+    load({.connections = thousandths / 1000.0}, milliseconds(500));
     seen.insert(weight.percent(now));
   }
   EXPECT_EQ(seen, (std::set<unsigned>{10, 25, 50, 75, 100}));
