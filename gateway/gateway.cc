@@ -178,7 +178,8 @@ Result<void> Gateway::plan_registration() {
   const auto state = [this] {
     const ReadyState ready = ready_state();
     return ServingState{.serving = Readiness::http_status(ready) == 200,
-                        .draining = ready == ReadyState::kDraining};
+                        .draining = ready == ReadyState::kDraining,
+                        .ready_said = agent_said(AgentWord::kUpReady)};
   };
   runtime_api_ =
       std::make_unique<RuntimeApi>(loop_, config_.haproxy_sockets, *plan, state, time_, random_);

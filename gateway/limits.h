@@ -105,6 +105,8 @@ inline constexpr Duration kHaproxyRefusedWait = std::chrono::seconds(30);
 inline constexpr Duration kHaproxyTakenWait = std::chrono::seconds(2);
 /// Looks in turn at which a drained server must not have been ours to drain, to be an operator's.
 inline constexpr unsigned kHaproxyDrainLooks = 5;
+/// From our agent's `ready` until HAProxy has surely acted on it.
+inline constexpr Duration kHaproxyReadyTaken = std::chrono::seconds(2);
 /// At the end: how long the removal may hold up the process, how often it is tried, after what part
 /// of the time left-over sessions are shut down, and how long a HAProxy that is away is tried.
 inline constexpr Duration kHaproxyLeaveMax = std::chrono::seconds(5);

@@ -17,6 +17,12 @@ bool is_unfinished(const HaproxyServer& server) {
   return (server.admin & kAdminMaintenance) != 0 && (server.check & kCheckEnabled) == 0;
 }
 
+/// Left by a gateway that ended while an operator's drain stood: the bit alone could be its
+/// agent's.
+bool is_kept_drain(const HaproxyServer& server) {
+  return (server.admin & kByOperator) == kAdminDrain && (server.check & kCheckEnabled) == 0;
+}
+
 std::string place(const HaproxyServer& server) {
   Address address;
   address.host = server.address;
@@ -88,6 +94,11 @@ std::string RuntimeRegistration::words_of(Step step) const {
              (health_ == Health::kUp         ? "up"
               : health_ == Health::kStopping ? "stopping"
                                              : "down");
+    case Step::kRestore:
+      return "set server " + server + " state " +
+             ((operator_admin_ & kAdminMaintenance) != 0 ? "maint" : "drain");
+    case Step::kKeep:
+      return "disable health " + server;
     case Step::kDelete:
       return "del server " + server;
     case Step::kKick:
@@ -157,6 +168,10 @@ void RuntimeRegistration::answered(std::string_view reply, TimePoint now, Servin
       return replaced(reply, now);
     case Step::kDrive:
       return driven(reply, now);
+    case Step::kRestore:
+      return enabled(reply, now);
+    case Step::kKeep:
+      return finish();
     case Step::kRetire:
     case Step::kDelete:
       return retired(reply, now);
@@ -223,7 +238,14 @@ void RuntimeRegistration::looked_absent(TimePoint now, ServingState state) {
 
 void RuntimeRegistration::looked_ours(const HaproxyServer& server, TimePoint now,
                                       ServingState state) {
-  if (!is_unfinished(server)) note_operator(server, state);
+  if (is_kept_drain(server)) {
+    operator_admin_ = kAdminDrain;
+    return state.serving ? act(Step::kEnable, now) : rest(now);
+  }
+  if (!is_unfinished(server)) {
+    if (undone_by_us(server, now, state)) return act(Step::kRestore, now);
+    note_operator(server, state);
+  }
   if (server.id == plan_.id || (keep_as_is_ && !elsewhere(server))) {
     if (!is_unfinished(server)) return standing(server, now, state);
     if (!state.serving) return rest(now);
@@ -271,6 +293,15 @@ void RuntimeRegistration::note_operator(const HaproxyServer& server, ServingStat
     drain = kAdminDrain;
   }
   operator_admin_ = maintenance | drain;
+}
+
+// The agent owes HAProxy a `ready` for its own drain, and HAProxy ends by it what an operator has
+// set before. So it is set again.
+bool RuntimeRegistration::undone_by_us(const HaproxyServer& server, TimePoint now,
+                                       ServingState state) {
+  if (std::exchange(ready_said_, state.ready_said) != state.ready_said)
+    ready_until_ = now + kHaproxyReadyTaken;
+  return now < ready_until_ && (operator_admin_ & ~server.admin) != 0;
 }
 
 bool RuntimeRegistration::elsewhere(const HaproxyServer& server) const {
@@ -328,6 +359,7 @@ void RuntimeRegistration::looked_leaving(const std::optional<HaproxyServer>& ser
                              ((server->admin & kAdminMaintenance) != 0 ? "maintenance" : "drain") +
                              ", which the next start will find; `del server " + plan_.full_name() +
                              "` in maintenance removes it");
+    if ((server->admin & kAdminMaintenance) == 0) return act(Step::kKeep, now);
     return finish();
   }
   act(Step::kRetire, now);

@@ -42,6 +42,8 @@ struct RegistrationStats {
 struct ServingState {
   bool serving = false;   ///< it may get new clients
   bool draining = false;  ///< gets no more of them, on purpose
+  /// How often our agent check has said `ready`, which ends an operator's maint and drain too.
+  std::uint64_t ready_said = 0;
 };
 
 class RuntimeRegistration {
@@ -70,7 +72,18 @@ class RuntimeRegistration {
   [[nodiscard]] const RegistrationStats& stats() const { return stats_; }
 
  private:
-  enum class Step { kLook, kAdd, kEnable, kReplace, kDrive, kRetire, kDelete, kKick };
+  enum class Step {
+    kLook,
+    kAdd,
+    kEnable,
+    kReplace,
+    kDrive,
+    kRestore,
+    kKeep,
+    kRetire,
+    kDelete,
+    kKick
+  };
   enum class Health { kUnsaid, kUp, kStopping, kDown };
 
   [[nodiscard]] std::string words_of(Step step) const;
@@ -88,6 +101,7 @@ class RuntimeRegistration {
   void looked_leaving(const std::optional<HaproxyServer>& server, TimePoint now);
   void standing(const HaproxyServer& server, TimePoint now, ServingState state);
   void note_operator(const HaproxyServer& server, ServingState state);
+  [[nodiscard]] bool undone_by_us(const HaproxyServer& server, TimePoint now, ServingState state);
   [[nodiscard]] bool elsewhere(const HaproxyServer& server) const;
   [[nodiscard]] Health health_wanted(const HaproxyServer& server, ServingState state) const;
 
@@ -121,6 +135,8 @@ class RuntimeRegistration {
 
   unsigned operator_admin_ = 0;  ///< bits of srv_admin_state that an operator has set on our server
   unsigned drain_looks_ = 0;
+  std::uint64_t ready_said_ = 0;
+  TimePoint ready_until_{};  ///< bits that vanish before this, our agent's `ready` has ended
   bool keep_as_is_ = false;  ///< made with other words, and not to be replaced under its sessions
   bool replaced_elsewhere_ = false;  ///< the server being replaced is at another address
   Health health_ = Health::kUnsaid;  ///< last driven on a server of the configuration

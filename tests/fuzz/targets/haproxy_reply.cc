@@ -62,7 +62,9 @@ void live(fuzz::Input& input, const std::vector<std::string>& answers) {
   std::string shown;
   TimePoint deadline = TimePoint::max();
   for (int i = 0; i < kCommandsMax && !registration.gone(); ++i) {
-    const ServingState state{.serving = input.below(4) != 0, .draining = input.below(4) == 0};
+    const ServingState state{.serving = input.below(4) != 0,
+                             .draining = input.below(4) == 0,
+                             .ready_said = i % 8 == 7 ? 1U : 0U};
     now = std::max(now, std::min(registration.wake(), deadline));
     if (i >= kCommandsMax / 2 || input.below(16) == 0) {
       if (deadline == TimePoint::max()) deadline = now + std::chrono::seconds(5);

@@ -18,9 +18,9 @@ constexpr const char* kEnable = "enable health gateways/5555; enable server gate
 constexpr const char* kRetire =
     "disable health gateways/5555; set server gateways/5555 state maint; del server gateways/5555";
 
-constexpr ServingState kServing{.serving = true, .draining = false};
+constexpr ServingState kServing{.serving = true, .draining = false, .ready_said = 0};
 constexpr ServingState kNotServing{};
-constexpr ServingState kDrains{.serving = false, .draining = true};
+constexpr ServingState kDrains{.serving = false, .draining = true, .ready_said = 0};
 
 ServerPlan plan(bool agent = false) {
   ServerPlan plan;
@@ -279,6 +279,51 @@ TEST_F(WithAgent, OwnDrainIsNoOperators) {
   pass();
   exchange(kLook, Row{.admin = kAdminDrain}.table());
   EXPECT_NE(last_line().find("in drain by an operator"), std::string::npos);
+}
+
+// The agent's `ready` for a predecessor's drain ends the operator's too, at HAProxy.
+TEST_F(WithAgent, WhatOurReadyHasEndedIsSetAgain) {
+  registration_.start(now_);
+  exchange(kLook, Row{.operational = kServerStopped, .admin = 1, .check = 14}.table());
+  state_.ready_said = 1;
+  pass();
+  // HAProxy has not acted on it yet.
+  exchange(kLook, Row{.operational = kServerStopped, .admin = 1, .check = 14}.table());
+  pass();
+  exchange(kLook, Row{}.table());
+  exchange("set server gateways/5555 state maint", kYes);
+  exchange(kLook, Row{.operational = kServerStopped, .admin = 1, .check = 14}.table());
+  // Later it is the operator.
+  now_ += kHaproxyReadyTaken;
+  exchange(kLook, Row{}.table());
+  EXPECT_EQ(last_line(), "registered as gateways/5555 at 127.0.0.1:1111");
+}
+
+TEST_F(WithAgent, OperatorsDrainOutlivesARestart) {
+  register_it();
+  for (unsigned i = 0; i < kHaproxyDrainLooks; ++i) {
+    pass();
+    exchange(kLook, Row{.admin = kAdminDrain}.table());
+  }
+  state_ = kDrains;
+  registration_.leave(now_, now_ + seconds(5));
+  exchange(kLook, Row{.admin = kAdminDrain}.table());
+  exchange("disable health gateways/5555", kYes);
+  EXPECT_TRUE(registration_.gone());
+
+  RuntimeRegistration next(plan(true), random_, [](LogLevel, const std::string&) {});
+  next.start(now_);
+  ASSERT_TRUE(next.next_command(now_, kServing));
+  next.answered(Row{.admin = kAdminDrain, .check = 2}.table(), now_, kServing);
+  EXPECT_EQ(
+      *next.next_command(now_, kServing),
+      std::string(kEnable) + "; set server gateways/5555 state drain; enable agent gateways/5555");
+  next.answered("\n\n\n\n", now_, kServing);
+  ServingState said = kServing;
+  said.ready_said = 1;
+  ASSERT_TRUE(next.next_command(now_, said));
+  next.answered(Row{}.table(), now_, said);
+  EXPECT_EQ(*next.next_command(now_, said), "set server gateways/5555 state drain");
 }
 
 TEST_F(Registration, LeavesAndIsGone) {
