@@ -40,7 +40,11 @@ class Configs : public ::testing::Test {
   /// Up by a check of HAProxy's: before its first one a single failure marks a server down.
   void wait_checked(const std::string& server) {
     haproxy_->wait_status(server, "UP");
-    ASSERT_TRUE(eventually(5s, [&] { return haproxy_->stat(server, "check_status") == "L7OK"; }));
+    for (const char* column : {"check_status", "agent_status"}) {
+      const bool good = eventually(
+          5s, [&] { return haproxy_->stat(server, column).find("L7OK") != std::string::npos; });
+      ASSERT_TRUE(good) << server << " " << column;
+    }
   }
   Gateway& gateway(std::size_t index) { return *gateways_[index]; }
   /// `count` clients through HAProxy; whatever is published from now on reaches each.
@@ -101,7 +105,7 @@ Finished node(const std::string& script, const Args& args, const Environment& en
 /// A gateway that neither ends nor does anything (10 s with SLUICE_TEST_FULL=1; else until it has
 /// been marked down): its clients stay, and of the new ones every single one gets in.
 TEST_F(Configs, FrozenGatewayKeepsItsClientsAndGetsNoOthers) {
-  start_gateways(4);
+  start_gateways(4, false, evenly_weighted());
   start_haproxy("haproxy.cfg");
   WsSwarm swarm;
   connect(swarm, 40);
@@ -162,7 +166,7 @@ TEST_F(Configs, KilledGatewayIsMissedByNobodyAndComesBackSlowly) {
 // ---- haproxy-unix.cfg
 
 TEST_F(Configs, UnixSocketsCarryClientsAndTheirAddresses) {
-  start_gateways(4, true);
+  start_gateways(4, true, evenly_weighted());
   start_haproxy("haproxy-unix.cfg");
   WsSwarm swarm;
   connect(swarm, 40);
@@ -213,7 +217,8 @@ TEST_F(Configs, TlsFromNpmWs) {
       << distrusts.output;
   EXPECT_FALSE(
       haproxy_->process().wait_line(R"("GET /channel/round HTTP/1\.1" TLSv1\.3/)").empty());
-  EXPECT_TRUE(logged("client connected.*127\\.0\\.0\\.1"));
+  EXPECT_TRUE(logged(
+      R"(client connected.* address=127\.0\.0\.1:.* tls=TLSv1\.3 cipher=TLS_\w+ sni=localhost)"));
 }
 
 /// Three pages, each with a WebSocket on the HTTP/2 connection that the page itself came by.
@@ -241,14 +246,16 @@ TEST_F(Configs, TlsFromChromiumOverHttp2) {
   }
   EXPECT_EQ(haproxy_->process().lines(session).size(), 3U);
   EXPECT_TRUE(haproxy_->process().lines(R"(/channel/h2 HTTP/1\.1")").empty());
-  EXPECT_TRUE(logged("client connected.*127\\.0\\.0\\.1"));
+  EXPECT_TRUE(logged(
+      R"(client connected.* address=127\.0\.0\.1:.* tls=TLSv1\.3 cipher=TLS_\w+ sni=localhost alpn=h2 )"
+      "unique_id=[0-9a-f-]{36}"));
 }
 
 // ---- haproxy-dynamic.cfg
 
 /// The commands that the file names, as an operator would type them.
 TEST_F(Configs, DynamicServersComeAndGo) {
-  start_gateways(2);
+  start_gateways(2, false, evenly_weighted());
   Environment environment = {{"SLUICE_LB_API", "ipv4@127.0.0.1:" + std::to_string(free_port())}};
   haproxy_ = std::make_unique<Haproxy>(directory_, std::vector<Gateway*>{}, "haproxy-dynamic.cfg",
                                        environment);
@@ -258,20 +265,24 @@ TEST_F(Configs, DynamicServersComeAndGo) {
     const std::string server = "gateways/" + gateway->id();
     EXPECT_EQ(haproxy_->command("add server " + server + " " + gateway->endpoint().text() +
                                 " check port " + std::to_string(gateway->admin().port) +
-                                " inter 1s fall 3 rise 2 weight 100 send-proxy-v2"),
+                                " inter 1s fall 3 rise 2 agent-check agent-port " +
+                                std::to_string(gateway->agent().port) +
+                                " agent-inter 1s weight 100 send-proxy-v2"),
               "New server registered.\n\n");
     EXPECT_EQ(haproxy_->command("enable server " + server), "\n");
     EXPECT_EQ(haproxy_->command("enable health " + server), "\n");
-    haproxy_->wait_status(gateway->id(), "UP");
+    EXPECT_EQ(haproxy_->command("enable agent " + server), "\n");
+    wait_checked(gateway->id());
   }
   WsSwarm swarm;
   connect(swarm, 20);
   ASSERT_TRUE(all_hear(swarm));
   for (const auto& [tag, count] : by_tag(swarm)) EXPECT_EQ(count, 10U) << tag;
-  EXPECT_EQ(haproxy_->command("set server gateways/2222 state maint"), "\n");
   gateway(1).process().signal(SIGTERM);
   ASSERT_TRUE(swarm.run_until(15s, [&] { return swarm.open_count() == 10; }));
   EXPECT_EQ(gateway(1).process().wait_exit().code, 0);
+  // Not before: the agent's `drain` would make a drain of the maintenance.
+  EXPECT_EQ(haproxy_->command("set server gateways/2222 state maint"), "\n");
   ASSERT_TRUE(eventually(5s, [&] { return haproxy_->stat("2222", "scur") == "0"; }));
   EXPECT_EQ(haproxy_->command("del server gateways/2222"), "Server deleted.\n");
   EXPECT_EQ(haproxy_->servers(), std::vector<std::string>{"1111"});

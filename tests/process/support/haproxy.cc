@@ -23,6 +23,10 @@ Args behind_balancer() {
   return {"--proxy-protocol", "required", "--trusted-proxy", "127.0.0.0/8"};
 }
 
+Args evenly_weighted() {
+  return {"--agent-weight", "off"};
+}
+
 Haproxy::Haproxy(const TempDir& directory, const std::vector<Gateway*>& gateways,
                  const std::string& file, const Environment& environment)
     : socket_(directory.file("haproxy.sock")) {

@@ -39,5 +39,8 @@ class Haproxy {
 
 /// Flags that a gateway needs behind the balancer.
 [[nodiscard]] Args behind_balancer();
+/// For tests that count who got how many: the agent check says no weight, so that neither the ramp
+/// nor this machine's load is in it.
+[[nodiscard]] Args evenly_weighted();
 
 }  // namespace sluice::test
