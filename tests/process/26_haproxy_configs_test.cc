@@ -4,6 +4,7 @@
 #include <signal.h>
 
 #include <algorithm>
+#include <array>
 #include <map>
 #include <memory>
 
@@ -289,6 +290,37 @@ TEST_F(Configs, DynamicServersComeAndGo) {
   WsSwarm rest;
   rest.connect(haproxy_->endpoint(), 4);
   EXPECT_EQ(swarm.faults(), SwarmFaults{});
+}
+
+TEST_F(Configs, DynamicServersRegisterThemselvesAgainAfterAReload) {
+  const std::string api = "127.0.0.1:" + std::to_string(free_port());
+  haproxy_ = std::make_unique<Haproxy>(directory_, std::vector<Gateway*>{}, "haproxy-dynamic.cfg",
+                                       Environment{{"SLUICE_LB_API", "ipv4@" + api}});
+  Args args = evenly_weighted();
+  args.insert(args.end(), {"--haproxy-socket", api, "--haproxy-server", "gateways"});
+  start_gateways(2, false, args);
+  for (const auto& gateway : gateways_) {
+    gateway->process().wait_line("registered as gateways/" + gateway->id());
+    wait_checked(gateway->id());
+  }
+  WsSwarm swarm;
+  connect(swarm, 20);
+  ASSERT_TRUE(all_hear(swarm));
+  const std::array<std::size_t, 2> marks = {gateway(0).process().mark(),
+                                            gateway(1).process().mark()};
+  haproxy_->process().signal(SIGUSR2);
+  for (std::size_t i = 0; i < 2; ++i) {
+    // Whoever comes meanwhile gets in: connecting throws on any answer but 101.
+    WsSwarm newcomers;
+    newcomers.connect(haproxy_->endpoint(), 4, "/channel/new");
+    gateway(i).process().wait_line("registered as gateways/" + gateway(i).id(), 10s, marks[i]);
+  }
+  EXPECT_TRUE(all_hear(swarm));
+  EXPECT_EQ(swarm.open_count(), 20U);
+  gateway(1).process().signal(SIGTERM);
+  ASSERT_TRUE(swarm.run_until(15s, [&] { return swarm.open_count() == 10; }));
+  EXPECT_EQ(gateway(1).process().wait_exit().code, 0);
+  EXPECT_EQ(haproxy_->servers(), std::vector<std::string>{"1111"});
 }
 
 }  // namespace
