@@ -67,7 +67,7 @@ end_all() {
   trap - EXIT
   [[ ${#pid_of[@]} -eq 0 ]] || say "dev: ending"
   stop "${gateway_ids[@]}"
-  stop haproxy
+  stop haproxy tls
   stop relay
   stop redis
   wait
@@ -80,28 +80,39 @@ parse_up_flags() {
   while [[ $# -gt 0 ]]; do
     case $1 in
       --redis) with_redis=true ;;
-      --port | --bind)
+      --tls) with_tls=true ;;
+      --port | --bind | --tls-port)
         [[ $# -ge 2 ]] || die "$1 needs a value"
-        if [[ $1 == --port ]]; then port=$2; else bind=$2; fi
+        case $1 in
+          --port) port=$2 ;;
+          --bind) bind=$2 ;;
+          *) with_tls=true tls_port=$2 ;;
+        esac
         shift
         ;;
       --port=*) port=${1#*=} ;;
+      --tls-port=*) with_tls=true tls_port=${1#*=} ;;
       --bind=*) bind=${1#*=} ;;
       *) die "unknown flag '$1' of up: ./dev help" ;;
     esac
     shift
   done
-  [[ $port =~ ^[0-9]{1,5}$ && $port -ge 1 && $port -le 65535 ]] || die "--port $port: a number from 1 to 65535"
+  is_port "$port" || die "--port $port: a number from 1 to 65535"
+  is_port "$tls_port" || die "--tls-port $tls_port: a number from 1 to 65535"
 }
 
-# The ports 1111, 2222, … (traffic), each + 1 for its admin listener, 5556 for the relay's; all of them 10000 or 20000 higher where
-# something has one of these already, a second ./dev up for example.
+is_port() { [[ $1 =~ ^[0-9]{1,5}$ && $1 -ge 1 && $1 -le 65535 ]]; }
+
+# The ports 1111, 2222, … (traffic), each + 1 for its admin listener and + 2 for HAProxy's agent check, 5556 for the relay's; all of them
+# 10000 or 20000 higher where something has one of these already, a second ./dev up for example.
 choose_ports() {
+  ! $with_tls || ! port_open "$tls_port" ||
+    die "port $tls_port is taken by another program. Choose another: ./dev up --tls-port $((tls_port < 65535 ? tls_port + 1 : 8443))"
   ! port_open "$port" || die "port $port is taken by another program. Choose another: ./dev up --port $((port < 65535 ? port + 1 : 8080))"
   local id
   for shift_by in 0 10000 20000; do
     for id in "${gateway_ids[@]}"; do
-      if port_open $((id + shift_by)) || port_open $((id + 1 + shift_by)); then continue 2; fi
+      if port_open $((id + shift_by)) || port_open $((id + 1 + shift_by)) || port_open $((id + 2 + shift_by)); then continue 2; fi
     done
     ! port_open $((5556 + shift_by)) || continue
     return 0
@@ -122,16 +133,16 @@ start_relay() {
 
 start_gateway() {
   launch "$1" build/release/sluice-gateway --id "$1" --listen "127.0.0.1:$(($1 + shift_by))" \
-    --admin-listen "127.0.0.1:$(($1 + 1 + shift_by))" --relay "unix:$run_dir/relay.sock" \
+    --admin-listen "127.0.0.1:$(($1 + 1 + shift_by))" --agent-listen "127.0.0.1:$(($1 + 2 + shift_by))" --relay "unix:$run_dir/relay.sock" \
     --proxy-protocol required --trusted-proxy 127.0.0.0/8 --tag-messages \
     --greeting "Connected successfully to server {id}" --greeting-delay 5s --drain-delay 0s --drain-timeout 2s --demo
 }
 
 start_haproxy() {
   local id
-  export SLUICE_LB_BIND="$bind:$port" SLUICE_LB_STATS="$run_dir/haproxy.sock"
   for id in "${gateway_ids[@]}"; do
-    export "SLUICE_LB_${id}_PORT=$((id + shift_by))" "SLUICE_LB_${id}_CHECK=$((id + 1 + shift_by))"
+    export "SLUICE_LB_${id}_PORT=$((id + shift_by))" "SLUICE_LB_${id}_CHECK=$((id + 1 + shift_by))" \
+      "SLUICE_LB_${id}_AGENT=$((id + 2 + shift_by))"
   done
   # The file wants 8000 clients, two descriptors each; with fewer descriptors, as many as they allow.
   local descriptors
@@ -139,7 +150,14 @@ start_haproxy() {
   if [[ $descriptors != unlimited && $descriptors -lt 16100 ]]; then
     export SLUICE_LB_MAXCONN=$(((descriptors - 100) / 2))
   fi
-  launch haproxy haproxy -db -f haproxy/haproxy.cfg
+  SLUICE_LB_BIND="$bind:$port" SLUICE_LB_STATS="$run_dir/haproxy.sock" launch haproxy haproxy -db -f haproxy/haproxy.cfg
+  ! $with_tls || start_tls
+}
+
+# One more HAProxy in front of the same gateways.
+start_tls() {
+  make_cert build/cert
+  SLUICE_LB_BIND="$bind:$tls_port" SLUICE_LB_STATS="$run_dir/haproxy-tls.sock" launch tls haproxy -db -f haproxy/haproxy-tls.cfg
 }
 
 # wait_for WHAT COMMAND...: until the command succeeds. Fails when a program has ended meanwhile.
@@ -188,6 +206,9 @@ banner() {
 
   Metrics: curl 127.0.0.1:$((1112 + shift_by))/metrics (gateway 1111), curl 127.0.0.1:$((5556 + shift_by))/metrics (relay)
 TEXT
+  if $with_tls; then
+    echo "  TLS:     wss://localhost:$tls_port   (./dev cert says how clients learn to trust it)"
+  fi
   if $with_redis; then
     echo "  Redis:   redis-cli -s $run_dir/redis.sock PUBLISH livechat hi"
   fi
@@ -204,16 +225,18 @@ follow() {
       [[ ${pid_of[$name]} == "${ended:-}" ]] || continue
       unset "pid_of[$name]"
       say "dev: $name has ended (exit code $status)"
-      [[ $name != haproxy && $name != relay ]] || return 1
+      [[ $name != haproxy && $name != relay && $name != tls ]] || return 1
     done
   done
 }
 
 cmd_up() {
   local port=8080 bind=127.0.0.1 with_redis=false broker=memory: broker_text=memory: shift_by=0 paint='' id groups=(build run)
+  local with_tls=false tls_port=8443
   parse_up_flags "$@"
   choose_ports
   if $with_redis; then groups+=(redis); fi
+  if $with_tls; then groups+=(cert); fi
   install_packages "${groups[@]}"
   build release sluice-relay sluice-gateway
   [[ ! -t 1 || -n ${NO_COLOR:-} ]] || paint=yes
@@ -226,6 +249,7 @@ cmd_up() {
   for id in "${gateway_ids[@]}"; do wait_for "gateway $id" gateway_ready $((id + 1 + shift_by)); done
   start_haproxy
   wait_for HAProxy haproxy_ready
+  ! $with_tls || wait_for 'HAProxy with TLS' port_open "$tls_port"
   banner
   follow
 }

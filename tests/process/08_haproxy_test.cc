@@ -59,7 +59,7 @@ class Balanced : public ::testing::Test {
 };
 
 TEST_F(Balanced, ClientsSpreadAndHearEachOther) {
-  start();
+  start(evenly_weighted());
   WsSwarm swarm;
   connect(swarm, 40);
   for (std::size_t i = 0; i < 40; ++i) swarm.publish(i);
@@ -87,7 +87,7 @@ TEST_F(Balanced, GatewaysLogTheClientsAddress) {
 }
 
 TEST_F(Balanced, OneKilledTheOthersServe) {
-  start();
+  start(evenly_weighted());
   WsSwarm swarm;
   connect(swarm, 40);
   swarm.publish(0);
@@ -112,7 +112,7 @@ TEST_F(Balanced, OneKilledTheOthersServe) {
 }
 
 TEST_F(Balanced, DrainedGatewayIsLeftWithoutAFailure) {
-  start({"--drain-delay", "4s", "--drain-rate", "100/s"});
+  start({"--drain-delay", "4s", "--drain-rate", "100/s", "--agent-weight", "off"});
   WsSwarm swarm;
   connect(swarm, 20);
   swarm.publish(0);

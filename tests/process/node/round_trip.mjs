@@ -1,8 +1,9 @@
-// npm ws as a client. Arguments: URL of the sender's gateway, URL of the receiver's. Ends with 0 when everything came.
+// npm ws as a client. Arguments: URL of the sender's gateway, URL of the receiver's, and "tagged" where messages come as ID:message.
+// Ends with 0 when everything came.
 import WebSocket from "ws";
 import assert from "node:assert/strict";
 
-const [senderUrl, receiverUrl] = process.argv.slice(2);
+const [senderUrl, receiverUrl, tagged] = process.argv.slice(2);
 
 /// A socket with its messages as an async queue.
 function open(url) {
@@ -11,6 +12,7 @@ function open(url) {
     const queue = [];
     let waiting = null;
     socket.on("message", (data, binary) => {
+      if (tagged) data = data.subarray(data.indexOf(":") + 1);
       const entry = { data: binary ? data : data.toString(), binary };
       if (waiting) {
         waiting(entry);

@@ -23,26 +23,44 @@ Args behind_balancer() {
   return {"--proxy-protocol", "required", "--trusted-proxy", "127.0.0.0/8"};
 }
 
-Haproxy::Haproxy(const TempDir& directory, const std::vector<Gateway*>& gateways)
+Args evenly_weighted() {
+  return {"--agent-weight", "off"};
+}
+
+Haproxy::Haproxy(const TempDir& directory, const std::vector<Gateway*>& gateways,
+                 const std::string& file, const Environment& environment)
     : socket_(directory.file("haproxy.sock")) {
-  if (gateways.size() != kGateways) throw HarnessError("the shipped file has four gateways");
+  if (gateways.size() != kGateways && !gateways.empty())
+    throw HarnessError("the shipped files have four gateways, or none");
   endpoint_.port = free_port();
   SpawnOptions options;
-  options.args = {kProgram, "-W", "-db", "-f",
-                  std::string(SLUICE_SOURCE_DIR) + "/haproxy/haproxy.cfg"};
+  options.args = {kProgram, "-W", "-db", "-f", std::string(SLUICE_SOURCE_DIR) + "/haproxy/" + file};
   options.env["SLUICE_LB_BIND"] = endpoint_.text();
   options.env["SLUICE_LB_STATS"] = socket_;
   for (const Gateway* gateway : gateways) {
     const std::string prefix = "SLUICE_LB_" + gateway->id() + "_";
-    options.env[prefix + "PORT"] = std::to_string(gateway->endpoint().port);
+    if (gateway->endpoint().path.empty()) {
+      options.env[prefix + "PORT"] = std::to_string(gateway->endpoint().port);
+    } else {
+      options.env[prefix + "SOCKET"] = gateway->endpoint().path;
+    }
     options.env[prefix + "CHECK"] = std::to_string(gateway->admin().port);
     options.env[prefix + "AGENT"] = std::to_string(gateway->agent().port);
   }
+  options.env.insert(environment.begin(), environment.end());
   process_ = std::make_unique<Process>(std::move(options));
+  wait_up(environment.count("SLUICE_LB_CERT") == 0);
+}
+
+/// `plain`: without TLS, so that we can ask something.
+void Haproxy::wait_up(bool plain) {
   const bool up = eventually(15s, [&] {
     if (!process_->running()) throw HarnessError("haproxy ended: " + process_->output());
     try {
-      return !table().empty() && http_get(endpoint_, "/").status != 0;
+      if (table().empty()) return false;
+      if (plain) return http_get(endpoint_, "/").status != 0;
+      Socket::connect(endpoint_);
+      return true;
     } catch (const HarnessError&) {
       return false;
     }

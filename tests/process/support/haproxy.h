@@ -1,4 +1,4 @@
-// The shipped haproxy.cfg, unchanged, in front of gateways of a test: ports come through the
+// The shipped HAProxy files, unchanged, in front of gateways of a test: addresses come through the
 // environment.
 #pragma once
 
@@ -11,9 +11,11 @@ namespace sluice::test {
 
 class Haproxy {
  public:
-  /// Fronts exactly four gateways (the shipped file's number). Returns once a client would be let
-  /// in.
-  Haproxy(const TempDir& directory, const std::vector<Gateway*>& gateways);
+  /// Fronts exactly four gateways, the files' number; none for haproxy-dynamic.cfg. `file` is a
+  /// name in haproxy/, `environment` adds to what every file gets. Returns once a client would be
+  /// let in.
+  Haproxy(const TempDir& directory, const std::vector<Gateway*>& gateways,
+          const std::string& file = "haproxy.cfg", const Environment& environment = {});
 
   [[nodiscard]] const Endpoint& endpoint() const { return endpoint_; }
   /// A command on the statistics socket.
@@ -28,6 +30,7 @@ class Haproxy {
 
  private:
   [[nodiscard]] std::vector<std::vector<std::string>> table() const;
+  void wait_up(bool plain);
 
   Endpoint endpoint_;
   std::string socket_;
@@ -36,5 +39,8 @@ class Haproxy {
 
 /// Flags that a gateway needs behind the balancer.
 [[nodiscard]] Args behind_balancer();
+/// For tests that count who got how many: the agent check says no weight, so that neither the ramp
+/// nor this machine's load is in it.
+[[nodiscard]] Args evenly_weighted();
 
 }  // namespace sluice::test
