@@ -175,6 +175,7 @@ void WsSwarm::on_event(std::size_t index, std::uint32_t events) {
       continue;
     }
     if (got == 0 || (errno != EAGAIN && errno != EINTR)) {
+      client.end_error = got == 0 ? 0 : errno;
       on_end(client);
       if (observer_ != nullptr) observer_->ended(index);
     }
@@ -198,6 +199,7 @@ void WsSwarm::on_bytes(std::size_t index, std::string_view bytes) {
     ++open_;
     client.reader.feed(std::string_view(client.head).substr(end + 4));
     client.head = {};
+    if (observer_ != nullptr) observer_->opened(index);
   }
   while (auto frame = client.reader.next()) on_frame(index, *frame);
 }
@@ -217,6 +219,7 @@ void WsSwarm::on_frame(std::size_t index, const WsFrame& frame) {
       }
       if (!std::exchange(client.close_sent, true))
         reply(client, WsOpcode::kClose, frame.payload.substr(0, 2));
+      if (observer_ != nullptr) observer_->closing(index);
       return;
     case WsOpcode::kPong:
       return;

@@ -26,6 +26,7 @@ struct SwarmClient {
   bool closed = false;
   bool paused = false;  ///< does not read
   bool close_sent = false;
+  int end_error = 0;   ///< errno of a connection that failed, 0: it ended in order
   int close_code = 0;  ///< 0: none came (bare end), 1005: a frame without one
   std::string close_reason;
   std::string tag;                  ///< what stands before its messages, "1111" of "1111:n 0 1 …"
@@ -49,6 +50,10 @@ class SwarmObserver {
  public:
   virtual ~SwarmObserver() = default;
   virtual void message(std::size_t index, const std::string& text) = 0;
+  /// The upgrade was answered with 101.
+  virtual void opened(std::size_t index) { (void)index; }
+  /// The server's close frame has come; ended() follows with the end of the connection.
+  virtual void closing(std::size_t index) { (void)index; }
   /// Closed, reset or refused; the client's fields say how. Not called for drop().
   virtual void ended(std::size_t index) = 0;
 };
