@@ -49,17 +49,23 @@ Criterion no_failed_upgrade(const Record& record) {
   if (errors > 0) add(failed, std::to_string(errors) + " connection errors");
   if (timeouts > 0) add(failed, std::to_string(timeouts) + " without an answer");
   return {"failed upgrades", failed.empty(),
-          (failed.empty() ? "0" : failed + when) + " of " + std::to_string(good) + " and these",
+          failed.empty() ? "0 of " + std::to_string(good)
+                         : failed + when + "; " + std::to_string(good) + " good ones",
           "0"};
 }
 
 Criterion closes_at_the_rate(const Record& record) {
   const BusiestSecond busiest = busiest_second(record);
   const double rate = record.plan.drain_rate;
+  std::uint32_t late = 0;
+  for (const ClientSecond& second : record.seconds) {
+    if (sum(second.closes) > 0) late = std::max(late, second.late_ms);
+  }
   return {"closes per second and gateway", busiest.closes <= rate,
           std::to_string(busiest.closes) + " (second " + std::to_string(busiest.second) + ", " +
               gateway_name(busiest.gateway) + "); " + std::to_string(busiest_window(record)) +
-              " in the fullest window of 1 s",
+              " in the fullest window of 1 s, clients' loop late by " + std::to_string(late) +
+              " ms at most in such a second",
           "at most " + number(rate, 0)};
 }
 

@@ -212,7 +212,12 @@ void Load::opened(std::size_t index) {
   ClientSecond& here = second_at(at);
   if (client.stays) {
     ++open_long_;
-    ++(std::exchange(client.came_before, true) ? here.reconnects : here.connects);
+    if (std::exchange(client.came_before, true)) {
+      ++here.reconnects;
+    } else {
+      ++here.connects;
+      ++view_.came;
+    }
     plan_at(at + around(plan_.publish_every_s) / 2, number, Act::kPublish);
     if (plan_.session_s > 0) plan_at(at + exponential(plan_.session_s), number, Act::kLeave);
   } else {
@@ -356,6 +361,11 @@ void Load::close_seconds() {
     view_.closes = closes;
     view_.reconnects = over.reconnects;
   }
+}
+
+void Load::tell_view() {
+  view_.open_long = open_long_;
+  view_.open_short = open_short_;
   rusage usage{};
   ::getrusage(RUSAGE_THREAD, &usage);
   view_.cpu_us = (usage.ru_utime.tv_sec + usage.ru_stime.tv_sec) * 1'000'000LL +
@@ -363,7 +373,13 @@ void Load::close_seconds() {
 }
 
 void Load::run() {
+  last_turn_ = now();
   while (!stop_) {
+    const TimePoint turn = now();
+    const auto away = std::chrono::duration_cast<milliseconds>(turn - last_turn_).count();
+    last_turn_ = turn;
+    std::uint32_t& late = second_at(turn).late_ms;
+    late = std::max(late, static_cast<std::uint32_t>(away));
     work_off_plan();
     int wait = kServeMsMax;
     if (!planned_.empty()) {
@@ -375,8 +391,7 @@ void Load::run() {
     judge_finished(false);
     count_faults();
     close_seconds();
-    view_.open_long = open_long_;
-    view_.open_short = open_short_;
+    tell_view();
   }
   finish();
 }

@@ -16,6 +16,7 @@ namespace sluice::bench {
 
 /// What other threads may look at while the load runs.
 struct LoadView {
+  std::atomic<std::uint32_t> came{0};  ///< of those that stay: connected at least once
   std::atomic<std::uint32_t> open_long{0};
   std::atomic<std::uint32_t> open_short{0};
   std::atomic<std::uint32_t> closes{0};      ///< of the last whole second
@@ -105,6 +106,7 @@ class Load final : public test::SwarmObserver {
   void judge_finished(bool all);
   void count_faults();
   void close_seconds();
+  void tell_view();
   void finish();
 
   Plan plan_;
@@ -124,6 +126,7 @@ class Load final : public test::SwarmObserver {
   std::vector<DeliveryFault> faults_;
   std::vector<ClientSecond> seconds_;
   std::size_t seconds_closed_ = 0;
+  TimePoint last_turn_;
   PerGateway<std::uint32_t> open_{};
   std::uint32_t open_long_ = 0;
   std::uint32_t open_short_ = 0;

@@ -43,6 +43,7 @@ void make_quick(Plan& plan) {
   plan.room = 20;
   plan.ramp_per_s = 200;
   plan.baseline_s = 1;
+  plan.pause_s = 0;
   plan.settle_s = 3;
   plan.balance_at_s = 0;
 }
@@ -73,6 +74,8 @@ void add_flags(CLI::App& app, Options& options, bool& quick) {
   app.add_option("--room", plan.room, "Clients per channel")->check(CLI::Range(1, 10000));
   add_rate(app, "--ramp", plan.ramp_per_s, "First connections");
   add_duration(app, "--baseline", plan.baseline_s, "Before anything is done");
+  add_duration(app, "--pause", plan.pause_s,
+               "From a gateway's return to the next drain; haproxy.cfg's slowstart takes 20 s");
   add_duration(app, "--settle", plan.settle_s, "After everything was done");
   add_rate(app, "--drain-rate", plan.drain_rate, "The gateways' flag");
   add_duration(app, "--max-connection-age", plan.connection_age_s, "The gateways' flag, 0s: none");

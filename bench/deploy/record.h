@@ -37,6 +37,8 @@ struct ClientSecond {
   std::uint64_t repeated = 0;
   std::uint64_t misplaced = 0;
   std::uint64_t foreign = 0;
+  /// The clients' loop was away for so long at a time: what comes then is counted as much too late.
+  std::uint32_t late_ms = 0;
 };
 
 /// What HAProxy says of a server, or (index kGateways) of the backend.
@@ -87,6 +89,7 @@ struct Plan {
   std::uint32_t room = 50;      ///< clients that stay per channel
   double ramp_per_s = 250;      ///< first connections per second
   double baseline_s = 10;
+  double pause_s = 20;       ///< from a gateway's return to the next drain: haproxy.cfg's slowstart
   double settle_s = 65;      ///< from the last gateway's return to the end
   double balance_at_s = 60;  ///< after the last return; 0: not judged
   double balance_tolerance = 0.2;

@@ -25,6 +25,7 @@ json plan_json(const Plan& plan) {
           {"room", plan.room},
           {"ramp_per_s", plan.ramp_per_s},
           {"baseline_s", plan.baseline_s},
+          {"pause_s", plan.pause_s},
           {"settle_s", plan.settle_s},
           {"balance_at_s", plan.balance_at_s},
           {"balance_tolerance", plan.balance_tolerance},
@@ -39,7 +40,7 @@ json seconds_json(const std::vector<ClientSecond>& seconds) {
   json made;
   for (const char* plain :
        {"open_long", "connects", "reconnects", "short_opened", "connect_errors", "timeouts", "sent",
-        "received", "missing", "repeated", "misplaced", "foreign"}) {
+        "received", "missing", "repeated", "misplaced", "foreign", "late_ms"}) {
     made[plain] = json::array();
   }
   std::set<int> statuses;
@@ -70,6 +71,7 @@ json seconds_json(const std::vector<ClientSecond>& seconds) {
     made["repeated"].push_back(second.repeated);
     made["misplaced"].push_back(second.misplaced);
     made["foreign"].push_back(second.foreign);
+    made["late_ms"].push_back(second.late_ms);
   }
   return made;
 }

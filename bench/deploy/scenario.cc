@@ -53,7 +53,7 @@ class Run {
     sampler_.phase("connecting");
     wait("not every client is connected",
          from_seconds(plan_.clients / plan_.ramp_per_s) + kPatience,
-         [this] { return load_.view().open_long == plan_.clients; });
+         [this] { return load_.view().came == plan_.clients; });
     event("connected", "clients");
     stay("before", from_seconds(plan_.baseline_s));
     if (plan_.scenario == "rolling") rolling();
@@ -107,6 +107,7 @@ class Run {
 
   void rolling() {
     for (std::size_t g = 0; g < kGateways; ++g) {
+      if (g > 0) stay("pause", from_seconds(plan_.pause_s));
       test::Process& process = stage_.gateway(g).process();
       event("drain", gateway_name(g));
       process.signal(SIGTERM);
