@@ -64,8 +64,8 @@ Criterion closes_at_the_rate(const Record& record) {
   return {"closes per second and gateway", busiest.closes <= rate,
           std::to_string(busiest.closes) + " (second " + std::to_string(busiest.second) + ", " +
               gateway_name(busiest.gateway) + "); " + std::to_string(busiest_window(record)) +
-              " in the fullest window of 1 s, clients' loop late by " + std::to_string(late) +
-              " ms at most in such a second",
+              " in the fullest window of 1 s; the machine held a loop up by " +
+              std::to_string(late) + " ms",
           "at most " + number(rate, 0)};
 }
 

@@ -255,7 +255,7 @@ void Load::closing(std::size_t index) {
   Client& client = clients_[client_of_[index]];
   if (client.state != State::kOpen) return;  // the answer to its own close
   client.state = State::kTold;
-  const TimePoint at = now();
+  const TimePoint at = swarm_.client(index).reached;
   ++second_at(at).closes.at(client.gateway);
   closes_.push_back({seconds_between(began_, at), client.gateway});
   ++totals_.close_codes[swarm_.client(index).close_code];
@@ -414,6 +414,9 @@ void Load::finish() {
       ++(sent.cut ? totals_.unknown_publishes : totals_.lost_publishes);
     }
   }
+  // By when they reached the sockets, not by when they were read.
+  std::sort(closes_.begin(), closes_.end(),
+            [](const Close& a, const Close& b) { return a.at_s < b.at_s; });
   totals_.carried = order_.total();
   totals_.carried_twice = order_.repeated();
 }

@@ -113,7 +113,8 @@ def stacked_or_none(axes, run, parts, none):
         return
     axes.set_ylim(0, 1)
     axes.set_yticks([0])
-    axes.text(0.5, 0.5, none, transform=axes.transAxes, ha="center", va="center", color="#207020", fontsize=11)
+    axes.text(0.5, 0.5, none, transform=axes.transAxes, ha="center", va="center", color="#207020", fontsize=11,
+              bbox={"facecolor": "white", "edgecolor": "none", "pad": 3})
 
 
 def plot_failed(axes, run):
@@ -262,7 +263,8 @@ def main():
     source = pathlib.Path(sys.argv[1])
     run = json.loads(source.read_text())
     drawn = figure(run)
-    drawn.savefig(source.with_suffix(".png"), dpi=110)
+    drawn.savefig(source.with_suffix(".png"), dpi=100)
+    drawn.suptitle("")  # the page has a heading of its own
     text = io.StringIO()
     drawn.savefig(text, format="svg", metadata={"Date": None})
     svg = text.getvalue()

@@ -37,7 +37,8 @@ struct ClientSecond {
   std::uint64_t repeated = 0;
   std::uint64_t misplaced = 0;
   std::uint64_t foreign = 0;
-  /// The clients' loop was away for so long at a time: what comes then is counted as much too late.
+  /// The clients' loop was away for so long at a time. Closes are counted by when they reached the
+  /// socket; all else as much too late.
   std::uint32_t late_ms = 0;
 };
 
