@@ -116,20 +116,35 @@ json totals_json(const Record& record) {
           {"long_open_at_end", record.totals.long_open_at_end}};
 }
 
-/// "1111: drained in 8.4 s, back after 11.9 s"
-std::string drains(const Record& record) {
+/// Connections some seconds after `back`: how steeply the load returns.
+std::string ramp(const Record& record, std::size_t gateway, double back) {
+  std::string text;
+  for (const int later : {2, 5, 10, 20}) {
+    const auto second = static_cast<std::size_t>(back) + static_cast<std::size_t>(later);
+    if (second >= record.seconds.size()) break;
+    text += (text.empty() ? "; connections after 2, 5, 10, 20 s: " : ", ") +
+            std::to_string(record.seconds[second].open.at(gateway));
+  }
+  return text;
+}
+
+/// "1111: SIGTERM at 26.0 s, exit after 8.3 s, back after 9.0 s; connections after 2, 5, …"
+std::string restarts(const Record& record) {
   std::string text;
   for (std::size_t g = 0; g < kGateways; ++g) {
     std::map<std::string, double> at;
     for (const Event& event : record.events) {
       if (event.subject == gateway_name(g)) at[event.what] = event.at_s;
     }
-    if (!at.contains("drain") || !at.contains("exited") || !at.contains("back")) continue;
+    if (!at.contains("back")) continue;
+    const bool drained = at.contains("drain");
+    const double began = drained ? at["drain"] : at["kill"];
     char line[160];
-    std::snprintf(
-        line, sizeof line, "  %s: SIGTERM at %.1f s, exit after %.1f s, back after %.1f s\n",
-        gateway_name(g).c_str(), at["drain"], at["exited"] - at["drain"], at["back"] - at["drain"]);
-    text += line;
+    std::snprintf(line, sizeof line, "  %s: %s at %.1f s, %s after %.1f s, back after %.1f s",
+                  gateway_name(g).c_str(), drained ? "SIGTERM" : "SIGKILL", began,
+                  drained ? "exit" : "marked down", at[drained ? "exited" : "down"] - began,
+                  at["back"] - began);
+    text += line + ramp(record, g, at["back"]) + "\n";
   }
   return text;
 }
@@ -145,7 +160,7 @@ std::string balancers_work(const Record& record) {
     errors = std::max(errors, sample.rows.at(kGateways).connect_errors);
   }
   return "  HAProxy: " + std::to_string(retries) + " retries, " + std::to_string(redispatches) +
-         " to another gateway, " + std::to_string(errors) + " failed for good\n";
+         " to another gateway, " + std::to_string(errors) + " connection errors\n";
 }
 
 }  // namespace
@@ -178,7 +193,7 @@ std::string to_table(const Record& record, const std::vector<Criterion>& criteri
                      " clients, seed " + std::to_string(record.plan.seed) + ", " +
                      std::to_string(record.seconds.size()) + " s, " +
                      std::to_string(record.totals.carried) + " messages through Redis\n" +
-                     drains(record) + balancers_work(record) + "\n";
+                     restarts(record) + balancers_work(record) + "\n";
   std::size_t width = 0;
   for (const Criterion& criterion : criteria) width = std::max(width, criterion.name.size());
   for (const Criterion& criterion : criteria) {

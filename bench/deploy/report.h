@@ -10,7 +10,7 @@
 namespace sluice::bench {
 
 [[nodiscard]] std::string to_json(const Record& record, const std::vector<Criterion>& criteria);
-/// One line per criterion, and the drains' times.
+/// One line per criterion, and the times of restarts.
 [[nodiscard]] std::string to_table(const Record& record, const std::vector<Criterion>& criteria);
 
 }  // namespace sluice::bench
