@@ -138,6 +138,8 @@ INSTANTIATE_TEST_SUITE_P(
              "messages missing, repeated, misplaced, foreign;"},
         Case{"OneNeverPublished", "rolling", [](Record& r) { r.totals.lost_publishes = 1; },
              "clients' messages that Redis never carried;"},
+        Case{"StarvedOfCpu", "rolling", [](Record& r) { r.seconds[20].late_ms = 1001; },
+             "the machine kept up: clients held up;"},
         Case{"BadExit", "rolling", [](Record& r) { r.events[4].value = 1; },
              "gateways restarted, exit code 0;"},
         Case{"OneNotRestarted", "rolling",
