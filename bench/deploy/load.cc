@@ -292,6 +292,7 @@ void Load::lose(std::size_t number) {
   }
   finished_.push_back({std::move(client.delivery), at});
   client.delivery = Delivery(client.room, at);
+  client.away_since = at;
 }
 
 void Load::ended(std::size_t index) {
@@ -402,7 +403,11 @@ void Load::finish() {
   for (Client& client : clients_) {
     const bool open = client.state == State::kOpen || client.state == State::kLeaving ||
                       client.state == State::kTold;
-    if (open) finished_.push_back({std::move(client.delivery), at});
+    if (open) {
+      finished_.push_back({std::move(client.delivery), at});
+    } else if (client.stays && seconds_between(client.away_since, at) > kBackWithin_s) {
+      ++totals_.long_away_at_end;
+    }
   }
   judge_finished(true);
   count_faults();

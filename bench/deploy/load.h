@@ -65,6 +65,7 @@ class Load final : public test::SwarmObserver {
     State state = State::kAway;
     std::uint32_t life = 0;  ///< of its present connection; what was planned for another is void
     unsigned attempt = 0;
+    TimePoint away_since{};
     bool came_before = false;
     std::size_t index = 0;  ///< in the swarm
     std::size_t gateway = kUnknownGateway;

@@ -100,6 +100,9 @@ struct Plan {
   bool quick = false;
 };
 
+/// A client's first wait is 1.5 s at the most.
+inline constexpr double kBackWithin_s = 5;
+
 struct Totals {
   std::uint64_t carried = 0;  ///< messages that Redis carried
   std::uint64_t carried_twice = 0;
@@ -109,6 +112,7 @@ struct Totals {
       0;  ///< sent on a connection that was cut soon after, never carried
   std::map<int, std::uint64_t> close_codes;  ///< of the server's closes
   std::uint32_t long_open_at_end = 0;
+  std::uint32_t long_away_at_end = 0;  ///< of those that stay: away for longer than kBackWithin_s
 };
 
 struct Record {

@@ -113,7 +113,8 @@ json totals_json(const Record& record) {
           {"unknown_publishes", record.totals.unknown_publishes},
           {"close_codes", codes},
           {"closes_in_fullest_window", busiest_window(record)},
-          {"long_open_at_end", record.totals.long_open_at_end}};
+          {"long_open_at_end", record.totals.long_open_at_end},
+          {"long_away_at_end", record.totals.long_away_at_end}};
 }
 
 /// Connections some seconds after `back`: how steeply the load returns.

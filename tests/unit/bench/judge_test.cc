@@ -42,6 +42,8 @@ Record good(const std::string& scenario = "rolling") {
   record.totals.close_codes[1001] = 200;
   record.totals.carried = 500;
   if (scenario == "reload") {
+    record.plan.connection_age_s = 45;
+    record.totals.long_open_at_end = 380;  // somebody is always on the way back
     record.events = {{10, "reload", "haproxy", 0}, {55, "old worker ended", "haproxy", 0}};
   }
   if (scenario == "kill") {
@@ -111,6 +113,8 @@ INSTANTIATE_TEST_SUITE_P(
         Case{"AnotherCode", "rolling", [](Record& r) { r.totals.close_codes[1013] = 1; },
              "close codes of the gateways;"},
         Case{"OneStaysAway", "rolling", [](Record& r) { r.totals.long_open_at_end = 399; },
+             "clients connected at the end;"},
+        Case{"OneAwayForLong", "reload", [](Record& r) { r.totals.long_away_at_end = 1; },
              "clients connected at the end;"},
         Case{"Lopsided", "rolling",
              [](Record& r) {
