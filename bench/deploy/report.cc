@@ -1,6 +1,7 @@
 #include "bench/deploy/report.h"
 
 #include <algorithm>
+#include <cmath>
 #include <cstdio>
 #include <nlohmann/json.hpp>
 #include <set>
@@ -150,8 +151,8 @@ std::string restarts(const Record& record) {
   return text;
 }
 
-/// What HAProxy had to do for it: not judged, worth knowing.
-std::string balancers_work(const Record& record) {
+/// What HAProxy had to do for it, and who else was on the machine: not judged, worth knowing.
+std::string circumstances(const Record& record) {
   std::int64_t retries = 0;
   std::int64_t redispatches = 0;
   std::int64_t errors = 0;
@@ -160,8 +161,19 @@ std::string balancers_work(const Record& record) {
     redispatches = std::max(redispatches, sample.rows.at(kGateways).redispatches);
     errors = std::max(errors, sample.rows.at(kGateways).connect_errors);
   }
+  double others = 0;
+  double others_max = 0;
+  for (const Sample& sample : record.samples) {
+    const auto found = sample.cpu_percent.find("others");
+    if (found == sample.cpu_percent.end()) continue;
+    others += found->second / static_cast<double>(record.samples.size());
+    others_max = std::max(others_max, found->second);
+  }
   return "  HAProxy: " + std::to_string(retries) + " retries, " + std::to_string(redispatches) +
-         " to another gateway, " + std::to_string(errors) + " connection errors\n";
+         " to another gateway, " + std::to_string(errors) +
+         " connection errors\n  Everything else on this machine: " +
+         std::to_string(std::lround(others)) + " % of a core on average, " +
+         std::to_string(std::lround(others_max)) + " % at most\n";
 }
 
 }  // namespace
@@ -194,7 +206,7 @@ std::string to_table(const Record& record, const std::vector<Criterion>& criteri
                      " clients, seed " + std::to_string(record.plan.seed) + ", " +
                      std::to_string(record.seconds.size()) + " s, " +
                      std::to_string(record.totals.carried) + " messages through Redis\n" +
-                     restarts(record) + balancers_work(record) + "\n";
+                     restarts(record) + circumstances(record) + "\n";
   std::size_t width = 0;
   for (const Criterion& criterion : criteria) width = std::max(width, criterion.name.size());
   for (const Criterion& criterion : criteria) {

@@ -2,6 +2,7 @@
 
 #include <unistd.h>
 
+#include <algorithm>
 #include <cstdio>
 #include <fstream>
 #include <sstream>
@@ -31,6 +32,22 @@ std::optional<std::int64_t> cpu_us(pid_t pid) {
   std::int64_t system = 0;
   if (!(fields >> user >> system)) return std::nullopt;
   return (user + system) * 1'000'000 / ::sysconf(_SC_CLK_TCK);
+}
+
+/// What all cores have done since the machine started, idling aside (proc(5), /proc/stat).
+std::int64_t machine_busy_us() {
+  std::ifstream in("/proc/stat");
+  std::string name;
+  in >> name;
+  std::int64_t busy = 0;
+  std::int64_t ticks = 0;
+  constexpr int kIdle = 3;
+  constexpr int kWaiting = 4;
+  constexpr int kFields = 8;  // user, nice, system, idle, iowait, irq, softirq, steal
+  for (int field = 0; field < kFields && in >> ticks; ++field) {
+    if (field != kIdle && field != kWaiting) busy += ticks;
+  }
+  return busy * 1'000'000 / ::sysconf(_SC_CLK_TCK);
 }
 
 std::int64_t figure(const std::map<std::string, std::string>& row, const std::string& column) {
@@ -152,6 +169,18 @@ void Sampler::look_at_cpu(Sample& sample) {
     count("haproxy", worker, cpu_us(worker));
   }
   count("load", 0, load_.cpu_us);
+  look_at_others(sample, us);
+}
+
+/// What is not ours takes the same cores: a run beside a compiler measures the compiler.
+void Sampler::look_at_others(Sample& sample, double us) {
+  const std::int64_t busy = machine_busy_us();
+  if (busy_us_ != 0) {
+    double others = static_cast<double>(busy - busy_us_) * 100 / us;
+    for (const auto& [program, percent] : sample.cpu_percent) others -= percent;
+    sample.cpu_percent["others"] = std::max(0.0, others);
+  }
+  busy_us_ = busy;
 }
 
 void Sampler::say(const Sample& sample) {

@@ -28,6 +28,7 @@ class Sampler {
   void look(Sample& sample);
   void look_at_balancer(Sample& sample);
   void look_at_cpu(Sample& sample);
+  void look_at_others(Sample& sample, double us);
   void say(const Sample& sample);
   void end();
 
@@ -41,6 +42,7 @@ class Sampler {
   std::vector<Sample> samples_;
   std::map<std::pair<std::string, pid_t>, std::int64_t> cpu_us_;  ///< as of the last look
   TimePoint last_look_;
+  std::int64_t busy_us_ = 0;  ///< the whole machine's, as of the last look
   std::atomic<bool> stop_{false};
   std::thread thread_;
 };
