@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# The direction of includes: common <- proto <- {relay, gateway, ctl}, and these three never include each other. Beside that, what the
+# The direction of includes: common <- proto <- {relay, gateway, ctl}, and these three never include each other. A bench stands on the
+# tests' harness and shares only common with what it measures. Beside that, what the
 # simulator runs is pure: it includes no header of an I/O library, neither itself nor through a header of ours.
 # Usage: includes.sh [TREE]
 set -euo pipefail
@@ -21,6 +22,7 @@ pure=(
   ctl/haproxy_lint/settings ctl/haproxy_lint/server ctl/haproxy_lint/model ctl/haproxy_lint/traffic ctl/haproxy_lint/rule ctl/haproxy_lint/timeouts
   ctl/haproxy_lint/checks ctl/haproxy_lint/retries ctl/haproxy_lint/balance ctl/haproxy_lint/limits ctl/haproxy_lint/operations
   ctl/haproxy_lint/identity ctl/haproxy_lint/lint ctl/haproxy_lint/haproxy_output ctl/haproxy_lint/report
+  bench/deploy/reconnect bench/deploy/message bench/deploy/delivery bench/deploy/judge bench/deploy/report
 )
 io_headers='^(libwebsockets\.h|ev\.h|ev\+\+\.h|event\.h|event2/|hiredis/|hiredis\.h|sys/socket\.h|sys/epoll\.h)'
 
@@ -34,7 +36,7 @@ complain() {
 declare -A includes=()
 while IFS=$'\t' read -r file header; do
   includes[$file]+=$header$'\n'
-done < <(find common proto relay gateway ctl \( -name '*.h' -o -name '*.cc' \) -exec \
+done < <(find common proto relay gateway ctl bench \( -name '*.h' -o -name '*.cc' \) -exec \
   sed -nsE '1F; s/^[[:space:]]*#[[:space:]]*include[[:space:]]*[<"]([^>"]+)[>"].*/\t\1/p' {} + |
   awk -F'\t' 'NF == 1 { file = $0; next } { print file "\t" $2 }')
 
@@ -46,17 +48,18 @@ may_include() {
     relay) echo 'common proto relay' ;;
     gateway) echo 'common proto gateway' ;;
     ctl) echo 'common proto ctl' ;;
+    bench) echo 'common bench tests' ;;
   esac
 }
 
-for layer in common proto relay gateway ctl; do
+for layer in common proto relay gateway ctl bench; do
   allowed=" $(may_include "$layer") "
   while read -r file; do
     while read -r header; do
       [[ -n $header ]] || continue
       top=${header%%/*}
       case $top in
-        common | proto | relay | gateway | ctl | tests)
+        common | proto | relay | gateway | ctl | bench | tests)
           [[ $allowed == *" $top "* ]] || complain "$file: $layer must not include $header"
           [[ $header == */* && -e $header ]] || complain "$file: $header does not exist"
           ;;

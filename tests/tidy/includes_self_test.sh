@@ -4,7 +4,7 @@ set -euo pipefail
 
 copy=$(mktemp -d)
 trap 'rm -rf "$copy"' EXIT
-for layer in common proto relay gateway ctl; do
+for layer in common proto relay gateway ctl bench tests/process/support; do
   find "$layer" \( -name '*.h' -o -name '*.cc' \) -print0 | xargs -0 cp --parents -t "$copy"
 done
 
@@ -27,6 +27,8 @@ expect() {
 expect 'gateway must not include relay/router.h' gateway/hub.h '#include "relay/router.h"'
 expect 'relay must not include gateway/hub.h' relay/router.cc '#include "gateway/hub.h"'
 expect 'ctl must not include relay/router.h' ctl/text.cc '#include "relay/router.h"'
+expect 'bench must not include gateway/hub.h' bench/deploy/load.cc '#include "gateway/hub.h"'
+expect 'gateway must not include bench/deploy/record.h' gateway/hub.h '#include "bench/deploy/record.h"'
 expect 'common must not include proto/frame.h' common/clock.h '#include "proto/frame.h"'
 expect 'proto must not include relay/limits.h' proto/encoder.cc '#include "relay/limits.h"'
 expect 'proto does no I/O' proto/decoder.cc '#include <sys/socket.h>'

@@ -2,6 +2,7 @@
 #include "tests/process/support/haproxy.h"
 
 #include <algorithm>
+#include <fstream>
 #include <sstream>
 
 namespace sluice::test {
@@ -28,13 +29,14 @@ Args evenly_weighted() {
 }
 
 Haproxy::Haproxy(const TempDir& directory, const std::vector<Gateway*>& gateways,
-                 const std::string& file, const Environment& environment)
+                 const std::string& file, const Environment& environment, const Args& more)
     : socket_(directory.file("haproxy.sock")) {
   if (gateways.size() != kGateways && !gateways.empty())
     throw HarnessError("the shipped files have four gateways, or none");
   endpoint_.port = free_port();
   SpawnOptions options;
   options.args = {kProgram, "-W", "-db", "-f", std::string(SLUICE_SOURCE_DIR) + "/haproxy/" + file};
+  options.args.insert(options.args.end(), more.begin(), more.end());
   options.env["SLUICE_LB_BIND"] = endpoint_.text();
   options.env["SLUICE_LB_STATS"] = socket_;
   for (const Gateway* gateway : gateways) {
@@ -82,6 +84,35 @@ std::vector<std::vector<std::string>> Haproxy::table() const {
     if (!line.empty()) rows.push_back(split(line, ','));
   }
   return rows;
+}
+
+std::map<std::string, std::map<std::string, std::string>> Haproxy::stats() const {
+  std::map<std::string, std::map<std::string, std::string>> rows;
+  const auto lines = table();
+  if (lines.empty()) throw HarnessError("haproxy's statistics socket says nothing");
+  const auto& head = lines[0];
+  for (std::size_t i = 1; i < lines.size(); ++i) {
+    auto& row = rows[lines[i].at(1)];
+    for (std::size_t column = 0; column < std::min(head.size(), lines[i].size()); ++column) {
+      row[head[column]] = lines[i][column];
+    }
+  }
+  return rows;
+}
+
+std::vector<pid_t> Haproxy::workers_of(pid_t master) {
+  const std::string id = std::to_string(master);
+  std::ifstream in("/proc/" + id + "/task/" + id + "/children");
+  std::vector<pid_t> workers;
+  for (pid_t pid = 0; in >> pid;) workers.push_back(pid);
+  return workers;
+}
+
+std::string Haproxy::version() const {
+  for (const auto& line : split(command("show info"), '\n')) {
+    if (line.rfind("Version: ", 0) == 0) return line.substr(9);
+  }
+  return "unknown";
 }
 
 std::vector<std::string> Haproxy::servers() const {

@@ -2,6 +2,7 @@
 // environment.
 #pragma once
 
+#include <map>
 #include <memory>
 #include <vector>
 
@@ -12,16 +13,23 @@ namespace sluice::test {
 class Haproxy {
  public:
   /// Fronts exactly four gateways, the files' number; none for haproxy-dynamic.cfg. `file` is a
-  /// name in haproxy/, `environment` adds to what every file gets. Returns once a client would be
-  /// let in.
+  /// name in haproxy/, `environment` adds to what every file gets, `more` goes behind the file on
+  /// the command line. Returns once a client would be let in.
   Haproxy(const TempDir& directory, const std::vector<Gateway*>& gateways,
-          const std::string& file = "haproxy.cfg", const Environment& environment = {});
+          const std::string& file = "haproxy.cfg", const Environment& environment = {},
+          const Args& more = {});
 
   [[nodiscard]] const Endpoint& endpoint() const { return endpoint_; }
   /// A command on the statistics socket.
   std::string command(const std::string& words) const;
   /// One column of `show stat` for a server, such as status or scur.
   std::string stat(const std::string& server, const std::string& column) const;
+  /// `show stat`: row by svname (servers, "FRONTEND", "BACKEND"), value by column.
+  [[nodiscard]] std::map<std::string, std::map<std::string, std::string>> stats() const;
+  /// Processes that serve clients: the present worker, and old ones after a reload.
+  [[nodiscard]] static std::vector<pid_t> workers_of(pid_t master);
+  /// "2.6.12-1+deb12u4".
+  [[nodiscard]] std::string version() const;
   /// Names of the servers that `show stat` has, in the file's order.
   [[nodiscard]] std::vector<std::string> servers() const;
   /// Waits until the server's status begins so ("UP", "DOWN", "NOLB").

@@ -24,6 +24,7 @@ class RedisServer {
   void stop() { process_->signal(SIGSTOP); }
   void resume() { process_->signal(SIGCONT); }
 
+  [[nodiscard]] pid_t pid() const { return process_->pid(); }
   [[nodiscard]] std::string url() const { return "redis://" + endpoint().text(); }
   [[nodiscard]] std::string unix_url() const { return "redis+unix://" + socket_path_; }
   [[nodiscard]] Endpoint endpoint() const;

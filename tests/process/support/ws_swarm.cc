@@ -9,6 +9,7 @@
 #include <cerrno>
 #include <cinttypes>
 #include <cstdio>
+#include <cstring>
 #include <ostream>
 #include <utility>
 
@@ -50,7 +51,10 @@ std::ostream& operator<<(std::ostream& out, const SwarmFaults& faults) {
              << ", mistagged " << faults.mistagged << ", foreign " << faults.foreign;
 }
 
-WsSwarm::WsSwarm() : epoll_(::epoll_create1(EPOLL_CLOEXEC)) {
+WsSwarm::WsSwarm()
+    : epoll_(::epoll_create1(EPOLL_CLOEXEC)),
+      wall_to_steady_(SteadyClock::now().time_since_epoch() -
+                      std::chrono::system_clock::now().time_since_epoch()) {
   if (!epoll_.valid()) throw_errno("epoll_create1");
   raise_descriptor_limit();
 }
@@ -85,6 +89,8 @@ void WsSwarm::add(const Endpoint& to, const std::string& bytes, int receive_buff
   auto client = std::make_unique<SwarmClient>();
   client->fd = open_socket(to, !to.path.empty(), receive_buffer);
   client->unsent = bytes;
+  const int on = 1;
+  ::setsockopt(client->fd.get(), SOL_SOCKET, SO_TIMESTAMPNS, &on, sizeof on);
   epoll_event event{};
   event.events = EPOLLIN | EPOLLOUT;
   event.data.u64 = index;
@@ -161,6 +167,30 @@ void WsSwarm::on_end(SwarmClient& client) {
   client.fd.reset();
 }
 
+/// recv(2) that notes when the bytes came: the kernel's stamp of the last segment that it gives
+/// out.
+ssize_t WsSwarm::receive(SwarmClient& client, char* buffer, std::size_t size) const {
+  iovec part{buffer, size};
+  alignas(cmsghdr) char control[CMSG_SPACE(sizeof(timespec)) + 64];
+  msghdr header{};
+  header.msg_iov = &part;
+  header.msg_iovlen = 1;
+  header.msg_control = control;
+  header.msg_controllen = sizeof control;
+  const ssize_t got = ::recvmsg(client.fd.get(), &header, MSG_DONTWAIT);
+  if (got <= 0) return got;
+  client.reached = SteadyClock::now();
+  for (cmsghdr* said = CMSG_FIRSTHDR(&header); said != nullptr; said = CMSG_NXTHDR(&header, said)) {
+    if (said->cmsg_level != SOL_SOCKET || said->cmsg_type != SCM_TIMESTAMPNS) continue;
+    timespec stamp{};
+    std::memcpy(&stamp, CMSG_DATA(said), sizeof stamp);
+    client.reached =
+        SteadyClock::time_point(std::chrono::seconds(stamp.tv_sec) +
+                                std::chrono::nanoseconds(stamp.tv_nsec) + wall_to_steady_);
+  }
+  return got;
+}
+
 void WsSwarm::on_event(std::size_t index, std::uint32_t events) {
   SwarmClient& client = *clients_[index];
   if (client.closed) return;
@@ -168,13 +198,14 @@ void WsSwarm::on_event(std::size_t index, std::uint32_t events) {
   if (client.paused && (events & (EPOLLERR | EPOLLHUP)) == 0) return;
   static char buffer[65536];
   for (std::size_t i = 0; i < kReadsPerTurn; ++i) {
-    const ssize_t got = ::recv(client.fd.get(), buffer, sizeof buffer, MSG_DONTWAIT);
+    const ssize_t got = receive(client, buffer, sizeof buffer);
     if (got > 0) {
       on_bytes(index, {buffer, static_cast<std::size_t>(got)});
       if (static_cast<std::size_t>(got) < sizeof buffer || client.closed) return;
       continue;
     }
     if (got == 0 || (errno != EAGAIN && errno != EINTR)) {
+      client.end_error = got == 0 ? 0 : errno;
       on_end(client);
       if (observer_ != nullptr) observer_->ended(index);
     }
@@ -198,6 +229,7 @@ void WsSwarm::on_bytes(std::size_t index, std::string_view bytes) {
     ++open_;
     client.reader.feed(std::string_view(client.head).substr(end + 4));
     client.head = {};
+    if (observer_ != nullptr) observer_->opened(index);
   }
   while (auto frame = client.reader.next()) on_frame(index, *frame);
 }
@@ -217,6 +249,7 @@ void WsSwarm::on_frame(std::size_t index, const WsFrame& frame) {
       }
       if (!std::exchange(client.close_sent, true))
         reply(client, WsOpcode::kClose, frame.payload.substr(0, 2));
+      if (observer_ != nullptr) observer_->closing(index);
       return;
     case WsOpcode::kPong:
       return;

@@ -26,6 +26,10 @@ struct SwarmClient {
   bool closed = false;
   bool paused = false;  ///< does not read
   bool close_sent = false;
+  /// When what is being handled reached the socket, by the kernel's clock: a loop that comes late
+  /// does not make it late.
+  SteadyClock::time_point reached{};
+  int end_error = 0;   ///< errno of a connection that failed, 0: it ended in order
   int close_code = 0;  ///< 0: none came (bare end), 1005: a frame without one
   std::string close_reason;
   std::string tag;                  ///< what stands before its messages, "1111" of "1111:n 0 1 …"
@@ -49,6 +53,10 @@ class SwarmObserver {
  public:
   virtual ~SwarmObserver() = default;
   virtual void message(std::size_t index, const std::string& text) = 0;
+  /// The upgrade was answered with 101.
+  virtual void opened(std::size_t index) { (void)index; }
+  /// The server's close frame has come; ended() follows with the end of the connection.
+  virtual void closing(std::size_t index) { (void)index; }
   /// Closed, reset or refused; the client's fields say how. Not called for drop().
   virtual void ended(std::size_t index) = 0;
 };
@@ -107,6 +115,7 @@ class WsSwarm {
   void open_batch(const Endpoint& to, const std::string& request, std::size_t count,
                   int receive_buffer);
   void on_event(std::size_t index, std::uint32_t events);
+  ssize_t receive(SwarmClient& client, char* buffer, std::size_t size) const;
   void on_bytes(std::size_t index, std::string_view bytes);
   void on_frame(std::size_t index, const WsFrame& frame);
   void on_message(SwarmClient& client, const std::string& text);
@@ -115,6 +124,7 @@ class WsSwarm {
   void watch(std::size_t index);
 
   UniqueFd epoll_;
+  SteadyClock::duration wall_to_steady_;
   std::vector<std::unique_ptr<SwarmClient>> clients_;
   std::map<std::size_t, std::uint64_t> sent_;
   std::vector<std::size_t> free_;
