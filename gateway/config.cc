@@ -273,8 +273,7 @@ void add_haproxy_flags(Flags& flags, GatewayConfig& c) {
   const std::string group = "Registration at HAProxy";
   flags.add_list_as("haproxy-socket",
                     {group, "ADDR", "",
-                     "HAProxy's stats socket (level admin), unix:PATH or ADDR:PORT: register there "
-                     "as a server; may be given again"},
+                     "HAProxy's stats socket (level admin): register there; may be given again"},
                     c.haproxy_sockets, parse_haproxy_socket);
   flags.add_as("haproxy-server",
                {group, "BACKEND/NAME", "", "As what; the NAME may be left out: then it is --id"},
