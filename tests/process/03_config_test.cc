@@ -317,6 +317,10 @@ TEST_F(Config, HelpNamesEveryFlag) {
                            "--drain-delay",
                            "--drain-timeout",
                            "--drain-rate",
+                           "--haproxy-socket",
+                           "--haproxy-server",
+                           "--haproxy-advertise",
+                           "--haproxy-options",
                            "--log-level",
                            "--log-format",
                            "--config"}) {
