@@ -22,7 +22,8 @@ wanted=$(
       usr/share/doc/sluice/FLAGS.md usr/share/doc/sluice/METRICS.md usr/share/doc/sluice/README.md \
       usr/share/doc/sluice/README.systemd.md usr/share/doc/sluice/changelog.Debian.gz usr/share/doc/sluice/changelog.gz \
       usr/share/doc/sluice/copyright usr/share/doc/sluice/examples/gateway-1111.env \
-      usr/share/doc/sluice/examples/haproxy.cfg usr/share/lintian/overrides/sluice; do
+      usr/share/doc/sluice/examples/haproxy.cfg usr/share/doc/sluice/examples/haproxy-dynamic.cfg \
+      usr/share/doc/sluice/examples/haproxy-tls.cfg usr/share/doc/sluice/examples/haproxy-unix.cfg usr/share/lintian/overrides/sluice; do
       printf -- '-rw-r--r-- root/root ./%s\n' "$file"
     done
   } | sort

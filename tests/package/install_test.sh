@@ -127,7 +127,7 @@ check_installed
 check_manual
 # Settings of the administrator's, as the README has them.
 for id in 1111 2222; do
-  sed "s/1111/$id/; s/1112/$((id + 1))/" "$root/usr/share/doc/sluice/examples/gateway-1111.env" >"$root/etc/sluice/gateway-$id.env"
+  sed "s/1111/$id/; s/1112/$((id + 1))/; s/1113/$((id + 2))/" "$root/usr/share/doc/sluice/examples/gateway-1111.env" >"$root/etc/sluice/gateway-$id.env"
   in_root systemctl enable "sluice-gateway@$id.service" 2>/dev/null || die "systemctl enable sluice-gateway@$id"
 done
 unshare --net --pid --fork --kill-child bash "$here/run_units.sh" "$root" || die 'the daemons, see above'
