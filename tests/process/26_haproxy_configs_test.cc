@@ -166,6 +166,31 @@ TEST_F(Configs, KilledGatewayIsMissedByNobodyAndComesBackSlowly) {
 
 // ---- haproxy-unix.cfg
 
+/// A worker that is stopping counts no usable server in its backends: what answers 503 when none is
+/// left must not hold in it.
+TEST_F(Configs, ReloadRefusesNobodyWhoseRequestIsOnItsWay) {
+  start_gateways(4, false, evenly_weighted());
+  start_haproxy("haproxy.cfg");
+  const std::string request = upgrade_bytes({});
+  std::vector<Socket> clients;
+  for (int i = 0; i < 8; ++i) {
+    clients.push_back(Socket::connect(haproxy_->endpoint()));
+    // Of half of them the old worker has a part of the head, of the others the connection alone.
+    if (i % 2 == 0) clients.back().send_all(request.substr(0, 20));
+  }
+  // Accepted by the old worker, all of them.
+  ASSERT_TRUE(
+      eventually(5s, [&] { return std::stoi(haproxy_->stats().at("FRONTEND").at("scur")) >= 8; }));
+  const std::size_t mark = haproxy_->process().mark();
+  haproxy_->process().signal(SIGUSR2);
+  haproxy_->process().wait_line("Proxy gateways stopped", 15s, mark);
+  for (std::size_t i = 0; i < clients.size(); ++i) {
+    clients[i].send_all(request.substr(i % 2 == 0 ? 20 : 0));
+    std::string rest;
+    EXPECT_EQ(read_head(clients[i], rest).status, 101) << i;
+  }
+}
+
 TEST_F(Configs, UnixSocketsCarryClientsAndTheirAddresses) {
   start_gateways(4, true, evenly_weighted());
   start_haproxy("haproxy-unix.cfg");

@@ -75,10 +75,10 @@ void OwnHaproxy::write_file() {
                                endpoint_.text() +
                                "\n"
                                "  tcp-request inspect-delay 1500ms\n"
-                               "  tcp-request content accept if { nbsrv(gateways) gt 0 }\n"
+                               "  tcp-request content accept if { nbsrv(gateways) gt 0 } || { stopping }\n"
                                "  tcp-request content accept if WAIT_END\n"
                                "  http-request return status 503 hdr retry-after 3 if { "
-                               "nbsrv(gateways) eq 0 }\n"
+                               "nbsrv(gateways) eq 0 } !{ stopping }\n"
                                "  default_backend gateways\n"
                                "backend gateways\n"
                                "  " +
