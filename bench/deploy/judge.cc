@@ -215,16 +215,19 @@ Criterion old_worker_gone(const Record& record) {
   return result;
 }
 
-/// The killed one's clients were cut, nobody else's.
+/// The killed one's clients were cut, nobody else's. One that had got its 101 from it and not yet
+/// its greeting can't say whose it was: within two seconds of the kill it counts as its own.
 Criterion cut_alone(const Record& record) {
   const auto killed = std::find_if(record.events.begin(), record.events.end(),
                                    [](const Event& event) { return event.what == "kill"; });
   std::uint64_t own = 0;
   std::uint64_t others = 0;
-  for (const ClientSecond& second : record.seconds) {
-    for (std::size_t g = 0; g < second.cuts.size(); ++g) {
-      const bool its = killed != record.events.end() && gateway_name(g) == killed->subject;
-      (its ? own : others) += second.cuts.at(g);
+  for (std::size_t s = 0; s < record.seconds.size() && killed != record.events.end(); ++s) {
+    const auto at = static_cast<std::size_t>(killed->at_s);
+    for (std::size_t g = 0; g < kGatewaysAndUnknown; ++g) {
+      const bool just_killed = s == at || s == at + 1;
+      const bool its = gateway_name(g) == killed->subject || (g == kUnknownGateway && just_killed);
+      (its ? own : others) += record.seconds[s].cuts.at(g);
     }
   }
   return {"connections cut: of the killed gateway, of others", own > 0 && others == 0,

@@ -48,6 +48,7 @@ Record good(const std::string& scenario = "rolling") {
   }
   if (scenario == "kill") {
     record.seconds[10].cuts.at(1) = 95;
+    record.seconds[10].cuts.at(kUnknownGateway) = 1;  // not yet greeted
     record.events = {{10, "kill", "2222", 0}, {12.1, "down", "2222", 0}, {25, "back", "2222", 0}};
     record.totals.close_codes.clear();
     record.seconds[12].closes = {};
@@ -156,6 +157,9 @@ INSTANTIATE_TEST_SUITE_P(
         Case{"OldWorkerUntilTheHardStop", "reload", [](Record& r) { r.events[1].at_s = 70.1; },
              "old HAProxy worker ends by itself;"},
         Case{"AnotherGatewaysClientCut", "kill", [](Record& r) { r.seconds[11].cuts.at(0) = 1; },
+             "connections cut: of the killed gateway, of others;"},
+        Case{"SomebodyCutLater", "kill",
+             [](Record& r) { r.seconds[12].cuts.at(kUnknownGateway) = 1; },
              "connections cut: of the killed gateway, of others;"},
         Case{"DownLate", "kill", [](Record& r) { r.events[1].at_s = 13.2; },
              "marked down by HAProxy;"}),
