@@ -17,9 +17,10 @@ struct HttpReply {
 
 /// Who asks, for pages that care.
 struct AdminPeer {
-  std::string address;          ///< without the port; "unix" over a Unix socket
-  bool balancer_check = false;  ///< a health check that says which balancer it comes from, and that
-                                ///< still waits for the answer
+  std::string address;  ///< without the port; "unix" over a Unix socket
+  /// What a balancer's health check says of the server that it checks, if it says that; empty
+  /// otherwise, and when nobody waits for the answer any more.
+  std::string balancer_state{};
 };
 
 class AdminPages {

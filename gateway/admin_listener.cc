@@ -104,8 +104,9 @@ void AdminListener::answer(Connection& connection) {
       return finish(connection, text_reply(505, std::string(problem) + "\n"));
   }
   AdminPeer peer{.address = balancer_name(connection.peer)};
-  peer.balancer_check =
-      head.find(kBalancerStateHeader).has_value() && !has_hung_up(connection.fd.get());
+  if (const auto state = head.find(kBalancerStateHeader);
+      state && !has_hung_up(connection.fd.get()))
+    peer.balancer_state = *state;
   const HttpReply page = pages_.handle(head.method, head.target, peer);
   Reply reply;
   reply.status = page.status;

@@ -1,6 +1,7 @@
 #include "gateway/balancers.h"
 
 #include <algorithm>
+#include <utility>
 
 #include "gateway/limits.h"
 
@@ -45,6 +46,7 @@ Balancers::Standing Balancers::agent_asks(std::string_view address, TimePoint no
   asks(address, now).agent = true;
   Balancer& balancer = at(address, now);
   if (!draining_) return {.drain_may_be_said = false, .ready_owed = balancer.owed};
+  if (!needs_word(balancer)) return {};
   mark(address, balancer, now);
   // The memory may answer from inside mark(). Without a relay the drain goes on unremembered.
   return {.drain_may_be_said = balancer.kept || now - balancer.marked_at >= kMarkWait,
@@ -64,9 +66,16 @@ void Balancers::agent_told_ready(std::string_view address) {
   memory_.clear_drained(address);
 }
 
-void Balancers::check_answered(std::string_view address, TimePoint now) {
+void Balancers::check_answered(std::string_view address, bool gives_clients, TimePoint now) {
   Balancer& balancer = asks(address, now);
-  if (draining_ && balancer.seen_at == TimePoint{}) balancer.seen_at = now;
+  if (balancer.checked_at != TimePoint{}) balancer.check_interval = now - balancer.checked_at;
+  balancer.checked_at = now;
+  if (!draining_) return;
+  if (!gives_clients) {
+    if (balancer.seen_at == TimePoint{}) balancer.seen_at = now;
+  } else if (std::exchange(balancer.checked_in_drain, true)) {
+    balancer.ignores_404 = true;
+  }
 }
 
 void Balancers::drain_begins(TimePoint now) {
@@ -75,7 +84,9 @@ void Balancers::drain_begins(TimePoint now) {
   drain_began_ = now;
   for (auto& [address, balancer] : balancers_) {
     balancer.seen_at = {};
-    if (balancer.agent && now - balancer.asked_at <= kBalancerKeep) mark(address, balancer, now);
+    balancer.checked_in_drain = balancer.ignores_404 = false;
+    if (balancer.agent && needs_word(balancer) && now - balancer.asked_at <= kBalancerKeep)
+      mark(address, balancer, now);
   }
 }
 
@@ -92,6 +103,12 @@ void Balancers::forget_untold() {
   }
 }
 
+bool Balancers::checks_stopped(const Balancer& balancer, TimePoint now) {
+  return balancer.checked_at != TimePoint{} &&
+         now - balancer.checked_at > 2 * balancer.check_interval + kAskLateness &&
+         balancer.asked_at > balancer.checked_at;
+}
+
 bool Balancers::waited_for(const Balancer& balancer, TimePoint now) const {
   const Duration patience = balancer.interval == Duration::zero()
                                 ? kAskIntervalUnknown
@@ -105,6 +122,8 @@ DrainSeen Balancers::drain_seen(TimePoint now) const {
     if (drain_began_ - balancer.asked_at > kBalancerKeep) continue;
     if (balancer.seen_at != TimePoint{}) {
       last = std::max(last, balancer.seen_at);
+    } else if (!needs_word(balancer) && checks_stopped(balancer, now)) {
+      last = std::max(last, balancer.checked_at);
     } else if (waited_for(balancer, now)) {
       return DrainSeen::kWaiting;
     }

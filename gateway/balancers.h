@@ -3,9 +3,13 @@
 //
 // It answers two questions. Has every balancer seen that we drain? And to whom do we owe a `ready`:
 // what the agent once said, `drain`, stands at HAProxy until the agent says `ready`, whoever runs
-// behind the address by then. So a balancer's address is marked in the relay's memory before it is
-// told `drain`, and unmarked when it has been told `ready`; a successor finds the marks there. To a
-// balancer that carries no mark nothing is said that would undo what an operator has set.
+// behind the address by then, and that `ready` would end an operator's drain as well. So the agent
+// says `drain` only where nothing else helps: a balancer whose checks heed a 404 (`http-check
+// disable-on-404`) needs no word, and one that an operator has put into maintenance (its checks
+// have stopped, its agent still asks) neither. Where it must, the balancer's address is marked in
+// the relay's memory before, and unmarked when it has been told `ready`; a successor finds the
+// marks there. To a balancer that carries no mark nothing is said that would undo what an operator
+// has set.
 #pragma once
 
 #include <cstddef>
@@ -42,8 +46,9 @@ class Balancers {
   /// What it was told has left whole.
   void agent_told_drain(std::string_view address, TimePoint now);
   void agent_told_ready(std::string_view address);
-  /// A health check that says who it is was answered; with 404 while draining.
-  void check_answered(std::string_view address, TimePoint now);
+  /// A health check that says who it is was answered; with 404 while draining. `gives_clients`:
+  /// what it said of us before that.
+  void check_answered(std::string_view address, bool gives_clients, TimePoint now);
 
   // ---- the drain
 
@@ -68,12 +73,16 @@ class Balancers {
  private:
   struct Balancer {
     TimePoint asked_at{};
-    Duration interval{};  ///< between questions, the longest of late; zero: only one so far
-    TimePoint seen_at{};  ///< zero: has not seen this drain
-    bool agent = false;   ///< asks by agent check: can be told `drain`
-    bool marked = false;  ///< asked the memory to keep it
-    bool kept = false;    ///< it does
-    bool owed = false;    ///< was told `drain`, by us or a predecessor
+    Duration interval{};        ///< between questions, the longest of late; zero: only one so far
+    TimePoint seen_at{};        ///< zero: has not seen this drain
+    bool agent = false;         ///< asks by agent check: can be told `drain`
+    TimePoint checked_at{};     ///< last health check; zero: none has come
+    Duration check_interval{};  ///< between the last two
+    bool checked_in_drain = false;  ///< has got a 404
+    bool ignores_404 = false;       ///< and gives clients all the same
+    bool marked = false;            ///< asked the memory to keep it
+    bool kept = false;              ///< it does
+    bool owed = false;              ///< was told `drain`, by us or a predecessor
     TimePoint marked_at{};
   };
 
@@ -81,6 +90,11 @@ class Balancers {
   Balancer& asks(std::string_view address, TimePoint now);
   void mark(std::string_view address, Balancer& balancer, TimePoint now);
   [[nodiscard]] bool waited_for(const Balancer& balancer, TimePoint now) const;
+  [[nodiscard]] static bool checks_stopped(const Balancer& balancer, TimePoint now);
+  /// In the drain under way its agent is the only one that can tell it.
+  [[nodiscard]] static bool needs_word(const Balancer& balancer) {
+    return balancer.checked_at == TimePoint{} || balancer.ignores_404 || balancer.marked;
+  }
 
   DrainMemory& memory_;
   std::unordered_map<std::string, Balancer> balancers_;  ///< at most kBalancersMax

@@ -5,6 +5,7 @@
 
 #include "common/log.h"
 #include "common/units.h"
+#include "gateway/balancer_state.h"
 #include "gateway/gateway.h"
 #include "gateway/limits.h"
 
@@ -68,7 +69,8 @@ void Gateway::sample_load(TimePoint now) {
 HttpReply Gateway::readyz(const AdminPeer& peer) {
   const TimePoint now = time_.now();
   const ReadyAnswer answer = readiness_.answer(now);
-  if (peer.balancer_check) balancers_.check_answered(peer.address, now);
+  if (!peer.balancer_state.empty())
+    balancers_.check_answered(peer.address, gives_clients(peer.balancer_state), now);
   return HttpReply{Readiness::http_status(answer.state), "text/plain; charset=utf-8",
                    answer.text + "\n"};
 }

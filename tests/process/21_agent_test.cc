@@ -34,7 +34,7 @@ class AgentTable : public ::testing::Test {
     balance();
   }
   void balance() {
-    OwnHaproxy::Settings settings;
+    OwnHaproxy::Settings settings = checks_;
     settings.check = "100ms";
     settings.servers = "  server 1111 " + gateway_->endpoint().text() + " check port " +
                        std::to_string(gateway_->admin().port) + " agent-check agent-port " +
@@ -62,6 +62,8 @@ class AgentTable : public ::testing::Test {
     }
   }
 
+  /// In the shipped files checks say who they are and a 404 is heeded.
+  OwnHaproxy::Settings checks_;
   TempDir directory_;
   std::unique_ptr<RedisServer> redis_;
   std::unique_ptr<Relay> relay_;
@@ -133,7 +135,61 @@ TEST_F(AgentTable, RedisAwayTakesItOutWhereItIsRequired) {
   haproxy_->wait_status("1111", "UP");
 }
 
+TEST_F(AgentTable, DrainingNeedsNoWordWhereTheChecksHeedIt) {
+  start({});
+  const WsClient client = WsClient::dial(haproxy_->endpoint());
+  ASSERT_TRUE(client.open());
+  gateway_->process().signal(SIGTERM);
+  haproxy_->wait_status("1111", "NOLB");
+  ASSERT_TRUE(eventually(10s, [&] { return !gateway_->process().lines("closing 1").empty(); }));
+  EXPECT_EQ(answers("drain"), 0);
+  EXPECT_EQ(gateway_->process().wait_exit(15s).code, 0);
+  haproxy_->wait_status("1111", "DOWN");
+  gateway_->start();
+  haproxy_->wait_status("1111", "UP");
+  EXPECT_EQ(answers("ready"), 0);
+}
+
+TEST_F(AgentTable, DrainingIsDrainWhereA404IsAFailure) {
+  checks_.disable_on_404 = false;
+  start({});
+  const WsClient client = WsClient::dial(haproxy_->endpoint());
+  ASSERT_TRUE(client.open());
+  gateway_->process().signal(SIGTERM);
+  ASSERT_TRUE(eventually(10s, [&] { return answers("drain") >= 1; }));
+  EXPECT_EQ(gateway_->process().wait_exit(15s).code, 0);
+  haproxy_->wait_status("1111", "DOWN");
+  gateway_->start();
+  haproxy_->wait_status("1111", "UP");
+}
+
+TEST_F(AgentTable, AnOperatorsDrainStaysAlsoOverAnOrderlyRestart) {
+  start({});
+  EXPECT_EQ(haproxy_->command("set server gateways/1111 state drain"), "");
+  expect_stays("status", "DRAIN");
+  gateway_->process().signal(SIGTERM);
+  EXPECT_EQ(gateway_->process().wait_exit(15s).code, 0);
+  haproxy_->wait_status("1111", "DOWN");
+  gateway_->start();
+  haproxy_->wait_status("1111", "DRAIN");
+  expect_stays("status", "DRAIN");
+  EXPECT_EQ(answers("ready"), 0);
+}
+
+TEST_F(AgentTable, AnOperatorsMaintenanceStaysAlsoOverAnOrderlyRestart) {
+  start({});
+  ASSERT_TRUE(eventually(5s, [&] { return answers("up") >= 10; }));
+  EXPECT_EQ(haproxy_->command("set server gateways/1111 state maint"), "");
+  expect_stays("status", "MAINT");
+  gateway_->process().signal(SIGTERM);
+  EXPECT_EQ(gateway_->process().wait_exit(15s).code, 0);
+  gateway_->start();
+  expect_stays("status", "MAINT");
+  EXPECT_EQ(answers("ready"), 0);
+}
+
 TEST_F(AgentTable, DrainingIsDrainAndTheSuccessorEndsIt) {
+  checks_.send_state = false;
   start({});
   const WsClient client = WsClient::dial(haproxy_->endpoint());
   ASSERT_TRUE(client.open());

@@ -45,8 +45,10 @@ class DrainControl : public ::testing::Test {
     const std::string reply = socket.read_all(5s);
     return std::stoi(reply.substr(reply.find(' ') + 1));
   }
-  static constexpr const char* kState =
+  static constexpr const char* kUp =
       "X-Haproxy-Server-State: UP 2/3; name=gw/1111; node=lb; weight=1/1; scur=0/1; qcur=0\r\n";
+  static constexpr const char* kNoLoad =
+      "x-haproxy-server-state: NOLB; name=gw/1111; node=lb; weight=1/0; scur=0/1; qcur=0\r\n";
 
   std::unique_ptr<Stack> stack_;
 };
@@ -153,12 +155,28 @@ TEST_F(DrainControl, WaitsUntilTheBalancersThatAskHaveSeenIt) {
   Gateway& gateway = start({"--drain-delay", "25s", "--drain-timeout", "60s"});
   WsClient client = WsClient::connect(gateway.endpoint());
   EXPECT_EQ(ask(gateway).rfind("up", 0), 0U);
-  EXPECT_EQ(check(gateway, kState), 200);
+  EXPECT_EQ(check(gateway, kUp), 200);
   EXPECT_EQ(gateway.metrics().value("sluice_gateway_balancers"), 1);
   gateway.process().signal(SIGTERM);
   gateway.wait_ready(404);  // a prober without a name: it does not count
   EXPECT_EQ(WsClient::dial(gateway.endpoint()).response().status, 101);
-  EXPECT_EQ(check(gateway, kState), 404);
+  EXPECT_EQ(check(gateway, kUp), 404);
+  EXPECT_EQ(WsClient::dial(gateway.endpoint()).response().status, 101) << "it may not heed it";
+  EXPECT_EQ(ask(gateway).rfind("up", 0), 0U) << "nothing that stays";
+  EXPECT_EQ(check(gateway, kNoLoad), 404);
+  EXPECT_EQ(describe(client.wait_close()), "close 1001 'draining'");
+  EXPECT_EQ(gateway.process().wait_exit().code, 0);
+}
+
+TEST_F(DrainControl, ABalancerThatIgnoresTheCheckIsToldByItsAgent) {
+  Gateway& gateway = start({"--drain-delay", "25s", "--drain-timeout", "60s"});
+  WsClient client = WsClient::connect(gateway.endpoint());
+  EXPECT_EQ(ask(gateway).rfind("up", 0), 0U);
+  EXPECT_EQ(check(gateway, kUp), 200);
+  gateway.process().signal(SIGTERM);
+  gateway.wait_ready(404);
+  for (int i = 0; i < 2; ++i) EXPECT_EQ(check(gateway, kUp), 404);
+  ASSERT_TRUE(eventually(5s, [&] { return ask(gateway) == "drain\n"; }));
   EXPECT_EQ(describe(client.wait_close()), "close 1001 'draining'");
   EXPECT_EQ(gateway.process().wait_exit().code, 0);
 }

@@ -23,6 +23,8 @@ class OwnHaproxy {
     std::string servers{};      ///< `server` lines
     std::string check = "1s";   ///< inter of those
     bool stats_on_tcp = false;  ///< instead of a Unix socket
+    bool send_state = true;     ///< checks say who they are
+    bool disable_on_404 = true;
   };
   OwnHaproxy(const TempDir& directory, Settings settings);
 

@@ -78,16 +78,17 @@ TEST_F(BalancersTest, OneThatHasGoneIsNotWaitedForForEver) {
 }
 
 TEST_F(BalancersTest, WhoAsksRarelyIsWaitedForTwoOfItsIntervals) {
-  for (int s = -40; s < 0; s += 10) balancers.check_answered("a", at(seconds(s)));
+  for (int s = -40; s < 0; s += 10) balancers.check_answered("a", true, at(seconds(s)));
   balancers.drain_begins(at(seconds(0)));
-  EXPECT_EQ(balancers.drain_seen(at(seconds(15))), DrainSeen::kWaiting);
-  balancers.check_answered("a", at(seconds(16)));
-  EXPECT_EQ(balancers.drain_seen(at(seconds(17))), DrainSeen::kByAll);
+  balancers.check_answered("a", true, at(seconds(1)));  // gets its 404
+  EXPECT_EQ(balancers.drain_seen(at(seconds(10))), DrainSeen::kWaiting);
+  balancers.check_answered("a", false, at(seconds(11)));  // NOLB: it has heeded it
+  EXPECT_EQ(balancers.drain_seen(at(seconds(12))), DrainSeen::kByAll);
   EXPECT_EQ(memory.lines, Lines{}) << "a health check is told nothing that stays";
 }
 
 TEST_F(BalancersTest, WhoAskedLongAgoDoesNotCount) {
-  balancers.check_answered("a", at(-kBalancerKeep - seconds(1)));
+  balancers.check_answered("a", true, at(-kBalancerKeep - seconds(1)));
   balancers.drain_begins(at(seconds(0)));
   EXPECT_EQ(balancers.drain_seen(at(seconds(0))), DrainSeen::kNobodyAsks);
   EXPECT_EQ(balancers.active(at(seconds(0))), 0U);
@@ -124,6 +125,49 @@ TEST_F(BalancersTest, ASuccessorThatDrainsAtOnceNeedsNoNewMark) {
   balancers.remembered("a", at(seconds(0)));
   balancers.drain_begins(at(seconds(0)));
   EXPECT_TRUE(balancers.agent_asks("a", at(seconds(1))).drain_may_be_said);
+  EXPECT_EQ(memory.lines, Lines{});
+}
+
+TEST_F(BalancersTest, WhoseChecksHeedA404IsToldNothingThatStays) {
+  for (int s = -5; s < 0; ++s) {
+    balancers.check_answered("a", true, at(seconds(s)));
+    (void)balancers.agent_asks("a", at(seconds(s)));
+  }
+  balancers.drain_begins(at(seconds(0)));
+  balancers.check_answered("a", true, at(milliseconds(100)));
+  EXPECT_FALSE(balancers.agent_asks("a", at(milliseconds(200))).drain_may_be_said);
+  balancers.check_answered("a", false, at(milliseconds(1100)));
+  EXPECT_FALSE(balancers.agent_asks("a", at(milliseconds(1200))).drain_may_be_said);
+  EXPECT_EQ(balancers.drain_seen(at(milliseconds(1500))), DrainSeen::kByAll);
+  balancers.drain_ends();
+  EXPECT_FALSE(balancers.agent_asks("a", at(seconds(2))).ready_owed);
+  EXPECT_EQ(memory.lines, Lines{});
+}
+
+TEST_F(BalancersTest, WhoseChecksIgnoreA404IsToldByItsAgent) {
+  for (int s = -5; s < 0; ++s) {
+    balancers.check_answered("a", true, at(seconds(s)));
+    (void)balancers.agent_asks("a", at(seconds(s)));
+  }
+  balancers.drain_begins(at(seconds(0)));
+  balancers.check_answered("a", true, at(milliseconds(100)));
+  balancers.check_answered("a", true, at(milliseconds(1100)));  // UP all the same
+  EXPECT_EQ(balancers.drain_seen(at(milliseconds(1100))), DrainSeen::kWaiting);
+  EXPECT_FALSE(balancers.agent_asks("a", at(milliseconds(1200))).drain_may_be_said);
+  EXPECT_EQ(memory.lines, Lines{"+a"});
+  balancers.confirmed("a");
+  EXPECT_TRUE(balancers.agent_asks("a", at(milliseconds(2200))).drain_may_be_said);
+}
+
+TEST_F(BalancersTest, MaintenanceStopsTheChecksAndNeedsNoWord) {
+  for (int s = -20; s < -10; ++s) {
+    balancers.check_answered("a", true, at(seconds(s)));
+    (void)balancers.agent_asks("a", at(seconds(s)));
+  }
+  for (int s = -10; s < 0; ++s) (void)balancers.agent_asks("a", at(seconds(s)));
+  balancers.drain_begins(at(seconds(0)));
+  EXPECT_FALSE(balancers.agent_asks("a", at(seconds(1))).drain_may_be_said);
+  EXPECT_EQ(balancers.drain_seen(at(seconds(1))), DrainSeen::kByAll);
   EXPECT_EQ(memory.lines, Lines{});
 }
 
