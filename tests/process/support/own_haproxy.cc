@@ -50,49 +50,49 @@ void OwnHaproxy::change(const Settings& settings) {
 void OwnHaproxy::write_file() {
   const std::string stats =
       settings_.stats_on_tcp ? "ipv4@" + stats_.text() : stats_.path + " mode 600";
-  file_ = directory_.write(settings_.name + ".cfg",
-                           "global\n"
-                           "  maxconn 4000\n"
-                           "  stats socket " +
-                               stats + " level " + settings_.level +
-                               " expose-fd listeners\n"
-                               "  hard-stop-after 30m\n"
-                               "  log stdout format raw local0\n"
-                               "defaults\n"
-                               "  mode http\n"
-                               "  log global\n"
-                               "  option httplog\n"
-                               "  timeout connect 1s\n"
-                               "  timeout http-request 5s\n"
-                               "  timeout client 30s\n"
-                               "  timeout server 30s\n"
-                               "  timeout queue 1s\n"
-                               "  timeout tunnel 90s\n"
-                               "  timeout server-fin 10s\n"
-                               "  timeout check 1s\n"
-                               "frontend ws\n"
-                               "  bind " +
-                               endpoint_.text() +
-                               "\n"
-                               "  tcp-request inspect-delay 1500ms\n"
-                               "  tcp-request content accept if { nbsrv(gateways) gt 0 } || { stopping }\n"
-                               "  tcp-request content accept if WAIT_END\n"
-                               "  http-request return status 503 hdr retry-after 3 if { "
-                               "nbsrv(gateways) eq 0 } !{ stopping }\n"
-                               "  default_backend gateways\n"
-                               "backend gateways\n"
-                               "  " +
-                               settings_.backend +
-                               "\n"
-                               "  option httpchk GET /readyz\n"
-                               "  http-check send-state\n"
-                               "  http-check disable-on-404\n"
-                               "  retries 3\n"
-                               "  option redispatch 1\n"
-                               "  retry-on conn-failure empty-response 503\n"
-                               "  default-server inter " +
-                               settings_.check + " fall 3 rise 2 weight 100 send-proxy-v2\n" +
-                               settings_.servers);
+  file_ = directory_.write(
+      settings_.name + ".cfg",
+      "global\n"
+      "  maxconn 4000\n"
+      "  stats socket " +
+          stats + " level " + settings_.level +
+          " expose-fd listeners\n"
+          "  hard-stop-after 30m\n"
+          "  log stdout format raw local0\n"
+          "defaults\n"
+          "  mode http\n"
+          "  log global\n"
+          "  option httplog\n"
+          "  timeout connect 1s\n"
+          "  timeout http-request 5s\n"
+          "  timeout client 30s\n"
+          "  timeout server 30s\n"
+          "  timeout queue 1s\n"
+          "  timeout tunnel 90s\n"
+          "  timeout server-fin 10s\n"
+          "  timeout check 1s\n"
+          "frontend ws\n"
+          "  bind " +
+          endpoint_.text() +
+          "\n"
+          "  tcp-request inspect-delay 1500ms\n"
+          "  tcp-request content accept if { nbsrv(gateways) gt 0 } || { stopping }\n"
+          "  tcp-request content accept if WAIT_END\n"
+          "  http-request return status 503 hdr retry-after 3 if { "
+          "nbsrv(gateways) eq 0 } !{ stopping }\n"
+          "  default_backend gateways\n"
+          "backend gateways\n"
+          "  " +
+          settings_.backend +
+          "\n"
+          "  option httpchk GET /readyz\n"
+          "  http-check send-state\n"
+          "  http-check disable-on-404\n"
+          "  retries 3\n"
+          "  option redispatch 1\n"
+          "  retry-on conn-failure empty-response 503\n"
+          "  default-server inter " +
+          settings_.check + " fall 3 rise 2 weight 100 send-proxy-v2\n" + settings_.servers);
 }
 
 void OwnHaproxy::start() {
