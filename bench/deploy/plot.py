@@ -76,10 +76,14 @@ def plot_closes(axes, run):
         values = run["seconds"]["closes"][name]
         if not any(values):
             continue
-        axes.bar(middle(run), values, 1.0, bottom, color=COLOURS[name], linewidth=0)
-        bottom = [a + b for a, b in zip(bottom, values)]
+        if run["plan"]["scenario"] == "reload":  # all at once: the rate is each one's own, so nothing is stacked
+            axes.step(middle(run), values, where="mid", color=COLOURS[name], linewidth=1.4)
+            bottom = [max(a, b) for a, b in zip(bottom, values)]
+        else:
+            axes.bar(middle(run), values, 1.0, bottom, color=COLOURS[name], linewidth=0)
+            bottom = [a + b for a, b in zip(bottom, values)]
     rate = run["plan"]["drain_rate"]
-    axes.axhline(rate, color=BAD, linewidth=1.2, linestyle="--", label=f"--drain-rate {rate:.0f}/s")
+    axes.axhline(rate, color=BAD, linewidth=1.2, linestyle="--", label=f"--drain-rate {rate:.0f}/s\nof each gateway")
     cuts = [sum(run["seconds"]["cuts"][name][i] for name in run["seconds"]["cuts"]) for i in seconds(run)]
     if any(cuts):
         axes.bar(middle(run), cuts, 1.0, bottom, color=BAD, linewidth=0, label="without close frame")
@@ -191,10 +195,10 @@ def title(run):
     what = {
         "rolling": "Rolling restart of four gateways by drain",
         "reload": f"HAProxy reload, hard-stop-after {plan['hard_stop_s']:.0f} s, "
-        f"--max-connection-age {plan['connection_age_s']:.0f} s",
+        + (f"connection age {plan['connection_age_s']:.0f} s" if plan["connection_age_s"] else "no connection age"),
         "kill": "kill -9 of one of four gateways",
     }[plan["scenario"]]
-    return (f"{what}: {plan['clients']:,} clients that reconnect, {plan['short_per_s']:.0f} short-lived ones per second")
+    return f"{what}: {plan['clients']:,} clients that reconnect, {plan['short_per_s']:.0f} short-lived ones per second"
 
 
 def figure(run):
@@ -218,7 +222,7 @@ def figure(run):
     all_axes[-1].set_xlabel("seconds")
     all_axes[-1].set_xlim(0, len(seconds(run)))
     drawn.align_ylabels(all_axes)
-    drawn.suptitle(title(run), x=0.08, y=0.985, ha="left", fontsize=12)
+    drawn.suptitle(title(run), x=0.08, y=0.985, ha="left", fontsize=12 if run["plan"]["scenario"] != "reload" else 11)
     drawn.subplots_adjust(left=0.08, right=0.83, top=0.935, bottom=0.05)
     return drawn
 
