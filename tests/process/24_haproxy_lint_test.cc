@@ -214,7 +214,7 @@ TEST_F(WithGateway, OnAUnixSocket) {
   std::string text = read_file(kSource + "/haproxy/haproxy.cfg");
   const std::string port = "\"127.0.0.1:${SLUICE_LB_1111_PORT}\"";
   text.replace(text.find(port), port.size(),
-               "unix@" + directory_.file("g.sock") + " addr 127.0.0.1");
+               "unix@" + directory_.file("g.sock") + " addr 127.0.0.1 agent-addr 127.0.0.1");
   const std::string file = directory_.write("unix.cfg", text);
   const Args ask = {"--gateway", "unix:" + directory_.file("g.sock")};
   EXPECT_EQ(rules(file, ask), Rules());

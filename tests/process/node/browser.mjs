@@ -15,6 +15,7 @@ await new Promise((listening) => home.listen(0, "127.0.0.1", listening));
 const browser = await puppeteer.launch({
   executablePath,
   headless: true,
+  timeout: 120_000, // its start, on a machine that runs other tests beside
   args: ["--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--no-proxy-server"],
 });
 try {

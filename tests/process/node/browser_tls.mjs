@@ -17,6 +17,7 @@ const pin = createHash("sha256").update(key).digest("base64");
 const browser = await puppeteer.launch({
   executablePath,
   headless: true,
+  timeout: 120_000, // its start, on a machine that runs other tests beside
   args: ["--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--no-proxy-server", `--ignore-certificate-errors-spki-list=${pin}`],
 });
 try {

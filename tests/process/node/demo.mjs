@@ -13,6 +13,7 @@ if (!executablePath) throw new Error("chromium is missing: apt-get install chrom
 const browser = await puppeteer.launch({
   executablePath,
   headless: true,
+  timeout: 120_000, // its start, on a machine that runs other tests beside
   args: ["--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--no-proxy-server"],
 });
 
