@@ -18,10 +18,7 @@ AgentListener::AgentListener(EventLoop& loop, UniqueFd listening, Speaker speake
 
 void AgentListener::take(UniqueFd fd, const ClientAddress& peer) {
   // After a stall the backlog holds questions that timed out long ago: nobody reads the answers.
-  if (has_hung_up(fd.get())) {
-    ++given_up_;
-    return;
-  }
+  if (has_hung_up(fd.get())) return;
   const std::string address = balancer_name(peer);
   std::string line = speaker_.line(address);
   // A fresh socket takes a line of this length, or is broken.

@@ -3,7 +3,6 @@
 // line.
 #pragma once
 
-#include <cstdint>
 #include <functional>
 #include <string>
 
@@ -26,14 +25,10 @@ class AgentListener {
 
   AgentListener(EventLoop& loop, UniqueFd listening, Speaker speaker, const TimeSource& time);
 
-  /// Connections whose peer had given up before they were accepted.
-  [[nodiscard]] std::uint64_t given_up() const { return given_up_; }
-
  private:
   void take(UniqueFd fd, const ClientAddress& peer);
 
   Speaker speaker_;
-  std::uint64_t given_up_ = 0;
   ListenerStats stats_;
   LingeringCloser closing_;
   Listener listener_;

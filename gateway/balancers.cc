@@ -43,8 +43,8 @@ void Balancers::mark(std::string_view address, Balancer& balancer, TimePoint now
 }
 
 Balancers::Standing Balancers::agent_asks(std::string_view address, TimePoint now) {
-  asks(address, now).agent = true;
-  Balancer& balancer = at(address, now);
+  Balancer& balancer = asks(address, now);
+  balancer.agent = true;
   if (!draining_) return {.drain_may_be_said = false, .ready_owed = balancer.owed};
   if (!needs_word(balancer)) return {};
   mark(address, balancer, now);
