@@ -13,6 +13,7 @@
 #include <ctime>
 
 #include "common/ip.h"
+#include "common/sockaddr.h"
 
 namespace sluice {
 namespace {
@@ -50,23 +51,10 @@ Result<UniqueFd> new_socket(int family) {
 
 Result<UniqueFd> listen_tcp(const Address& address, const ListenOptions& options) {
   sockaddr_storage storage{};
-  socklen_t length = 0;
   const std::string host = address.host == "*" ? "0.0.0.0" : address.host;
   const auto ip = IpAddress::parse(host);
   if (!ip) return tl::make_unexpected(ip.error());
-  if (ip->is_v4()) {
-    auto& v4 = reinterpret_cast<sockaddr_in&>(storage);
-    v4.sin_family = AF_INET;
-    v4.sin_port = htons(address.port);
-    std::memcpy(&v4.sin_addr, ip->bytes.data() + 12, 4);
-    length = sizeof v4;
-  } else {
-    auto& v6 = reinterpret_cast<sockaddr_in6&>(storage);
-    v6.sin6_family = AF_INET6;
-    v6.sin6_port = htons(address.port);
-    std::memcpy(&v6.sin6_addr, ip->bytes.data(), 16);
-    length = sizeof v6;
-  }
+  const socklen_t length = to_sockaddr(*ip, address.port, storage);
   auto fd = new_socket(storage.ss_family);
   if (!fd) return fd;
   const int one = 1;

@@ -10,6 +10,7 @@
 
 #include "common/check.h"
 #include "common/ip.h"
+#include "common/sockaddr.h"
 #include "common/try_again.h"
 #include "gateway/limits.h"
 
@@ -38,20 +39,7 @@ Result<UniqueFd> dial_tcp(const Address& address) {
   const auto ip = IpAddress::parse(address.host);
   if (!ip) return tl::make_unexpected(ip.error());
   sockaddr_storage storage{};
-  socklen_t length = 0;
-  if (ip->is_v4()) {
-    auto& v4 = reinterpret_cast<sockaddr_in&>(storage);
-    v4.sin_family = AF_INET;
-    v4.sin_port = htons(address.port);
-    std::memcpy(&v4.sin_addr, ip->bytes.data() + 12, 4);
-    length = sizeof v4;
-  } else {
-    auto& v6 = reinterpret_cast<sockaddr_in6&>(storage);
-    v6.sin6_family = AF_INET6;
-    v6.sin6_port = htons(address.port);
-    std::memcpy(&v6.sin6_addr, ip->bytes.data(), 16);
-    length = sizeof v6;
-  }
+  const socklen_t length = to_sockaddr(*ip, address.port, storage);
   UniqueFd fd(::socket(storage.ss_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
   if (!fd.valid()) return fail(ErrorCode::kSystem, std::strerror(errno));
   if (::connect(fd.get(), reinterpret_cast<const sockaddr*>(&storage), length) != 0 &&
