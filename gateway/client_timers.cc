@@ -17,7 +17,7 @@ ClientTimers::ClientTimers(ClientTimerOptions options, SessionTable& sessions, S
       stats_(stats),
       random_(random),
       // Not empty: libwebsockets 4.1.6 tells nothing of the empty PONG that would answer it.
-      ping_(Frame::make(Opcode::kPing, "sluice", {})),
+      ping_(FrameRun::make(Opcode::kPing, "sluice", {})),
       wheel_(kTimerTick, kTimerSlots, now),
       last_advance_(now) {
 }

@@ -183,6 +183,12 @@ void add_message_flags(Flags& flags, GatewayConfig& c, std::size_t& message_burs
   flags.add_as("max-message-size",
                {group, "SIZE", "64KiB", "Of a client's message; over it: close 1009"},
                c.message_bytes_max, size_between(kMessageBytesMin, kMessageBytesMax));
+  flags.add_as("io-uring",
+               {group, "WHEN", "auto",
+                "Send to clients by io_uring: auto (where the kernel lets us), on, off"},
+               c.io_uring,
+               one_of<UseUring>(
+                   {{"auto", UseUring::kAuto}, {"on", UseUring::kOn}, {"off", UseUring::kOff}}));
   flags.add_as(
       "client-message-rate",
       {group, "RATE", "100/s", "Messages (and pings) of one client, or off; over it: close 1008"},

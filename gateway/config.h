@@ -25,6 +25,9 @@ struct BackendServer {
   std::string name;  ///< empty: the gateway's id
 };
 
+/// How client sockets are written to: by io_uring where the kernel lets us, only so, or by send(2).
+enum class UseUring { kAuto, kOn, kOff };
+
 struct GatewayConfig {
   std::string id;
   std::vector<Address> listen;
@@ -65,6 +68,7 @@ struct GatewayConfig {
   LogLevel log_level = LogLevel::kInfo;
   LogFormat log_format = LogFormat::kText;
   unsigned socket_mode = 0660;
+  UseUring io_uring = UseUring::kAuto;
   bool demo = false;
   std::vector<Address> haproxy_sockets;
   BackendServer haproxy_server;

@@ -19,6 +19,8 @@ namespace {
 /// Descriptors beside the clients': lingering refusals (512), admin connections (192), listeners,
 /// link, loop, libwebsockets.
 constexpr std::size_t kReservedDescriptors = 800;
+/// Sessions beside --max-connections: some end while others begin.
+constexpr std::size_t kSpareTransportSlots = 64;
 
 PlainOptions plain_options(const GatewayConfig& config) {
   PlainOptions options;
@@ -81,7 +83,7 @@ Gateway::Gateway(GatewayConfig config)
              .publish_queue_bytes = config_.publish_queue_bytes,
              .channels_max = config_.channels_max},
             hub_, time_),
-      relay_(loop_, config_.relay.path, link_, random_),
+      relay_(loop_, config_.relay.path, link_, random_, [this] { return hub_.congested(); }),
       departures_(sessions_),
       timers_({.ping_interval = config_.ping_interval,
                .pong_timeout = config_.pong_timeout,
@@ -96,6 +98,7 @@ Gateway::Gateway(GatewayConfig config)
       end_of_turn_(loop_, [this] { end_of_turn(); }),
       tick_(loop_, [this] { tick(); }) {
   hub_.attach(link_);
+  sender_.attach(hub_.due());
 }
 
 Gateway::~Gateway() = default;
@@ -104,6 +107,7 @@ Gateway::~Gateway() = default;
 
 Result<void> Gateway::start() {
   if (auto enough = raise_descriptor_limit(); !enough) return enough;
+  if (auto chosen = choose_transport(); !chosen) return chosen;
   if (auto started = endpoint_.start(); !started) return started;
   acceptor_ =
       std::make_unique<Acceptor>(loop_, acceptor_options(config_, demo_pages_), time_, *this);
@@ -141,6 +145,19 @@ Result<void> Gateway::raise_descriptor_limit() const {
     if (::setrlimit(RLIMIT_NOFILE, &limit) != 0) {
       return fail(ErrorCode::kSystem, std::string("setrlimit: ") + std::strerror(errno));
     }
+  }
+  return {};
+}
+
+Result<void> Gateway::choose_transport() {
+  if (config_.io_uring == UseUring::kOff) return {};
+  auto transport = make_uring_transport(config_.connections_max + kSpareTransportSlots);
+  if (transport) {
+    sender_.use(std::move(*transport));
+  } else if (config_.io_uring == UseUring::kOn) {
+    return fail(transport.error().code, "--io-uring on: " + transport.error().message);
+  } else {
+    said_at_start_.push_back("sending without io_uring: " + transport.error().message);
   }
   return {};
 }
@@ -209,8 +226,12 @@ int Gateway::run() {
 
 void Gateway::end_of_turn() {
   endpoint_.settle();
-  sender_.flush_dirty();
   relay_.flush();
+  // A slice each: who was given something by an earlier turn, then what the channels brought.
+  bool more = sender_.flush(kClientsPerTurn);
+  more = hub_.fan_out(kClientsPerTurn) || more || sender_.waiting();
+  // The next turn looks at everything else, and does not sleep.
+  if (more) loop_.defer([] {});
 }
 
 void Gateway::tick() {
@@ -295,7 +316,7 @@ void Gateway::fragment(ClientSession& session, const Fragment& fragment) {
 void Gateway::ping(ClientSession& session, proto::Bytes payload) {
   timers_.heard(session);
   if (!within_rate(session)) return;
-  sender_.deliver(session, Frame::make(Opcode::kPong, {}, payload));
+  sender_.deliver(session, FrameRun::make(Opcode::kPong, {}, payload));
 }
 
 bool Gateway::within_rate(ClientSession& session) {

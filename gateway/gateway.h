@@ -59,7 +59,7 @@ class Gateway final : public EndpointEvents, public HubObserver, public UpgradeS
   void channel_gap(const ChannelGap& gap) override;
   void channel_subscribed(std::string_view channel) override;
   void channel_refused(std::string_view channel, std::string_view reason) override;
-  void message_queued(std::uint32_t received_micros) override {
+  void message_given(std::uint32_t received_micros) override {
     sender_.note_message(received_micros);
   }
   void drain_marks(const std::vector<std::string_view>& balancers) override;
@@ -93,6 +93,7 @@ class Gateway final : public EndpointEvents, public HubObserver, public UpgradeS
 
  private:
   [[nodiscard]] Result<void> raise_descriptor_limit() const;
+  [[nodiscard]] Result<void> choose_transport();
   [[nodiscard]] Result<void> open_client_listeners();
   [[nodiscard]] Result<void> open_admin_listener();
   [[nodiscard]] Result<void> plan_registration();

@@ -87,13 +87,13 @@ void add_messages(MetricsPage& page, const Gateway& g) {
                [&g] { return number(g.hub().stats().received_bytes); });
   page.counter("sluice_gateway_channel_messages_total", "Channel messages from the relay.", {},
                [&g] { return number(g.hub().stats().messages_in); });
-  page.counter("sluice_gateway_deliveries_total", "Channel messages queued for clients.", {},
-               [&g] { return number(g.hub().stats().deliveries); });
+  page.counter("sluice_gateway_deliveries_total", "Channel messages given to clients.", {},
+               [&g] { return number(g.hub().fan_out_state().deliveries()); });
   page.counter("sluice_gateway_client_frames_total", "Frames handed to client sockets.", {},
                [&g] { return number(g.sender().stats().frames_out); });
   page.counter("sluice_gateway_client_bytes_total", "Frame bytes handed to client sockets.", {},
                [&g] { return number(g.sender().stats().bytes_out); });
-  page.counter("sluice_gateway_client_sends_total", "System calls for that.", {},
+  page.counter("sluice_gateway_client_sends_total", "Sends to one client each, for that.", {},
                [&g] { return number(g.sender().stats().sends); });
   page.counter("sluice_gateway_partial_sends_total", "Sends that took a part of a frame.", {},
                [&g] { return number(g.sender().stats().partial_sends); });

@@ -7,7 +7,11 @@
 namespace sluice::gateway {
 
 Hub::Hub(HubOptions options, SessionTable& sessions, Delivery& delivery, HubObserver& observer)
-    : options_(options), sessions_(sessions), delivery_(delivery), observer_(observer) {
+    : options_(options),
+      sessions_(sessions),
+      delivery_(delivery),
+      observer_(observer),
+      fan_out_(delivery) {
 }
 
 // ---- client side
@@ -23,8 +27,13 @@ void Hub::received(ClientSession& session, proto::Bytes payload, bool text) {
 }
 
 void Hub::closed(ClientSession& session) {
-  const std::vector<Subscription> left = std::exchange(session.state.subscriptions, {});
-  for (const Subscription& subscription : left) leave(subscription);
+  auto& subscriptions = session.state.subscriptions;
+  for (std::size_t i = 0; i < subscriptions.size(); ++i) {
+    fan_out_.leave(session, i);
+    --subscriptions_;
+    audience_left(subscriptions[i].audience);
+  }
+  subscriptions = {};
 }
 
 Hub::Channel* Hub::find_or_add(std::string_view name, std::uint32_t& slot) {
@@ -52,36 +61,34 @@ Hub::Channel* Hub::find_or_add(std::string_view name, std::uint32_t& slot) {
 
 bool Hub::subscribe(ClientSession& session, std::string_view name) {
   std::uint32_t slot = 0;
-  Channel* channel = find_or_add(name, slot);
-  if (channel == nullptr) return false;
-  session.state.subscriptions.push_back(
-      {.channel = slot,
-       .place = static_cast<std::uint32_t>(channel->subscribers.size()),
-       .began_sequence = link_->sequence()});
-  channel->subscribers.push_back(session.ref);
+  if (find_or_add(name, slot) == nullptr) return false;
+  fan_out_.join(audience_of(slot, *session.protocol), session, link_->sequence());
   ++subscriptions_;
   return true;
 }
 
-void Hub::leave(const Subscription& subscription) {
-  Channel& channel = channels_[subscription.channel];
-  --subscriptions_;
-  const ClientRef last = channel.subscribers.back();
-  channel.subscribers.pop_back();
-  if (subscription.place < channel.subscribers.size()) {
-    // The last one takes the free place and must know it.
-    channel.subscribers[subscription.place] = last;
-    ClientSession* moved = sessions_.find(last);
-    CHECK(moved != nullptr);
-    for (Subscription& s : moved->state.subscriptions) {
-      if (s.channel == subscription.channel) s.place = subscription.place;
-    }
-  }
-  if (!channel.subscribers.empty()) return;
+std::uint32_t Hub::audience_of(std::uint32_t slot, const ClientProtocol& protocol) {
+  auto& audiences = channels_[slot].audiences;
+  for (const std::uint32_t audience : audiences)
+    if (&fan_out_.protocol(audience) == &protocol) return audience;
+  const std::uint32_t audience = fan_out_.add_audience(protocol);
+  audiences.push_back(audience);
+  if (audience >= channel_of_.size()) channel_of_.resize(audience + 1);
+  channel_of_[audience] = slot;
+  return audience;
+}
+
+void Hub::audience_left(std::uint32_t audience) {
+  if (fan_out_.size(audience) > 0) return;
+  fan_out_.remove_audience(audience);
+  const std::uint32_t slot = channel_of_[audience];
+  Channel& channel = channels_[slot];
+  std::erase(channel.audiences, audience);
+  if (!channel.audiences.empty()) return;
   link_->unsubscribe(channel.name);
   by_name_.erase(channel.name);
   channel = Channel{};
-  free_.push_back(subscription.channel);
+  free_.push_back(slot);
 }
 
 bool Hub::publish(ClientSession& session, std::string_view channel, proto::Bytes payload) {
@@ -94,7 +101,7 @@ bool Hub::publish(ClientSession& session, std::string_view channel, proto::Bytes
 
 std::string_view Hub::first_channel(const ClientSession& session) const {
   if (session.state.subscriptions.empty()) return {};
-  return channels_[session.state.subscriptions.front().channel].name;
+  return channels_[channel_of_[session.state.subscriptions.front().audience]].name;
 }
 
 // ---- relay side
@@ -104,26 +111,24 @@ void Hub::channel_message(std::uint32_t slot, const proto::Message& message) {
   channel.position.offset = message.offset;
   ++stats_.messages_in;
   const ChannelMessage decoded{channel.name, channel.position, message.payload, message.meta};
-  // One encoding per protocol. Protocols are few and subscribers of a channel nearly always share
-  // one, so the last one used is all that needs remembering; a second protocol encodes at its first
-  // subscriber.
-  std::vector<std::pair<const ClientProtocol*, FrameRef>> frames;
-  for (const ClientRef ref : channel.subscribers) {
-    ClientSession* session = sessions_.find(ref);
-    CHECK(session != nullptr);
-    FrameRef frame;
-    for (const auto& [protocol, encoded] : frames) {
-      if (protocol == session->protocol) frame = encoded;
-    }
-    if (!frame) {
-      frame = session->protocol->encode(decoded);
-      frames.emplace_back(session->protocol, frame);
-    }
-    session->state.last_sequence = message.sequence;
-    ++stats_.deliveries;
-    delivery_.deliver(*session, std::move(frame));
-  }
-  observer_.message_queued(message.received_micros);
+  for (const std::uint32_t audience : channel.audiences)
+    fan_out_.append(audience, decoded, {message.sequence, message.received_micros});
+}
+
+bool Hub::fan_out(std::size_t clients_max) {
+  const bool more = fan_out_.run(clients_max);
+  auto& stamps = fan_out_.finished_stamps();
+  for (const std::uint32_t stamp : stamps) observer_.message_given(stamp);
+  stamps.clear();
+  return more;
+}
+
+const std::vector<ClientRef>& Hub::subscribers(const Channel& channel) {
+  scratch_.clear();
+  for (const std::uint32_t audience : channel.audiences)
+    for (std::size_t i = 0; i < fan_out_.size(audience); ++i)
+      scratch_.push_back(fan_out_.subscriber(audience, i).ref);
+  return scratch_;
 }
 
 void Hub::channel_gap(std::uint32_t slot, const ChannelGap& gap) {
@@ -135,11 +140,13 @@ void Hub::channel_gap(std::uint32_t slot, const ChannelGap& gap) {
   } else {
     stats_.gap_messages += gap.count;
   }
+  // What came before the gap goes before it.
+  const std::vector<ClientRef>& refs = subscribers(channel);
+  for (const ClientRef ref : refs)
+    if (ClientSession* session = sessions_.find(ref)) fan_out_.settle(*session);
   observer_.channel_gap(gap);
-  scratch_ = channel.subscribers;
-  for (const ClientRef ref : scratch_) {
+  for (const ClientRef ref : refs)
     if (ClientSession* session = sessions_.find(ref)) session->protocol->gap(*session, gap, *this);
-  }
 }
 
 void Hub::channel_subscribed(std::uint32_t slot, proto::Position start) {
@@ -150,8 +157,7 @@ void Hub::channel_subscribed(std::uint32_t slot, proto::Position start) {
 void Hub::channel_refused(std::uint32_t slot, std::string_view reason) {
   ++stats_.channels_refused;
   observer_.channel_refused(channels_[slot].name, reason);
-  scratch_ = channels_[slot].subscribers;
-  for (const ClientRef ref : scratch_) {
+  for (const ClientRef ref : subscribers(channels_[slot])) {
     if (ClientSession* session = sessions_.find(ref))
       delivery_.close(*session, CloseCode::kTryAgainLater, "too many channels");
   }

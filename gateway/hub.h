@@ -1,9 +1,8 @@
 // Steps 3 and 12 of a message's path: who gets what. Pure: no libwebsockets, no sockets; the
 // simulator runs it as it is.
 //
-// A channel lives from its first subscriber to its last. Its subscribers stand in one dense array,
-// each knowing its place, so that joining and leaving cost O(1) and a fan-out walks memory in
-// order.
+// A channel lives from its first subscriber to its last. Who they are, and what they have still to
+// get, the fan-out knows: one audience per protocol that is spoken on the channel.
 #pragma once
 
 #include <cstdint>
@@ -14,6 +13,8 @@
 #include <vector>
 
 #include "gateway/delivery.h"
+#include "gateway/fan_out.h"
+#include "gateway/limits.h"
 #include "gateway/protocols/client_protocol.h"
 #include "gateway/relay_link.h"
 #include "gateway/session_table.h"
@@ -27,7 +28,6 @@ struct HubOptions {
 /// Counters, never reset.
 struct HubStats {
   std::uint64_t messages_in = 0;   ///< channel messages from the relay
-  std::uint64_t deliveries = 0;    ///< put into outboxes
   std::uint64_t gap_events = 0;    ///< one per channel and hole
   std::uint64_t gap_messages = 0;  ///< missing messages, where the number is known
   std::uint64_t gaps_unknown = 0;  ///< holes of unknown size
@@ -45,8 +45,8 @@ class HubObserver {
   virtual void channel_gap(const ChannelGap& gap) = 0;
   virtual void channel_subscribed(std::string_view channel) = 0;
   virtual void channel_refused(std::string_view channel, std::string_view reason) = 0;
-  /// A message has been put into its subscribers' outboxes; time stamp as on the wire.
-  virtual void message_queued(std::uint32_t received_micros) = 0;
+  /// A message has been given to all its subscribers of one protocol; time stamp as on the wire.
+  virtual void message_given(std::uint32_t received_micros) = 0;
   // As RelayLinkEvents tells them.
   virtual void drain_marks(const std::vector<std::string_view>& /*balancers*/) {}
   virtual void drain_mark_kept(std::string_view /*balancer*/) {}
@@ -64,6 +64,13 @@ class Hub final : public RelayLinkEvents, public ProtocolActions {
   void received(ClientSession& session, proto::Bytes payload, bool text);
   /// Leaves all channels. Idempotent.
   void closed(ClientSession& session);
+  /// Gives channel messages to about so many clients. True: there are more to give. Call when a loop
+  /// turn ends.
+  bool fan_out(std::size_t clients_max);
+  /// Has so much to give that the relay's next messages should wait.
+  [[nodiscard]] bool congested() const { return fan_out_.pending_bytes() > kFanOutPendingBytesMax; }
+  /// What a client has still to get of its channels.
+  [[nodiscard]] DueSource& due() { return fan_out_; }
 
   // ProtocolActions.
   [[nodiscard]] bool subscribe(ClientSession& session, std::string_view channel) override;
@@ -95,18 +102,25 @@ class Hub final : public RelayLinkEvents, public ProtocolActions {
   void control(const proto::Control& control) override { observer_.control(control); }
 
   [[nodiscard]] const HubStats& stats() const { return stats_; }
+  [[nodiscard]] std::string_view channel_name(std::uint32_t channel) const {
+    return channels_[channel].name;
+  }
   [[nodiscard]] std::size_t channels() const { return by_name_.size(); }
   [[nodiscard]] std::size_t subscriptions() const { return subscriptions_; }
+  [[nodiscard]] const FanOut& fan_out_state() const { return fan_out_; }
 
  private:
   struct Channel {
     std::string name;
     proto::Position position;
-    std::vector<ClientRef> subscribers;
+    std::vector<std::uint32_t> audiences;  ///< one per protocol: few
   };
 
   [[nodiscard]] Channel* find_or_add(std::string_view name, std::uint32_t& slot);
-  void leave(const Subscription& subscription);
+  [[nodiscard]] std::uint32_t audience_of(std::uint32_t slot, const ClientProtocol& protocol);
+  void audience_left(std::uint32_t audience);
+  /// All of a channel, as they are now: what is done to them may change the channel.
+  [[nodiscard]] const std::vector<ClientRef>& subscribers(const Channel& channel);
 
   HubOptions options_;
   SessionTable& sessions_;
@@ -115,9 +129,11 @@ class Hub final : public RelayLinkEvents, public ProtocolActions {
   RelayLink* link_ = nullptr;
   std::vector<Channel> channels_;
   std::vector<std::uint32_t> free_;
+  std::vector<std::uint32_t> channel_of_;  ///< by audience
   std::unordered_map<std::string, std::uint32_t> by_name_;
   std::size_t subscriptions_ = 0;
-  std::vector<ClientRef> scratch_;  ///< subscribers of a gap: telling them may change the array
+  std::vector<ClientRef> scratch_;
+  FanOut fan_out_;
   HubStats stats_;
 };
 

@@ -33,6 +33,26 @@ inline constexpr std::size_t kLinkControlBytesMax = 1U << 20U;
 inline constexpr std::size_t kLeavingChannelsMax = 65536;
 /// iovec entries of one sendmsg to a client.
 inline constexpr std::size_t kFramesPerSend = 64;
+/// Sends that leave in one call of the transport, and their iovec entries.
+inline constexpr std::size_t kSendsPerBatch = 256;
+inline constexpr std::size_t kVectorsPerBatch = 4096;
+/// Clients that are sent to before the loop looks after everything else again: some 2 ms.
+inline constexpr std::size_t kClientsPerTurn = 256;
+/// Of these, so many of one channel before the next channel has its turn.
+inline constexpr std::size_t kFanOutQuantum = 64;
+/// Subscribers that a walk may pass over for each one that it may give something.
+inline constexpr std::size_t kFanOutSkipsPerClient = 16;
+/// Frames of channels that not all subscribers have been given: above it the relay's next messages
+/// wait in its socket.
+inline constexpr std::size_t kFanOutPendingBytesMax = 1U << 20U;
+/// Memory in which a channel's frames are put together, and how much of it is kept for the next
+/// ones: 4 MiB in all.
+inline constexpr std::size_t kRunSmallBytes = 4U << 10U;
+inline constexpr std::size_t kRunLargeBytes = 64U << 10U;
+inline constexpr std::size_t kRunsSmallKept = 768;
+inline constexpr std::size_t kRunsLargeKept = 16;
+/// Frames that a quiet channel keeps room for.
+inline constexpr std::size_t kLogEntriesKept = 4;
 /// Bytes read from the relay before the clients get their share of the loop.
 inline constexpr std::size_t kLinkReadBytesPerTurn = 1U << 20U;
 
@@ -117,6 +137,7 @@ inline constexpr Duration kHaproxyLeaveRetry = std::chrono::milliseconds(100);
 inline constexpr Duration kHaproxyLeaveAway = std::chrono::seconds(1);
 
 static_assert(kHaproxyLeaveAway <= kHaproxyLeaveMin && kHaproxyLeaveMin <= kHaproxyLeaveMax);
+static_assert(kVectorsPerBatch >= kFramesPerSend && kFanOutQuantum <= kClientsPerTurn);
 static_assert(kLinkPingAfter * 2 < kLinkSilenceMax);
 static_assert(kMessageBytesMax <= proto::kPayloadBytesMax);
 

@@ -8,50 +8,104 @@
 
 namespace sluice::gateway {
 
+bool Outbox::fits(std::size_t bytes, std::size_t frames, std::size_t bytes_max) const {
+  // One frame always fits an empty outbox: a message that the gateway accepts can be delivered
+  // whatever the bound.
+  if (empty() && frames <= 1) return true;
+  return this->bytes() + bytes <= bytes_max && this->frames() + frames <= kClientQueueFramesMax;
+}
+
+Enqueue Outbox::push(const RunView& view, std::size_t bytes_max) {
+  if (!fits(view.size(), view.frames, bytes_max)) return Enqueue::kFull;
+  push_last(view);
+  return Enqueue::kOk;
+}
+
+void Outbox::push_last(const RunView& view) {
+  add({FrameRef(view.run), view.begin, view.end, view.frames});
+}
+
 Enqueue Outbox::push(FrameRef frame, std::size_t bytes_max) {
-  // One frame always fits an empty outbox: a message the gateway accepts can be delivered whatever
-  // the bound.
-  if (!empty() && (bytes_ + frame->size() > bytes_max || frames() >= kClientQueueFramesMax))
-    return Enqueue::kFull;
+  if (!fits(frame->size(), 1, bytes_max)) return Enqueue::kFull;
   push_last(std::move(frame));
   return Enqueue::kOk;
 }
 
 void Outbox::push_last(FrameRef frame) {
-  if (head_ > 0 && head_ * 2 >= frames_.size()) {
-    frames_.erase(frames_.begin(), frames_.begin() + static_cast<std::ptrdiff_t>(head_));
-    head_ = 0;
+  const auto size = static_cast<std::uint32_t>(frame->size());
+  add({std::move(frame), 0, size, 1});
+}
+
+void Outbox::push_front(std::span<const RunView> views) {
+  if (!queue_) queue_ = std::make_unique<Queue>();
+  Queue& q = *queue_;
+  std::vector<Part> parts;
+  parts.reserve(views.size() + q.parts.size() - q.head);
+  for (const RunView& view : views) {
+    parts.push_back({FrameRef(view.run), view.begin, view.end, view.frames});
+    q.bytes += view.size();
+    q.frames += view.frames;
   }
-  bytes_ += frame->size();
-  frames_.push_back(std::move(frame));
+  std::move(q.parts.begin() + static_cast<std::ptrdiff_t>(q.head), q.parts.end(),
+            std::back_inserter(parts));
+  q.parts = std::move(parts);
+  q.head = 0;
+}
+
+void Outbox::add(Part part) {
+  if (!queue_) queue_ = std::make_unique<Queue>();
+  Queue& q = *queue_;
+  q.bytes += part.end - part.begin;
+  q.frames += part.frames;
+  if (q.head < q.parts.size()) {
+    // A run that has grown since is one piece.
+    Part& last = q.parts.back();
+    if (last.run == part.run && last.end == part.begin) {
+      last.end = part.end;
+      last.frames += part.frames;
+      return;
+    }
+  }
+  if (q.head > 0 && q.head * 2 >= q.parts.size()) {
+    q.parts.erase(q.parts.begin(), q.parts.begin() + static_cast<std::ptrdiff_t>(q.head));
+    q.head = 0;
+  }
+  q.parts.push_back(std::move(part));
 }
 
 std::size_t Outbox::fill(std::span<iovec> vectors) const {
-  const std::size_t n = std::min(vectors.size(), frames());
+  if (empty()) return 0;
+  const std::size_t n = std::min(vectors.size(), queue_->parts.size() - queue_->head);
   for (std::size_t i = 0; i < n; ++i) {
-    const auto bytes = frames_[head_ + i]->bytes().subspan(i == 0 ? begun_ : 0);
-    vectors[i] = {const_cast<std::uint8_t*>(bytes.data()), bytes.size()};
+    const Part& part = queue_->parts[queue_->head + i];
+    vectors[i] = {const_cast<std::uint8_t*>(part.run->bytes().data()) + part.begin,
+                  part.end - part.begin};
   }
   return n;
 }
 
-void Outbox::consume(std::size_t bytes) {
-  CHECK(bytes <= bytes_);
-  bytes_ -= bytes;
-  begun_ += bytes;
-  while (head_ < frames_.size() && begun_ >= frames_[head_]->size()) {
-    begun_ -= frames_[head_]->size();
-    frames_[head_++] = FrameRef();
+std::size_t Outbox::consume(std::size_t bytes) {
+  CHECK(bytes <= this->bytes());
+  if (empty()) return 0;
+  Queue& q = *queue_;
+  const std::size_t frames_before = q.frames;
+  q.bytes -= bytes;
+  while (q.head < q.parts.size()) {
+    Part& part = q.parts[q.head];
+    const std::size_t size = part.end - part.begin;
+    if (bytes < size) {
+      part.begin += static_cast<std::uint32_t>(bytes);
+      break;
+    }
+    bytes -= size;
+    q.frames -= part.frames;
+    part.run = FrameRef();
+    ++q.head;
   }
-  if (empty()) clear();
-}
-
-void Outbox::clear() {
+  const std::size_t left = frames_before - q.frames;
   // An idle client keeps no buffer.
-  std::vector<FrameRef>().swap(frames_);
-  head_ = 0;
-  begun_ = 0;
-  bytes_ = 0;
+  if (q.head == q.parts.size()) clear();
+  return left;
 }
 
 }  // namespace sluice::gateway

@@ -1,14 +1,16 @@
-// Step 13 of a message's path: what one client still has to get, as references to shared frames, in
-// order. Bounded in bytes (by the caller's figure) and in frames; holds no memory while empty.
+// Step 13 of a message's path: what one client still has to get and its socket has not taken: parts
+// of shared runs, in order. Most clients have nothing waiting and then this is one null pointer.
+// Bounded in bytes (by the caller's figure) and in frames.
 #pragma once
 
 #include <sys/uio.h>
 
 #include <cstddef>
+#include <memory>
 #include <span>
 #include <vector>
 
-#include "gateway/frame.h"
+#include "gateway/frame_run.h"
 
 namespace sluice::gateway {
 
@@ -16,29 +18,47 @@ enum class Enqueue { kOk, kFull };
 
 class Outbox {
  public:
-  /// kFull: nothing was added; what happens then is the protocol's rule.
+  /// kFull: nothing was added; what happens then is the protocol's rule. One frame always fits an
+  /// empty outbox.
+  [[nodiscard]] Enqueue push(const RunView& view, std::size_t bytes_max);
   [[nodiscard]] Enqueue push(FrameRef frame, std::size_t bytes_max);
-  /// Without a bound: for the one close frame at the end.
+  /// Without a bound: for the one close frame at the end, and for what is judged later.
   void push_last(FrameRef frame);
+  void push_last(const RunView& view);
+  /// What a socket has taken a part of, back to where it was. Without a bound: the caller judges
+  /// bytes() afterwards.
+  void push_front(std::span<const RunView> views);
 
-  [[nodiscard]] bool empty() const { return head_ == frames_.size(); }
-  [[nodiscard]] std::size_t bytes() const { return bytes_; }
-  [[nodiscard]] std::size_t frames() const { return frames_.size() - head_; }
-  /// How many bytes of the first frame have left.
-  [[nodiscard]] std::size_t begun() const { return begun_; }
+  [[nodiscard]] bool empty() const { return queue_ == nullptr; }
+  [[nodiscard]] std::size_t bytes() const { return empty() ? 0 : queue_->bytes; }
+  [[nodiscard]] std::size_t frames() const { return empty() ? 0 : queue_->frames; }
 
-  /// The first frames, without what has left, as iovecs; returns how many were filled.
+  /// The front, as iovecs; returns how many were filled.
   [[nodiscard]] std::size_t fill(std::span<iovec> vectors) const;
-  /// `bytes` have left from the front, the last frame perhaps in part.
-  void consume(std::size_t bytes);
+  /// `bytes` have left from the front, the last frame perhaps in part. Returns how many frames have
+  /// left as a whole.
+  std::size_t consume(std::size_t bytes);
 
-  void clear();
+  void clear() { queue_.reset(); }
 
  private:
-  std::vector<FrameRef> frames_;
-  std::size_t head_ = 0;
-  std::size_t begun_ = 0;
-  std::size_t bytes_ = 0;
+  struct Part {
+    FrameRef run;
+    std::uint32_t begin = 0;
+    std::uint32_t end = 0;
+    std::uint32_t frames = 0;
+  };
+  struct Queue {
+    std::vector<Part> parts;
+    std::size_t head = 0;
+    std::size_t bytes = 0;
+    std::size_t frames = 0;
+  };
+
+  [[nodiscard]] bool fits(std::size_t bytes, std::size_t frames, std::size_t bytes_max) const;
+  void add(Part part);
+
+  std::unique_ptr<Queue> queue_;  ///< null: nothing waits
 };
 
 }  // namespace sluice::gateway

@@ -18,10 +18,12 @@ constexpr Duration kTickEvery = std::chrono::milliseconds(100);
 
 }  // namespace
 
-RelayConnection::RelayConnection(EventLoop& loop, std::string path, RelayLink& link, Random& random)
+RelayConnection::RelayConnection(EventLoop& loop, std::string path, RelayLink& link, Random& random,
+                                 std::function<bool()> congested)
     : loop_(loop),
       path_(std::move(path)),
       link_(link),
+      congested_(std::move(congested)),
       backoff_(kLinkRetryMin, kLinkRetryMax, random),
       retry_(loop, [this] { dial(); }),
       tick_(loop, [this] { tick(); }) {
@@ -68,7 +70,8 @@ void RelayConnection::on_ready(IoEvents events) {
 
 void RelayConnection::read_some() {
   std::size_t total = 0;
-  while (total < kLinkReadBytesPerTurn) {
+  // A congested loop does not sleep, so it is asked again in the next turn.
+  while (total < kLinkReadBytesPerTurn && !congested_()) {
     const auto room = link_.prepare();
     const ssize_t n = ::recv(fd_.get(), room.data(), room.size(), MSG_DONTWAIT);
     if (n < 0 && try_again(errno)) return;

@@ -15,7 +15,9 @@ namespace sluice::gateway {
 
 class RelayConnection {
  public:
-  RelayConnection(EventLoop& loop, std::string path, RelayLink& link, Random& random);
+  /// `congested`: what has been read must be worked off first.
+  RelayConnection(EventLoop& loop, std::string path, RelayLink& link, Random& random,
+                  std::function<bool()> congested);
 
   /// Dials now and keeps the link up from then on.
   void start();
@@ -34,6 +36,7 @@ class RelayConnection {
   EventLoop& loop_;
   std::string path_;
   RelayLink& link_;
+  std::function<bool()> congested_;
   Backoff backoff_;
   UniqueFd fd_;
   std::optional<IoWatcher> watcher_;

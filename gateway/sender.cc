@@ -3,7 +3,7 @@
 #include <libwebsockets.h>
 #include <sys/socket.h>
 
-#include <array>
+#include <algorithm>
 #include <cerrno>
 #include <string_view>
 #include <utility>
@@ -27,6 +27,15 @@ Sender::Sender(SenderOptions options, SessionTable& sessions, const TimeSource& 
     : options_(options), sessions_(sessions), time_(time), latency_(latency_bounds()) {
 }
 
+void Sender::opened(ClientSession& session) {
+  transport_->opened(session.ref.index, session.fd);
+  // After the 101 libwebsockets writes nothing; so this need not be asked before each send.
+  if (session.wsi != nullptr && lws_partial_buffered(session.wsi) != 0)
+    wait_until_writeable(session);
+}
+
+// ---- what is to be sent
+
 void Sender::deliver(ClientSession& session, FrameRef frame) {
   if (session.phase != SessionPhase::kOpen) {
     ++stats_.dropped_closing;
@@ -34,23 +43,60 @@ void Sender::deliver(ClientSession& session, FrameRef frame) {
   }
   const std::size_t bytes = frame->size();
   Enqueue verdict = session.outbox.push(frame, options_.client_queue_bytes);
-  if (verdict == Enqueue::kFull && !session.blocked) {
+  if (verdict == Enqueue::kFull && can_send(session)) {
     // Not slow, just a big wake-up: let the socket have what there is before judging.
-    flush(session);
+    flush_now(session);
     verdict = session.outbox.push(std::move(frame), options_.client_queue_bytes);
   }
-  if (verdict == Enqueue::kFull) {
-    ++stats_.dropped_overflow;
-    close(session, CloseCode::kPolicy, "too slow");
-    cut_off(session);
-    return;
-  }
+  if (verdict == Enqueue::kFull) return overflow(session, 1);
   queued_bytes_ += bytes;
   mark_dirty(session);
 }
 
+void Sender::deliver_due(ClientSession& session, std::span<const RunView> due) {
+  if (session.sending) transmit();
+  while (!due.empty() && session.phase == SessionPhase::kOpen && !session.blocked &&
+         session.outbox.empty()) {
+    if (batch_.full()) transmit();
+    const std::size_t n = std::min(due.size(), kFramesPerSend);
+    session.sending = true;
+    batch_.add(session, due.first(n));
+    due = due.subspan(n);
+    if (!due.empty()) transmit();
+  }
+  if (!due.empty()) queue_due(session, due);
+}
+
+void Sender::queue_due(ClientSession& session, std::span<const RunView> due) {
+  for (const RunView& view : due) {
+    if (session.phase != SessionPhase::kOpen) {
+      stats_.dropped_closing += view.frames;
+      continue;
+    }
+    // A client whose socket has not been tried yet is judged when it has been.
+    if (!session.blocked) {
+      session.outbox.push_last(view);
+    } else if (session.outbox.push(view, options_.client_queue_bytes) == Enqueue::kFull) {
+      overflow(session, view.frames);
+      continue;
+    }
+    queued_bytes_ += view.size();
+  }
+  mark_dirty(session);
+}
+
+bool Sender::can_send(const ClientSession& session) const {
+  return !session.blocked && !session.sending && !session.outbox.empty();
+}
+
+void Sender::overflow(ClientSession& session, std::size_t frames) {
+  stats_.dropped_overflow += frames;
+  begin_close(session, CloseCode::kPolicy, "too slow", CloseReason::kTooSlow);
+  cut_off(session);
+}
+
 void Sender::mark_dirty(ClientSession& session) {
-  if (session.dirty || session.blocked) return;
+  if (session.dirty || session.blocked || session.outbox.empty()) return;
   session.dirty = true;
   dirty_.push_back(session.ref);
 }
@@ -62,6 +108,13 @@ void Sender::close(ClientSession& session, CloseCode code, const char* reason) {
 void Sender::close_as(ClientSession& session, CloseCode code, const char* reason,
                       CloseReason counted) {
   if (session.phase != SessionPhase::kOpen) return;
+  if (due_ != nullptr) due_->settle(session);
+  begin_close(session, code, reason, counted);
+}
+
+void Sender::begin_close(ClientSession& session, CloseCode code, const char* reason,
+                         CloseReason counted) {
+  if (session.phase != SessionPhase::kOpen) return;
   session.phase = SessionPhase::kClosing;
   session.ended_by = counted;
   const std::string_view text(reason);
@@ -69,8 +122,8 @@ void Sender::close_as(ClientSession& session, CloseCode code, const char* reason
   const auto number = static_cast<std::uint16_t>(code);
   const char prefix[] = {static_cast<char>(number >> 8U), static_cast<char>(number & 0xFFU)};
   FrameRef frame =
-      Frame::make(Opcode::kClose, {prefix, code == CloseCode::kNone ? 0U : sizeof prefix},
-                  proto::as_bytes(text));
+      FrameRun::make(Opcode::kClose, {prefix, code == CloseCode::kNone ? 0U : sizeof prefix},
+                     proto::as_bytes(text));
   queued_bytes_ += frame->size();
   session.outbox.push_last(std::move(frame));
   closing_.push_back({session.ref, time_.now() + kCloseWait});
@@ -86,20 +139,109 @@ void Sender::peer_ended(ClientSession& session) {
   if (session.close_sent) linger(session);
 }
 
-void Sender::flush_dirty() {
-  flushing_.swap(dirty_);
-  for (const ClientRef ref : flushing_) {
-    ClientSession* session = sessions_.find(ref);
+// ---- sending
+
+bool Sender::flush(std::size_t clients_max) {
+  for (std::size_t n = 0; n < clients_max && !dirty_.empty(); ++n) {
+    ClientSession* session = sessions_.find(dirty_.front());
+    dirty_.pop_front();
     if (session == nullptr) continue;
     session->dirty = false;
-    flush(*session);
+    if (session->phase == SessionPhase::kClosed || !can_send(*session)) continue;
+    if (batch_.full()) transmit();
+    session->sending = true;
+    batch_.add_outbox(*session);
   }
-  flushing_.clear();
-  if (stamps_.empty()) return;
+  transmit();
+  return !dirty_.empty();
+}
+
+void Sender::flush_now(ClientSession& session) {
+  // In a batch of its own: nothing of what the caller is doing may be under way.
+  while (can_send(session) && session.phase != SessionPhase::kClosed) {
+    if (batch_.full()) transmit();
+    session.sending = true;
+    batch_.add_outbox(session);
+    transmit();
+  }
+}
+
+void Sender::transmit() {
+  if (batch_.empty()) return;
+  const std::span<SendOp> ops = batch_.ops();
+  transport_->send(ops);
+  stats_.sends += ops.size();
+  for (std::size_t i = 0; i < ops.size(); ++i) take_result(batch_.entry(i), ops[i].result);
+  batch_.clear();
+}
+
+void Sender::take_result(const SendBatch::Entry& entry, std::int32_t result) {
+  ClientSession& session = *entry.session;
+  // Nothing ends a session between the batch's beginning and its end; if ever something does, its
+  // slot's next tenant must not pay for it.
+  CHECK(session.ref.generation == entry.generation);
+  session.sending = false;
+  const std::size_t sent = result > 0 ? static_cast<std::size_t>(result) : 0;
+  const bool whole = result >= 0 && sent == entry.bytes;
+  stats_.bytes_out += sent;
+  if (entry.view_count == 0) {
+    queued_bytes_ -= sent;
+    stats_.frames_out += session.outbox.consume(sent);
+  } else if (whole) {
+    for (const RunView& view : batch_.views(entry)) stats_.frames_out += view.frames;
+  } else {
+    keep_rest(session, batch_.views(entry), sent);
+  }
+  if (whole) {
+    if (!session.outbox.empty()) return mark_dirty(session);
+    return after_flush(session);
+  }
+  ++(result >= 0 ? stats_.partial_sends : stats_.blocked);
+  not_taken(session, result < 0 ? -result : EAGAIN);
+  judge(session);
+}
+
+void Sender::judge(ClientSession& session) {
+  const Outbox& outbox = session.outbox;
+  if (session.phase == SessionPhase::kOpen && outbox.frames() > 1 &&
+      (outbox.bytes() > options_.client_queue_bytes || outbox.frames() > kClientQueueFramesMax))
+    overflow(session, outbox.frames());
+}
+
+void Sender::keep_rest(ClientSession& session, std::span<const RunView> due, std::size_t sent) {
+  std::vector<RunView> rest;
+  for (RunView view : due) {
+    const std::size_t gone = std::min(sent, view.size());
+    sent -= gone;
+    if (gone == view.size()) {
+      stats_.frames_out += view.frames;
+      continue;
+    }
+    view.begin += static_cast<std::uint32_t>(gone);
+    rest.push_back(view);
+    queued_bytes_ += view.size();
+  }
+  session.outbox.push_front(rest);
+}
+
+void Sender::not_taken(ClientSession& session, int error) {
+  if (session.phase == SessionPhase::kClosed) return;
+  const bool starved = error == ENOBUFS || error == ENOMEM;
+  // libwebsockets sees the same error when it reads; nothing more is worth sending.
+  if (!starved && !try_again(error)) return cut_off(session);
+  if (!starved) return wait_until_writeable(session);
+  // Asked when it is writable, the socket would say "now", over and over.
+  session.blocked = true;
+  starved_.push_back(session.ref);
+}
+
+void Sender::after_flush(ClientSession& session) {
+  if (session.phase == SessionPhase::kClosing && !session.close_sent) close_frame_left(session);
+}
+
+void Sender::note_message(std::uint32_t received_micros) {
   const std::uint32_t now = wire_micros(time_.now());
-  for (const std::uint32_t stamp : stamps_)
-    latency_.observe(static_cast<double>(now - stamp) * 1e-6);
-  stamps_.clear();
+  latency_.observe(static_cast<double>(now - received_micros) * 1e-6);
 }
 
 void Sender::expire_closing(TimePoint now) {
@@ -122,37 +264,16 @@ void Sender::retry_starved() {
 }
 
 void Sender::writeable(ClientSession& session) {
+  // libwebsockets' own 101 goes first.
+  if (session.wsi != nullptr && lws_partial_buffered(session.wsi) != 0)
+    return wait_until_writeable(session);
   session.blocked = false;
-  flush(session);
+  mark_dirty(session);
 }
 
 void Sender::wait_until_writeable(ClientSession& session) {
   session.blocked = true;
   if (session.wsi != nullptr) lws_callback_on_writable(session.wsi);
-}
-
-void Sender::flush(ClientSession& session) {
-  while (!session.outbox.empty() && !session.blocked && session.phase != SessionPhase::kClosed) {
-    // Its 101 may be waiting.
-    if (session.wsi != nullptr && lws_partial_buffered(session.wsi) != 0)
-      return wait_until_writeable(session);
-    switch (send_once(session)) {
-      case Sent::kAll:
-        break;
-      case Sent::kBlocked:
-        return wait_until_writeable(session);
-      case Sent::kStarved:
-        // Asked when it is writable, the socket would say "now", over and over.
-        session.blocked = true;
-        starved_.push_back(session.ref);
-        return;
-      case Sent::kBroken:
-        // libwebsockets sees the same error when it reads; nothing more is worth sending.
-        return cut_off(session);
-    }
-  }
-  if (session.phase == SessionPhase::kClosing && session.outbox.empty() && !session.close_sent)
-    close_frame_left(session);
 }
 
 void Sender::close_frame_left(ClientSession& session) {
@@ -166,29 +287,6 @@ void Sender::linger(ClientSession& session) {
   // would be answered by a reset, which can overtake our close frame.
   ::shutdown(session.fd, SHUT_WR);
   lingering_.push_back({session.ref, time_.now() + kLingerWait});
-}
-
-Sender::Sent Sender::send_once(ClientSession& session) {
-  std::array<iovec, kFramesPerSend> vectors;
-  msghdr message{};
-  message.msg_iov = vectors.data();
-  message.msg_iovlen = session.outbox.fill(vectors);
-  ++stats_.sends;
-  const ssize_t n = ::sendmsg(session.fd, &message, MSG_DONTWAIT | MSG_NOSIGNAL);
-  if (n < 0) {
-    const bool starved = errno == ENOBUFS;
-    if (!starved && !try_again(errno)) return Sent::kBroken;
-    ++stats_.blocked;
-    return starved ? Sent::kStarved : Sent::kBlocked;
-  }
-  const std::size_t before = session.outbox.frames();
-  session.outbox.consume(static_cast<std::size_t>(n));
-  queued_bytes_ -= static_cast<std::uint64_t>(n);
-  stats_.frames_out += before - session.outbox.frames();
-  stats_.bytes_out += static_cast<std::uint64_t>(n);
-  if (session.outbox.begun() == 0) return Sent::kAll;
-  ++stats_.partial_sends;
-  return Sent::kBlocked;
 }
 
 void Sender::cut_off(ClientSession& session) {
@@ -208,6 +306,7 @@ void Sender::shut_down(ClientSession& session) {
 void Sender::forget(ClientSession& session) {
   queued_bytes_ -= session.outbox.bytes();
   session.outbox.clear();
+  transport_->closed(session.ref.index);
 }
 
 }  // namespace sluice::gateway

@@ -250,6 +250,7 @@ int WsEndpoint::on_established(struct lws* wsi, ClientSession** slot) {
   session.wsi = wsi;
   CHECK(session.fd == lws_get_socket_fd(wsi));
   adopting_->opened = true;
+  sender_.opened(session);
   events_.opened(session, *adopting_->request);
   return 0;
 }

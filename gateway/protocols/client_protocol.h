@@ -4,9 +4,11 @@
 #pragma once
 
 #include <cstdint>
+#include <string>
 #include <string_view>
 
 #include "gateway/client_session.h"
+#include "gateway/frame_log.h"
 #include "proto/frame.h"
 
 namespace sluice::gateway {
@@ -53,9 +55,10 @@ class ClientProtocol {
  public:
   virtual ~ClientProtocol() = default;
   [[nodiscard]] virtual std::string_view name() const = 0;
-  /// The bytes of a channel message for every client of this protocol. Deterministic
-  /// (ARCHITECTURE.md, Frames).
-  [[nodiscard]] virtual FrameRef encode(const ChannelMessage& message) const = 0;
+  /// The frame of a channel message for every client of this protocol. Deterministic
+  /// (ARCHITECTURE.md, Frames). `scratch` is the caller's: what is made here may stand there.
+  [[nodiscard]] virtual EncodedMessage encode(const ChannelMessage& message,
+                                              std::string& scratch) const = 0;
 
   virtual void opened(ClientSession& session, std::string_view channel,
                       ProtocolActions& actions) const = 0;

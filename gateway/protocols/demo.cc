@@ -12,10 +12,13 @@ namespace {
 
 using Json = nlohmann::ordered_json;
 
-[[nodiscard]] FrameRef to_frame(const Json& json) {
+[[nodiscard]] std::string to_text(const Json& json) {
   // `replace`, so that dump() never throws; what comes here was checked to be UTF-8.
-  const std::string text = json.dump(-1, ' ', false, Json::error_handler_t::replace);
-  return Frame::make(Opcode::kText, text, {});
+  return json.dump(-1, ' ', false, Json::error_handler_t::replace);
+}
+
+[[nodiscard]] FrameRef to_frame(const Json& json) {
+  return FrameRun::make(Opcode::kText, to_text(json), {});
 }
 
 /// A random number of 64 bits: JavaScript's numbers would lose its end.
@@ -42,13 +45,14 @@ using Json = nlohmann::ordered_json;
 DemoProtocol::DemoProtocol(DemoOptions options) : options_(std::move(options)) {
 }
 
-FrameRef DemoProtocol::encode(const ChannelMessage& message) const {
+EncodedMessage DemoProtocol::encode(const ChannelMessage& message, std::string& scratch) const {
   Json json = {{"type", "message"},
                {"epoch", hexadecimal(message.position.epoch)},
                {"offset", message.position.offset},
                {"bytes", message.payload.size()}};
   if (valid_utf8(message.payload)) json["text"] = cut_text(proto::as_text(message.payload));
-  return to_frame(json);
+  scratch = to_text(json);
+  return {Opcode::kText, scratch, {}};
 }
 
 void DemoProtocol::opened(ClientSession& session, std::string_view channel,

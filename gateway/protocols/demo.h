@@ -29,7 +29,8 @@ class DemoProtocol final : public ClientProtocol {
   explicit DemoProtocol(DemoOptions options);
 
   [[nodiscard]] std::string_view name() const override { return "demo"; }
-  [[nodiscard]] FrameRef encode(const ChannelMessage& message) const override;
+  [[nodiscard]] EncodedMessage encode(const ChannelMessage& message,
+                                      std::string& scratch) const override;
   void opened(ClientSession& session, std::string_view channel,
               ProtocolActions& actions) const override;
   void received(ClientSession& session, proto::Bytes payload, bool text,

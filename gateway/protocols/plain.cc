@@ -8,13 +8,14 @@ namespace sluice::gateway {
 
 PlainProtocol::PlainProtocol(PlainOptions options, const TimeSource& time)
     : options_(std::move(options)), time_(time) {
-  if (!options_.greeting.empty()) greeting_ = Frame::make(Opcode::kText, options_.greeting, {});
+  if (!options_.greeting.empty()) greeting_ = FrameRun::make(Opcode::kText, options_.greeting, {});
 }
 
-FrameRef PlainProtocol::encode(const ChannelMessage& message) const {
+EncodedMessage PlainProtocol::encode(const ChannelMessage& message,
+                                     std::string& /*scratch*/) const {
   // Redis payloads carry no opcode: what is valid UTF-8 goes out as text, the rest as it is.
   const Opcode opcode = valid_utf8(message.payload) ? Opcode::kText : Opcode::kBinary;
-  return Frame::make(opcode, options_.tag, message.payload);
+  return {opcode, options_.tag, message.payload};
 }
 
 void PlainProtocol::opened(ClientSession& session, std::string_view channel,

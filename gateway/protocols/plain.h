@@ -22,7 +22,8 @@ class PlainProtocol final : public ClientProtocol {
   PlainProtocol(PlainOptions options, const TimeSource& time);
 
   [[nodiscard]] std::string_view name() const override { return "plain"; }
-  [[nodiscard]] FrameRef encode(const ChannelMessage& message) const override;
+  [[nodiscard]] EncodedMessage encode(const ChannelMessage& message,
+                                      std::string& scratch) const override;
   void opened(ClientSession& session, std::string_view channel,
               ProtocolActions& actions) const override;
   void received(ClientSession& session, proto::Bytes payload, bool text,

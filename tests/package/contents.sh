@@ -39,7 +39,7 @@ version=$(sed -nE 's/^project\(sluice VERSION ([0-9.]+) .*/\1/p' CMakeLists.txt)
 [[ $(field Package) == sluice && $(field Version) == "$version"-* ]] || complain "it is $(field Package) $(field Version), not sluice $version-…"
 [[ $(field Architecture) == "$(dpkg --print-architecture)" ]] || complain "architecture $(field Architecture)"
 depends=$(field Depends)
-for package in libwebsockets17 libwebsockets-evlib-ev libev4 libevent-2.1-7 libhiredis0.14 libisal2 libc6 libstdc++6 systemd; do
+for package in libwebsockets17 libwebsockets-evlib-ev libev4 libevent-2.1-7 libhiredis0.14 libisal2 liburing2 libc6 libstdc++6 systemd; do
   [[ ", $depends" =~ ,\ "$package"[,\ ] ]] || complain "no dependency on $package: $depends"
 done
 

@@ -1,5 +1,7 @@
 #include "tests/sim/world.h"
 
+#include "tests/support/frames.h"
+
 #include <algorithm>
 
 namespace sluice::sim {
@@ -118,11 +120,18 @@ std::uint64_t SimGateway::outcomes() const {
 }
 
 void SimGateway::deliver(ClientSession& session, gateway::FrameRef frame) {
+  for (const std::string& payload : test::payloads(frame->bytes())) got(session, payload);
+}
+
+void SimGateway::deliver_due(ClientSession& session, std::span<const gateway::RunView> due) {
   if (session.phase != gateway::SessionPhase::kOpen) return;
   if (world_.faults.hit(Port::kDeliver))
     return close(session, gateway::CloseCode::kPolicy, "too slow");
-  const auto bytes = frame->bytes();
-  const std::string_view payload = proto::as_text(bytes.subspan(bytes[1] < 126 ? 2 : 4));
+  for (const std::string& payload : test::payloads(due)) got(session, payload);
+}
+
+void SimGateway::got(ClientSession& session, std::string_view payload) {
+  if (session.phase != gateway::SessionPhase::kOpen) return;
   Seen& seen = seen_[session.ref.index];
   const auto& logs = world_.broker->log();
   const auto log = logs.find(seen.channel);
@@ -256,6 +265,9 @@ void SimGateway::step() {
   if (!session_ && world_.router) dial();
   if (session_) move_up();
   if (session_) move_down();
+  // A few clients a turn: walks go on while clients come and go and more messages arrive.
+  if (!hub_->congested() || world_.random.below(4) == 0)
+    hub_->fan_out(world_.random.below(4) == 0 ? 1000 : 1 + world_.random.below(3));
   tick();
   sweep_closed();
 }
@@ -413,6 +425,11 @@ void World::check_end() {
   for (const auto& gateway : gateways_) {
     if (gateway->hub().channels() != 0 || gateway->hub().subscriptions() != 0)
       fail("a gateway keeps channels without clients");
+  }
+  for (const auto& gateway : gateways_) {
+    const gateway::FanOut& fan_out = gateway->hub().fan_out_state();
+    if (!fan_out.idle() || fan_out.pending_bytes() != 0)
+      fail("a gateway keeps frames without clients");
   }
   if (router->channels() != 0 || router->subscriptions() != 0)
     fail("the relay keeps channels without subscribers");

@@ -80,6 +80,12 @@ class SimGateway final : public gateway::Delivery,
 
   // Delivery.
   void deliver(gateway::ClientSession& session, gateway::FrameRef frame) override;
+  void deliver_due(gateway::ClientSession& session,
+                   std::span<const gateway::RunView> due) override;
+  void queue_due(gateway::ClientSession& session, std::span<const gateway::RunView> due) override {
+    deliver_due(session, due);
+  }
+  void end_slice() override {}
   void close(gateway::ClientSession& session, gateway::CloseCode code, const char* reason) override;
   // HubObserver.
   void link_state(bool) override {}
@@ -87,7 +93,7 @@ class SimGateway final : public gateway::Delivery,
   void channel_gap(const gateway::ChannelGap& gap) override;
   void channel_subscribed(std::string_view) override {}
   void channel_refused(std::string_view, std::string_view) override {}
-  void message_queued(std::uint32_t) override {}
+  void message_given(std::uint32_t) override {}
   // SessionHost.
   void wake() override {}
 
@@ -108,6 +114,7 @@ class SimGateway final : public gateway::Delivery,
   };
 
   void start_process();
+  void got(gateway::ClientSession& session, std::string_view payload);
   void move_up();
   void move_down();
   void sweep_closed();

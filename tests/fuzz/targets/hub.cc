@@ -1,10 +1,12 @@
 // The gateway's pure core (gateway/hub, relay_link) between clients and a relay that may say
 // anything, correct or not, cut anywhere. The input is a list of operations. Promises, after each:
-//  - a message goes to all subscribers of one channel, to each once, as one frame per protocol;
+//  - a message goes to all subscribers of its channel, to each once, in the link's order, whatever
+//    comes and goes while it is on its way;
 //  - a publish has one outcome or is pending; what is held and what waits for the relay is bounded;
 //  - what the link says is a valid conversation (PROTOCOL.md);
 //  - and when all have left, nothing is left.
 #include <algorithm>
+#include <deque>
 #include <map>
 #include <set>
 #include <string>
@@ -16,6 +18,7 @@
 #include "gateway/protocols/plain.h"
 #include "proto/encoder.h"
 #include "tests/fuzz/input.h"
+#include "tests/support/frames.h"
 
 namespace sluice::gateway {
 namespace {
@@ -35,7 +38,7 @@ std::string channel_name(std::size_t n) {
   return "c" + std::to_string(n);
 }
 
-class World final : public Delivery, public HubObserver {
+class World final : public Delivery, public HubObserver, public RelayLinkEvents {
  public:
   explicit World(fuzz::Input& input)
       : input_(input),
@@ -46,7 +49,7 @@ class World final : public Delivery, public HubObserver {
                .publish_wait = kPublishWait,
                .publish_queue_bytes = kHoldBytes,
                .channels_max = kChannelsMax},
-              hub_, time_) {
+              *this, time_) {
     hub_.attach(link_);
   }
 
@@ -59,10 +62,12 @@ class World final : public Delivery, public HubObserver {
   }
 
   // Delivery.
-  void deliver(ClientSession& session, FrameRef frame) override {
-    CHECK(sessions_.find(session.ref) == &session && channel_of_.contains(session.ref.index));
-    round_.emplace_back(&session, std::move(frame));
+  void deliver(ClientSession&, FrameRef) override { CHECK(false); }  // there is no greeting
+  void deliver_due(ClientSession& session, std::span<const RunView> due) override;
+  void queue_due(ClientSession& session, std::span<const RunView> due) override {
+    deliver_due(session, due);
   }
+  void end_slice() override {}
   void close(ClientSession& session, CloseCode, const char* reason) override {
     CHECK(sessions_.find(session.ref) == &session);
     CHECK(std::string_view(reason).size() <= kCloseReasonBytesMax);
@@ -77,7 +82,22 @@ class World final : public Delivery, public HubObserver {
   void channel_refused(std::string_view channel, std::string_view) override {
     CHECK(members(channel) > 0);
   }
-  void message_queued(std::uint32_t) override { check_round(); }
+  void message_given(std::uint32_t) override {}
+  // RelayLinkEvents: the Hub's, and what they mean for the clients.
+  void channel_message(std::uint32_t channel, const proto::Message& message) override;
+  void channel_gap(std::uint32_t channel, const ChannelGap& gap) override {
+    hub_.channel_gap(channel, gap);
+  }
+  void channel_subscribed(std::uint32_t channel, proto::Position start) override {
+    hub_.channel_subscribed(channel, start);
+  }
+  void channel_refused(std::uint32_t channel, std::string_view reason) override {
+    hub_.channel_refused(channel, reason);
+  }
+  void published(ClientRef origin) override { hub_.published(origin); }
+  void publish_failed(ClientRef origin, proto::ErrorReason reason) override {
+    hub_.publish_failed(origin, reason);
+  }
 
  private:
   void operate();
@@ -91,7 +111,6 @@ class World final : public Delivery, public HubObserver {
   void relay_says_noise();
   void feed(std::size_t bytes);
   std::string relay_frame();
-  void check_round();
   void check_output();
   void check() const;
   void finish();
@@ -115,8 +134,9 @@ class World final : public Delivery, public HubObserver {
   Hub hub_;
   RelayLink link_;
   std::vector<ClientRef> clients_;
-  std::map<std::uint32_t, std::string> channel_of_;               ///< by session slot
-  std::vector<std::pair<const ClientSession*, FrameRef>> round_;  ///< one message's deliveries
+  std::map<std::uint32_t, std::string> channel_of_;             ///< by session slot
+  std::map<std::uint32_t, std::deque<std::string>> expected_;   ///< likewise: what it is due
+  std::uint64_t said_ = 0;                                      ///< messages of the relay
   std::uint64_t published_ = 0;                                   ///< by clients
   bool connected_ = false;
   std::string wire_;  ///< said by the relay, not yet read by the link
@@ -152,6 +172,9 @@ void World::operate() {
       return relay_says_noise();
     case 11:
       return feed(input_.byte());
+    case 12:
+      hub_.fan_out(1 + input_.below(4));
+      return;
     default:
       return relay_says();
   }
@@ -176,6 +199,7 @@ void World::close_client(std::size_t n) {
   hub_.closed(*session);
   hub_.closed(*session);
   channel_of_.erase(session->ref.index);
+  expected_.erase(session->ref.index);
   sessions_.remove(session->ref);
 }
 
@@ -266,11 +290,13 @@ std::string World::relay_frame() {
                                        .channel = channel_name(input_.below(kChannelsMax + 2))});
     case 3:
     case 4:
-    case 5:
+    case 5: {
+      const std::string number = std::to_string(++said_);
       return encoded(proto::Message{.channel_id = id() + 1,
                                     .sequence = near(link_.sequence() + 1),
                                     .offset = input_.below(8),
-                                    .payload = proto::as_bytes(text).first(input_.below(10))});
+                                    .payload = proto::as_bytes(number)});
+    }
     case 6:
       return encoded(proto::Gap{.channel_id = id() + 1,
                                 .sequence = near(link_.sequence() + input_.below(3)),
@@ -322,16 +348,24 @@ void World::feed(std::size_t bytes) {
   }
 }
 
-void World::check_round() {
-  const auto deliveries = std::exchange(round_, {});
-  CHECK(!deliveries.empty());
-  const std::string& channel = channel_of_.at(deliveries.front().first->ref.index);
-  CHECK(deliveries.size() == members(channel));
-  std::set<std::uint32_t> seen;
-  std::map<const ClientProtocol*, const Frame*> frames;
-  for (const auto& [session, frame] : deliveries) {
-    CHECK(channel_of_.at(session->ref.index) == channel && seen.insert(session->ref.index).second);
-    CHECK(frames.try_emplace(session->protocol, frame.get()).first->second == frame.get());
+void World::channel_message(std::uint32_t channel, const proto::Message& message) {
+  const std::string name(hub_.channel_name(channel));
+  const std::string text(proto::as_text(message.payload));
+  CHECK(members(name) > 0);
+  for (const auto& [slot, of] : channel_of_) {
+    if (of != name) continue;
+    const ClientSession* session = sessions_.at(slot);
+    expected_[slot].push_back(session->protocol == &protocols_[0] ? "1:" + text : text);
+  }
+  hub_.channel_message(channel, message);
+}
+
+void World::deliver_due(ClientSession& session, std::span<const RunView> due) {
+  CHECK(sessions_.find(session.ref) == &session && !due.empty());
+  auto& expected = expected_.at(session.ref.index);
+  for (const std::string& payload : test::payloads(due)) {
+    CHECK(!expected.empty() && expected.front() == payload);
+    expected.pop_front();
   }
 }
 
@@ -339,7 +373,11 @@ void World::check() const {
   std::set<std::string> channels;
   for (const auto& [slot, channel] : channel_of_) channels.insert(channel);
   CHECK(hub_.channels() == channels.size() && hub_.channels() <= kChannelsMax);
-  CHECK(hub_.subscriptions() == channel_of_.size() && round_.empty());
+  CHECK(hub_.subscriptions() == channel_of_.size());
+  if (hub_.fan_out_state().idle()) {
+    for (const auto& [slot, messages] : expected_) CHECK(messages.empty());
+    CHECK(hub_.fan_out_state().pending_bytes() == 0);
+  }
   CHECK(link_.hold_bytes() <= kHoldBytes);
   const RelayLinkStats& s = link_.stats();
   CHECK(published_ == s.published + s.publish_timeouts + s.publish_queue_full + s.publish_refused +
@@ -354,6 +392,9 @@ void World::finish() {
   check();
   CHECK(link_.publishes_pending() == 0 && link_.hold_bytes() == 0 && link_.output().empty());
   CHECK(hub_.channels() == 0 && sessions_.size() == 0);
+  while (hub_.fan_out(kClientsMax)) {
+  }
+  CHECK(hub_.fan_out_state().pending_bytes() == 0);
 }
 
 }  // namespace

@@ -6,6 +6,7 @@
 
 #include "gateway/protocols/plain.h"
 #include "proto/encoder.h"
+#include "tests/support/frames.h"
 
 namespace sluice::gateway {
 namespace {
@@ -13,16 +14,25 @@ namespace {
 class RecordingDelivery final : public Delivery {
  public:
   void deliver(ClientSession& session, FrameRef frame) override {
-    got[session.ref.index].emplace_back(proto::as_text(frame->bytes()).substr(2));
-    frames.push_back(frame.get());
+    for (std::string& payload : test::payloads(frame->bytes()))
+      got[session.ref.index].push_back(std::move(payload));
   }
+  void deliver_due(ClientSession& session, std::span<const RunView> due) override {
+    for (std::string& payload : test::payloads(due))
+      got[session.ref.index].push_back(std::move(payload));
+    for (const RunView& view : due) runs.push_back(view.run);
+  }
+  void queue_due(ClientSession& session, std::span<const RunView> due) override {
+    deliver_due(session, due);
+  }
+  void end_slice() override {}
   void close(ClientSession& session, CloseCode code, const char* reason) override {
     session.phase = SessionPhase::kClosing;
     closed[session.ref.index] = {code, reason};
   }
   std::map<std::uint32_t, std::vector<std::string>> got;
   std::map<std::uint32_t, std::pair<CloseCode, std::string>> closed;
-  std::vector<const Frame*> frames;
+  std::vector<const FrameRun*> runs;
 };
 
 class RecordingObserver final : public HubObserver {
@@ -36,7 +46,7 @@ class RecordingObserver final : public HubObserver {
   void channel_refused(std::string_view channel, std::string_view) override {
     refused.emplace_back(channel);
   }
-  void message_queued(std::uint32_t) override { ++messages; }
+  void message_given(std::uint32_t) override { ++messages; }
   bool link_up = false;
   bool broker_up = false;
   int messages = 0;
@@ -113,6 +123,7 @@ class HubTest : public testing::Test {
                                      .offset = offset,
                                      .payload = proto::as_bytes(text)});
     give(in);
+    hub.fan_out(1000);
   }
 
   ManualTime time;
@@ -137,8 +148,8 @@ TEST_F(HubTest, OneSubscriptionAndOneFrameForAllSubscribers) {
   message(5, "hi", 1);
   EXPECT_EQ(delivery.got[a.ref.index], std::vector<std::string>{"1111:hi"});
   EXPECT_EQ(delivery.got[b.ref.index], std::vector<std::string>{"1111:hi"});
-  ASSERT_EQ(delivery.frames.size(), 2U);
-  EXPECT_EQ(delivery.frames[0], delivery.frames[1]);
+  ASSERT_EQ(delivery.runs.size(), 2U);
+  EXPECT_EQ(delivery.runs[0], delivery.runs[1]);
   EXPECT_EQ(observer.messages, 1);
 }
 

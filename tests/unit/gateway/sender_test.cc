@@ -29,7 +29,7 @@ class SenderTest : public ::testing::Test {
     session_.fd = ours_.get();
   }
   static FrameRef text(std::string_view payload) {
-    return Frame::make(Opcode::kText, {}, proto::as_bytes(payload));
+    return FrameRun::make(Opcode::kText, {}, proto::as_bytes(payload));
   }
   /// Everything that has come; "<end>" where the stream ended.
   std::string received() {
@@ -59,7 +59,7 @@ TEST_F(SenderTest, AWakeUpLeavesInOneCall) {
   sender_.deliver(session_, text("a"));
   sender_.deliver(session_, text("b"));
   EXPECT_EQ(received(), "");
-  sender_.flush_dirty();
+  sender_.flush(1000);
   EXPECT_EQ(received(),
             "\x81\x01"
             "a\x81\x01"
@@ -73,7 +73,7 @@ TEST_F(SenderTest, OurCloseWaitsForTheClients) {
   sender_.close(session_, CloseCode::kGoingAway, "draining");
   sender_.close(session_, CloseCode::kPolicy, "too late");
   sender_.deliver(session_, text("not any more"));
-  sender_.flush_dirty();
+  sender_.flush(1000);
   EXPECT_EQ(received(),
             "\x81\x01"
             "a" +
@@ -94,7 +94,7 @@ TEST_F(SenderTest, OurCloseWaitsForTheClients) {
 
 TEST_F(SenderTest, AClientThatNeverAnswersIsCut) {
   sender_.close(session_, CloseCode::kGoingAway, "draining");
-  sender_.flush_dirty();
+  sender_.flush(1000);
   clock_.at += kCloseWait;
   sender_.expire_closing(clock_.at);
   EXPECT_EQ(received(), kGoingAwayFrame + "<end>");
@@ -106,7 +106,7 @@ TEST_F(SenderTest, TheClientsCloseIsAnsweredWithItsCode) {
   session_.peer_close_code = 4321;
   sender_.peer_ended(session_);
   EXPECT_FALSE(session_.takes_messages());
-  sender_.flush_dirty();
+  sender_.flush(1000);
   EXPECT_EQ(received(), std::string("\x81\x01"
                                     "a\x88\x02\x10\xE1",
                                     7) +
@@ -116,14 +116,14 @@ TEST_F(SenderTest, TheClientsCloseIsAnsweredWithItsCode) {
 
 TEST_F(SenderTest, ACloseWithoutACodeIsAnsweredWithoutOne) {
   sender_.peer_ended(session_);
-  sender_.flush_dirty();
+  sender_.flush(1000);
   EXPECT_EQ(received(), std::string("\x88\x00", 2) + "<end>");
 }
 
 TEST_F(SenderTest, AFaultClosesWithoutWaiting) {
   sender_.close(session_, CloseCode::kProtocolError, "frame not masked");
   sender_.peer_ended(session_);
-  sender_.flush_dirty();
+  sender_.flush(1000);
   EXPECT_EQ(received(), std::string("\x88\x12\x03\xEA"
                                     "frame not masked") +
                             "<end>");
@@ -140,11 +140,12 @@ TEST_F(SenderTest, APartlySentFrameGoesOnWhereItStopped) {
     sender_.deliver(session_, frame);
   }
   sender_.close(session_, CloseCode::kGoingAway, "draining");
-  sender_.flush_dirty();
+  sender_.flush(1000);
   std::string got;
   for (int i = 0; i < 1000 && got.size() < expected.size() + kGoingAwayFrame.size(); ++i) {
     got += received();
     sender_.writeable(session_);
+    sender_.flush(1000);
   }
   EXPECT_EQ(got, expected + kGoingAwayFrame);
   EXPECT_GT(sender_.stats().partial_sends, 0U);
@@ -162,7 +163,7 @@ TEST_F(SenderTest, AtItsBoundAClientIsCut) {
 TEST_F(SenderTest, ABrokenSocketIsLeftAlone) {
   client_ = UniqueFd();
   sender_.deliver(session_, text("a"));
-  sender_.flush_dirty();
+  sender_.flush(1000);
   EXPECT_EQ(session_.phase, SessionPhase::kClosed);
   EXPECT_EQ(session_.ended_by, CloseReason::kClientGone);
 }
