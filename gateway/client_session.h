@@ -55,8 +55,8 @@ struct SessionState {
   ClientAddress address;
   std::unique_ptr<const ClientFacts> facts;  ///< null: none were told
   TimePoint connected_at{};
-  TimePoint spoke_at{};             ///< its last message; never: when it connected
-  TimePoint expires_at{};           ///< --max-connection-age; zero: never, or told to go
+  TimePoint spoke_at{};    ///< its last message; never: when it connected
+  TimePoint expires_at{};  ///< --max-connection-age; zero: never, or told to go
   WsScanner scanner;
   InboundMessage inbound;
   TokenBucket messages;       ///< --client-message-rate

@@ -9,8 +9,8 @@
 //
 // Walks go in slices: run() serves the audiences that have something in turn, kFanOutQuantum
 // subscribers each, up to a bound per loop turn, so that a huge audience holds up neither other
-// channels nor the rest of the loop. A client of several channels that have something gets all of it
-// at once, in the order of the link.
+// channels nor the rest of the loop. A client of several channels that have something gets all of
+// it at once, in the order of the link.
 #pragma once
 
 #include <cstdint>

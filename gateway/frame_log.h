@@ -39,7 +39,7 @@ class RunPool {
 class FrameLog {
  public:
   struct Stamp {
-    std::uint64_t sequence = 0;   ///< link sequence of the message
+    std::uint64_t sequence = 0;         ///< link sequence of the message
     std::uint32_t received_micros = 0;  ///< as on the wire
   };
 

@@ -64,8 +64,8 @@ class Hub final : public RelayLinkEvents, public ProtocolActions {
   void received(ClientSession& session, proto::Bytes payload, bool text);
   /// Leaves all channels. Idempotent.
   void closed(ClientSession& session);
-  /// Gives channel messages to about so many clients. True: there are more to give. Call when a loop
-  /// turn ends.
+  /// Gives channel messages to about so many clients. True: there are more to give. Call when a
+  /// loop turn ends.
   bool fan_out(std::size_t clients_max);
   /// Has so much to give that the relay's next messages should wait.
   [[nodiscard]] bool congested() const { return fan_out_.pending_bytes() > kFanOutPendingBytesMax; }

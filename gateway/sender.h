@@ -3,9 +3,10 @@
 // libwebsockets writes nothing, so nothing can get between two frames or into one.
 //
 // What a wake-up brought for a client leaves in one call when the wake-up ends: its own frames by
-// flush(), its channels' by the fan-out, which hands them over without queueing them first. What the
-// socket did not take waits in the outbox, a frame taken in part at its front. Sends are gathered
-// and leave in batches, by the transport: in one system call each, or all in one (io_uring).
+// flush(), its channels' by the fan-out, which hands them over without queueing them first. What
+// the socket did not take waits in the outbox, a frame taken in part at its front. Sends are
+// gathered and leave in batches, by the transport: in one system call each, or all in one
+// (io_uring).
 //
 //   open ──close()──▶ closing: queue, then our close frame ──both sides' are through──▶ FIN, what
 //   still comes is dropped
@@ -124,7 +125,7 @@ class Sender final : public Delivery {
   std::unique_ptr<Transport> transport_ = make_direct_transport();
   DueSource* due_ = nullptr;
   SendBatch batch_;
-  std::deque<ClientRef> dirty_;  ///< something waits, and the socket may take it
+  std::deque<ClientRef> dirty_;     ///< something waits, and the socket may take it
   std::vector<ClientRef> starved_;  ///< blocked until the next tick: the system wants buffers
   std::deque<Closing> closing_;     ///< in order of their deadlines
   std::deque<Closing> lingering_;   ///< likewise: FIN sent

@@ -17,10 +17,10 @@ namespace sluice::gateway {
 /// One send to one socket, never waited for (MSG_DONTWAIT).
 struct SendOp {
   int fd = -1;
-  std::uint32_t slot = 0;           ///< the session's, as told to opened()
-  const iovec* vectors = nullptr;   ///< alive for the call
+  std::uint32_t slot = 0;          ///< the session's, as told to opened()
+  const iovec* vectors = nullptr;  ///< alive for the call
   std::uint32_t vector_count = 0;
-  std::int32_t result = 0;          ///< bytes taken, or -errno
+  std::int32_t result = 0;  ///< bytes taken, or -errno
 };
 
 class Transport {

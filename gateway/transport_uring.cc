@@ -146,8 +146,7 @@ void UringTransport::submit(std::span<SendOp> batch) {
   for (std::size_t i = 0; i < batch.size(); ++i) prepare(i, batch[i]);
   std::size_t done = 0;
   while (done < batch.size()) {
-    const int error =
-        io_uring_submit_and_wait(&ring_, static_cast<unsigned>(batch.size() - done));
+    const int error = io_uring_submit_and_wait(&ring_, static_cast<unsigned>(batch.size() - done));
     ++system_calls_;
     CHECK(error >= 0 || error == -EINTR || error == -EAGAIN || error == -EBUSY);
     done += reap(batch);
@@ -170,8 +169,7 @@ std::size_t UringTransport::reap(std::span<SendOp> batch) {
 
 Result<std::unique_ptr<Transport>> make_uring_transport(std::size_t slots_max) {
   auto transport = std::make_unique<UringTransport>();
-  if (auto opened = transport->open(slots_max); !opened)
-    return tl::make_unexpected(opened.error());
+  if (auto opened = transport->open(slots_max); !opened) return tl::make_unexpected(opened.error());
   return std::unique_ptr<Transport>(std::move(transport));
 }
 

@@ -80,8 +80,7 @@ class SimGateway final : public gateway::Delivery,
 
   // Delivery.
   void deliver(gateway::ClientSession& session, gateway::FrameRef frame) override;
-  void deliver_due(gateway::ClientSession& session,
-                   std::span<const gateway::RunView> due) override;
+  void deliver_due(gateway::ClientSession& session, std::span<const gateway::RunView> due) override;
   void queue_due(gateway::ClientSession& session, std::span<const gateway::RunView> due) override {
     deliver_due(session, due);
   }

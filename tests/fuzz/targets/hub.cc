@@ -134,10 +134,10 @@ class World final : public Delivery, public HubObserver, public RelayLinkEvents 
   Hub hub_;
   RelayLink link_;
   std::vector<ClientRef> clients_;
-  std::map<std::uint32_t, std::string> channel_of_;             ///< by session slot
-  std::map<std::uint32_t, std::deque<std::string>> expected_;   ///< likewise: what it is due
-  std::uint64_t said_ = 0;                                      ///< messages of the relay
-  std::uint64_t published_ = 0;                                   ///< by clients
+  std::map<std::uint32_t, std::string> channel_of_;            ///< by session slot
+  std::map<std::uint32_t, std::deque<std::string>> expected_;  ///< likewise: what it is due
+  std::uint64_t said_ = 0;                                     ///< messages of the relay
+  std::uint64_t published_ = 0;                                ///< by clients
   bool connected_ = false;
   std::string wire_;  ///< said by the relay, not yet read by the link
   proto::Decoder reader_;

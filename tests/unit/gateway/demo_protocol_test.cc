@@ -48,8 +48,8 @@ class DemoProtocolTest : public testing::Test {
  protected:
   Json encoded(std::string_view payload) {
     std::string scratch;
-    return parse(frame_of(protocol.encode(
-        {"livechat", {0xABC, 41}, proto::as_bytes(payload), {}}, scratch)));
+    return parse(frame_of(
+        protocol.encode({"livechat", {0xABC, 41}, proto::as_bytes(payload), {}}, scratch)));
   }
 
   bool draining = false;
