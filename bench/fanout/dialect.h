@@ -9,7 +9,7 @@
 #include <string>
 #include <string_view>
 
-namespace sluice::bench {
+namespace sluice::fanout {
 
 /// What a dialect makes of (the first part of) one frame. Views point into the frame or into the
 /// dialect and live until the next call.
@@ -56,4 +56,4 @@ class Dialect {
 /// none.
 [[nodiscard]] std::string upgrade_request(std::string_view path, std::string_view protocol = {});
 
-}  // namespace sluice::bench
+}  // namespace sluice::fanout

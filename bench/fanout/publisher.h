@@ -10,7 +10,7 @@
 
 #include "tests/process/support/socket.h"
 
-namespace sluice::bench {
+namespace sluice::fanout {
 
 /// Where the messages for a server go in.
 struct PublishRoute {
@@ -50,8 +50,12 @@ class Publisher {
 [[nodiscard]] std::unique_ptr<Publisher> make_publisher(const PublishRoute& route,
                                                         const std::vector<std::string>& channels);
 
-/// One of make_publisher's: pipelined RESP.
+// What make_publisher chooses from. The last two are the peers': peers/.
 [[nodiscard]] std::unique_ptr<Publisher> make_redis_publisher(
     const test::Endpoint& to, const std::vector<std::string>& channels);
+[[nodiscard]] std::unique_ptr<Publisher> make_http_publisher(
+    const PublishRoute& route, const std::vector<std::string>& channels);
+[[nodiscard]] std::unique_ptr<Publisher> make_mqtt_publisher(
+    const PublishRoute& route, const std::vector<std::string>& channels);
 
-}  // namespace sluice::bench
+}  // namespace sluice::fanout

@@ -1,7 +1,8 @@
 // A server under test, described as data: which processes, where clients connect, how messages get
 // in. The stage (stage.h) starts it, pins it, waits for it and ends it.
 //
-// A new server is one class of its own file and one line in make_servers() (servers.cc).
+// A new server is one class in a file of its own and one line in make_servers() (servers.cc) or,
+// for peers, in add_peers(). Everything in peers/ is found by glob and may be absent.
 #pragma once
 
 #include <chrono>
@@ -18,7 +19,7 @@
 #include "tests/process/support/redis_server.h"
 #include "tests/process/support/temp_dir.h"
 
-namespace sluice::bench {
+namespace sluice::fanout {
 
 inline constexpr int kServerCore = 0;
 inline constexpr int kLoadCore = 1;  ///< load generator, Redis, publisher
@@ -92,7 +93,7 @@ class ServerUnderTest {
 /// Every server that this bench knows, in the table's order.
 [[nodiscard]] std::vector<std::unique_ptr<ServerUnderTest>> make_servers();
 
-/// The other half of make_servers(): servers_peers.cc.
+/// The peers' part of make_servers(): peers/.
 void add_peers(std::vector<std::unique_ptr<ServerUnderTest>>& servers);
 
-}  // namespace sluice::bench
+}  // namespace sluice::fanout

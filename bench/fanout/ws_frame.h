@@ -7,7 +7,7 @@
 #include <string>
 #include <string_view>
 
-namespace sluice::bench {
+namespace sluice::fanout {
 
 inline constexpr std::uint8_t kText = 1;
 inline constexpr std::uint8_t kBinary = 2;
@@ -60,4 +60,4 @@ void append_masked(std::string& out, std::uint8_t opcode, std::string_view paylo
 /// Appends one frame as a server sends it: what the floors prepare once per message.
 void append_unmasked(std::string& out, std::uint8_t opcode, std::string_view payload);
 
-}  // namespace sluice::bench
+}  // namespace sluice::fanout
