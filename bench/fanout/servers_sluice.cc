@@ -1,0 +1,118 @@
+// Sluice as a server under test: relay and gateway together on the server's core.
+#include <map>
+
+#include "bench/fanout/servers.h"
+#include "tests/process/support/daemons.h"
+
+namespace sluice::fanout {
+namespace {
+
+constexpr std::size_t kSpareConnections = 200;
+
+std::string output_of(const std::string& program, const std::string& flag) {
+  test::SpawnOptions options;
+  options.args = {program, flag};
+  return test::run(std::move(options)).output;
+}
+
+/// The gateway's choice of how it sends, where it has one.
+bool knows_io_uring() {
+  static const bool knows =
+      output_of(test::gateway_program(), "--help").find("--io-uring") != std::string::npos;
+  return knows;
+}
+
+ProcessSpec relay_spec(const Site& site, const std::string& socket) {
+  ProcessSpec relay;
+  relay.name = "sluice-relay";
+  relay.args = {test::relay_program(), "--listen", "unix:" + socket, "--broker", site.redis.url(),
+                "--log-level",         "warn"};
+  relay.ready_at.path = socket;
+  return relay;
+}
+
+std::string sluice_version() {
+  const std::string text = output_of(test::gateway_program(), "--version");
+  return text.substr(0, text.find('\n'));
+}
+
+class SluiceServer : public ServerUnderTest {
+ public:
+  SluiceServer(std::string name, std::string title, std::string io_uring)
+      : name_(std::move(name)), title_(std::move(title)), io_uring_(std::move(io_uring)) {}
+
+  [[nodiscard]] ServerIdentity identity() const override {
+    return {name_, ServerKind::kOurs, title_};
+  }
+  [[nodiscard]] std::string version() const override { return sluice_version(); }
+  [[nodiscard]] std::optional<std::string> missing() const override {
+    // Without the flag both would be the same program.
+    if (io_uring_ == "on" && !knows_io_uring()) return "this gateway has no --io-uring";
+    return std::nullopt;
+  }
+  [[nodiscard]] std::optional<std::string> refuses(const Needs& needs) const override {
+    return short_of_descriptors(needs.clients);
+  }
+
+  [[nodiscard]] ServerPlan plan(const Site& site, const Needs& needs) const override {
+    ServerPlan plan;
+    const std::string socket = site.directory.file("relay.sock");
+    plan.endpoint.port = test::free_port();
+    plan.processes.push_back(relay_spec(site, socket));
+    ProcessSpec gateway;
+    gateway.name = "sluice-gateway";
+    gateway.args = {test::gateway_program(),
+                    "--id",
+                    "bench",
+                    "--relay",
+                    "unix:" + socket,
+                    "--listen",
+                    plan.endpoint.text(),
+                    "--max-connections",
+                    std::to_string(needs.clients + kSpareConnections),
+                    "--ping-interval",
+                    std::to_string(needs.ping_interval.count()) + "s",
+                    "--log-level",
+                    "warn"};
+    if (knows_io_uring()) gateway.args.insert(gateway.args.end(), {"--io-uring", io_uring_});
+    gateway.ready_at = plan.endpoint;
+    plan.processes.push_back(std::move(gateway));
+    plan.path = [](const std::string& channel) { return "/channel/" + channel; };
+    plan.dialect = make_plain_dialect();
+    plan.route = {PublishRoute::Kind::kRedis, site.redis.endpoint(), ""};
+    return plan;
+  }
+
+ private:
+  std::string name_;
+  std::string title_;
+  std::string io_uring_;
+};
+
+class RelayAlone : public ServerUnderTest {
+ public:
+  [[nodiscard]] ServerIdentity identity() const override {
+    return {"sluice-relay", ServerKind::kOurs, "Sluice's relay"};
+  }
+  [[nodiscard]] std::string version() const override { return sluice_version(); }
+  [[nodiscard]] ServerPlan plan(const Site& site, const Needs& /*needs*/) const override {
+    ServerPlan plan;
+    plan.endpoint.path = site.directory.file("relay.sock");
+    plan.processes.push_back(relay_spec(site, plan.endpoint.path));
+    plan.route = {PublishRoute::Kind::kRedis, site.redis.endpoint(), ""};
+    return plan;
+  }
+};
+
+}  // namespace
+
+void add_sluice(std::vector<std::unique_ptr<ServerUnderTest>>& servers) {
+  servers.push_back(std::make_unique<SluiceServer>("sluice-uring", "Sluice, io_uring", "on"));
+  servers.push_back(std::make_unique<SluiceServer>("sluice-send", "Sluice, send(2)", "off"));
+}
+
+std::unique_ptr<ServerUnderTest> make_relay_alone() {
+  return std::make_unique<RelayAlone>();
+}
+
+}  // namespace sluice::fanout
