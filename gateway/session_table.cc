@@ -1,6 +1,10 @@
 #include "gateway/session_table.h"
 
+#include <cstddef>
 #include <cstdio>
+#include <memory>
+#include <new>
+#include <utility>
 
 #include "common/check.h"
 
@@ -13,16 +17,40 @@ std::string to_string(const ClientId& id) {
   return text;
 }
 
+/// Room for sessions, of which the table knows which are there.
+struct SessionTable::Block {
+  [[nodiscard]] ClientSession* at(std::size_t i) {
+    return std::launder(reinterpret_cast<ClientSession*>(&room[i * sizeof(ClientSession)]));
+  }
+  alignas(ClientSession) std::byte room[kBlockSlots * sizeof(ClientSession)];
+  std::size_t used = 0;
+};
+
+void SessionTable::BlockDeleter::operator()(Block* block) const {
+  delete block;
+}
+
+SessionTable::SessionTable() = default;
+
+SessionTable::~SessionTable() {
+  for (ClientSession* session : slots_)
+    if (session != nullptr) std::destroy_at(session);
+}
+
 ClientSession& SessionTable::add() {
   if (free_.empty()) {
     free_.push_back(static_cast<std::uint32_t>(slots_.size()));
-    slots_.emplace_back();
+    slots_.push_back(nullptr);
     generations_.push_back(0);
+    if (slots_.size() > blocks_.size() * kBlockSlots) blocks_.emplace_back();
   }
   const std::uint32_t index = free_.back();
   free_.pop_back();
   if (++generations_[index] == 0) generations_[index] = 1;
-  slots_[index] = std::make_unique<ClientSession>();
+  auto& block = blocks_[index / kBlockSlots];
+  if (!block) block.reset(new Block);
+  ++block->used;
+  slots_[index] = std::construct_at(block->at(index % kBlockSlots));
   slots_[index]->ref = {index, generations_[index]};
   ++size_;
   return *slots_[index];
@@ -32,12 +60,14 @@ ClientSession* SessionTable::find(ClientRef ref) const {
   if (ref.index >= slots_.size() || ref.generation == 0 ||
       generations_[ref.index] != ref.generation)
     return nullptr;
-  return slots_[ref.index].get();
+  return slots_[ref.index];
 }
 
 void SessionTable::remove(ClientRef ref) {
   CHECK(find(ref) != nullptr);
-  slots_[ref.index].reset();
+  std::destroy_at(std::exchange(slots_[ref.index], nullptr));
+  auto& block = blocks_[ref.index / kBlockSlots];
+  if (--block->used == 0) block.reset();
   free_.push_back(ref.index);
   --size_;
 }

@@ -15,7 +15,7 @@ namespace {
 
 /// What libwebsockets keeps per connection for received bytes: decides idle memory. Larger messages
 /// come in pieces.
-constexpr std::size_t kReceiveBufferBytes = 512;
+constexpr std::size_t kReceiveBufferBytes = 128;
 /// Otherwise a tail given to libwebsockets trickles out kReceiveBufferBytes at a time.
 constexpr std::size_t kTransmitPacketBytes = 65536;
 constexpr unsigned int kLwsTimeoutSeconds = 5;

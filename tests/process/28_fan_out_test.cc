@@ -38,8 +38,8 @@ TEST_P(FanOut, SlowReadersAndPingsLoseNothing) {
   ASSERT_NO_FATAL_FAILURE(start({"--ping-interval", "100ms", "--pong-timeout", "1m",
                                  "--client-queue-bytes", "64MiB", "--client-message-rate", "off"}));
   if (IsSkipped()) return;
-  constexpr std::size_t kReaders = 40;
-  constexpr std::size_t kSlow = 40;
+  constexpr std::size_t kReaders = 10;
+  constexpr std::size_t kSlow = 10;
   WsSwarm swarm;
   swarm.connect(stack_->gateway().endpoint(), kReaders);
   swarm.connect(stack_->gateway().endpoint(), kSlow, "/", 10s, 4096);
@@ -48,15 +48,16 @@ TEST_P(FanOut, SlowReadersAndPingsLoseNothing) {
   swarm.run_paced(seconds_of_load() * 200, 5000us, [&](std::size_t i) {
     // Now one, now a burst.
     for (std::size_t n = i % 40 == 0 ? 30 : 1; n > 0; --n, ++sent)
-      swarm.publish(0, random() % 5000);
-    swarm.pause(kReaders + random() % kSlow, random() % 3 != 0);
+      swarm.publish(0, random() % 20000);
+    // A second or two without reading: more than the kernel takes.
+    if (i % 20 == 0) swarm.pause(kReaders + random() % kSlow, random() % 3 != 0);
     swarm.send_raw(random() % (kReaders + kSlow), client_frame(WsOpcode::kPing, "between"));
   });
   for (std::size_t i = kReaders; i < swarm.size(); ++i) swarm.pause(i, false);
   EXPECT_TRUE(swarm.run_until(60s, [&] { return swarm.all_received(0, swarm.size(), sent); }));
   EXPECT_EQ(swarm.faults(), SwarmFaults{});
   EXPECT_EQ(swarm.open_count(), kReaders + kSlow);
-  EXPECT_GT(metric("sluice_gateway_partial_sends_total"), 50);
+  EXPECT_GT(metric("sluice_gateway_partial_sends_total"), 10);
   EXPECT_GT(metric("sluice_gateway_pings_total"), 100);
 }
 
