@@ -95,6 +95,13 @@ void add_messages(MetricsPage& page, const Gateway& g) {
                [&g] { return number(g.sender().stats().bytes_out); });
   page.counter("sluice_gateway_client_sends_total", "Sends to one client each, for that.", {},
                [&g] { return number(g.sender().stats().sends); });
+  page.counter("sluice_gateway_client_system_calls_total", "System calls for those sends.", {},
+               [&g] { return number(g.sender().transport().system_calls()); });
+  page.gauge("sluice_gateway_io_uring", "1: sends go by io_uring, 0: by send(2).", {},
+             [&g] { return g.sender().transport().name() == "io_uring" ? 1.0 : 0.0; });
+  page.gauge("sluice_gateway_fan_out_pending_bytes",
+             "Frames of channels that not all subscribers have been given yet.", {},
+             [&g] { return number(g.hub().fan_out_state().pending_bytes()); });
   page.counter("sluice_gateway_partial_sends_total", "Sends that took a part of a frame.", {},
                [&g] { return number(g.sender().stats().partial_sends); });
   page.counter("sluice_gateway_blocked_sends_total", "Sends that took nothing.", {},

@@ -47,6 +47,10 @@ Image make_image(SpawnOptions& options) {
   }
   for (const auto& [name, value] : options.env)
     image.env_text.push_back(std::string(name).append("=").append(value));
+  // The whole run over one of the gateway's senders.
+  if (const char* sender = std::getenv("SLUICE_TEST_IO_URING");
+      sender != nullptr && !options.env.contains("SLUICE_GATEWAY_IO_URING"))
+    image.env_text.push_back(std::string("SLUICE_GATEWAY_IO_URING=").append(sender));
   for (auto& text : image.env_text) image.envp.push_back(text.data());
   image.envp.push_back(nullptr);
   image.fds.assign(options.fds.begin(), options.fds.end());

@@ -391,5 +391,62 @@ TEST_F(HubTest, APublishThatTheRelayCantTakeIsRefusedHere) {
   EXPECT_EQ(delivery.closed[a.ref.index].first, CloseCode::kTryAgainLater);
 }
 
+/// A hundred thousand channels, twenty thousand clients of ten each: every client gets what is its
+/// own, and nothing is left when they have gone.
+TEST(HubAtScale, EveryClientOfManyChannelsGetsItsOwn) {
+  constexpr std::size_t kChannels = 100'000;
+  constexpr std::size_t kClients = 20'000;
+  constexpr std::size_t kEach = 10;
+  const ManualTime time;
+  SessionTable sessions;
+  RecordingDelivery delivery;
+  RecordingObserver observer;
+  const PlainProtocol protocol({.tag = ""}, time);
+  Hub hub({.channels_max = kChannels}, sessions, delivery, observer);
+  RelayLink link({.gateway_id = "1111", .publish_queue_bytes = 1000, .channels_max = kChannels},
+                 hub, time);
+  hub.attach(link);
+  const auto channel_of = [](std::size_t client, std::size_t n) {
+    return (client * kEach + n * 7919) % kChannels;
+  };
+  std::vector<std::uint32_t> members(kChannels);
+  std::vector<ClientSession*> clients;
+  for (std::size_t i = 0; i < kClients; ++i) {
+    ClientSession& session = sessions.add();
+    session.protocol = &protocol;
+    clients.push_back(&session);
+    for (std::size_t n = 0; n < kEach; ++n) {
+      ++members[channel_of(i, n)];
+      ASSERT_TRUE(hub.subscribe(session, "c" + std::to_string(channel_of(i, n))));
+    }
+  }
+  EXPECT_EQ(hub.subscriptions(), kClients * kEach);
+  // The Hub numbers channels in the order in which they were first asked for.
+  std::uint64_t expected = 0;
+  for (std::uint32_t slot = 0; slot < hub.channels(); slot += 97) {
+    const std::string name(hub.channel_name(slot));
+    expected += members[std::stoul(name.substr(1))];
+    hub.channel_message(slot, proto::Message{.sequence = slot, .payload = proto::as_bytes(name)});
+  }
+  while (hub.fan_out(kClientsPerTurn)) {
+  }
+  EXPECT_EQ(hub.fan_out_state().deliveries(), expected);
+  for (std::size_t i = 0; i < kClients; ++i) {
+    for (const std::string& name : delivery.got[clients[i]->ref.index]) {
+      bool own = false;
+      for (std::size_t n = 0; n < kEach; ++n)
+        own = own || "c" + std::to_string(channel_of(i, n)) == name;
+      ASSERT_TRUE(own) << name;
+    }
+  }
+  for (std::size_t i = 0; i < kClients; ++i) {
+    ClientSession& session = *clients[i * 7919 % kClients];
+    hub.closed(session);
+    sessions.remove(session.ref);
+  }
+  EXPECT_EQ(hub.channels(), 0U);
+  EXPECT_EQ(hub.subscriptions(), 0U);
+}
+
 }  // namespace
 }  // namespace sluice::gateway
