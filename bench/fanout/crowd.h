@@ -43,6 +43,7 @@ class Crowd : public Receivers {
   [[nodiscard]] std::uint64_t pings() const { return pings_; }
 
   void on_event(std::uint64_t index, std::uint32_t events) override;
+  [[nodiscard]] bool any() const override { return ready_ > 0; }
   [[nodiscard]] std::size_t behind() const override;
   void give_up() override;
 
@@ -57,7 +58,7 @@ class Crowd : public Receivers {
 
   void send_request(std::size_t index);
   void watch(std::size_t index, std::uint32_t events);
-  void read(std::size_t index);
+  std::size_t read(std::size_t index);
   /// What is left behind the head; false: still waiting, or refused.
   bool take_head(std::size_t index, std::string_view& bytes);
   void begin(std::size_t index);
