@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstddef>
+#include <type_traits>
 #include <utility>
 #include <vector>
 
@@ -28,10 +29,16 @@ class CircularQueue {
   }
   T pop_front() {
     CHECK(size_ > 0);
-    T value = std::exchange(slots_[begin_], T{});
+    T value = std::move(slots_[begin_]);
+    drop_front();
+    return value;
+  }
+  /// Does not even look at an entry that owns nothing: it may have left the cache long ago.
+  void drop_front() {
+    CHECK(size_ > 0);
+    if constexpr (!std::is_trivially_destructible_v<T>) slots_[begin_] = T{};
     begin_ = slot(1);
     --size_;
-    return value;
   }
 
  private:

@@ -57,12 +57,13 @@ void GatewayIndex::append(const Entry& entry) {
 }
 
 void GatewayIndex::forget_oldest() {
-  const Entry oldest = entries_.pop_front();
   if (base_ >= cursor_) {
+    const Entry& oldest = entries_.front();
     if (base_ >= queue_front()) queue_bytes_ -= oldest.bytes;
     lose(oldest, folded_);
     cut_end_ = std::max(cut_end_, base_ + 1);
   }
+  entries_.drop_front();
   ++base_;
 }
 

@@ -4,7 +4,6 @@
 #include <hiredis/hiredis.h>
 
 #include <cstddef>
-#include <deque>
 #include <optional>
 #include <string_view>
 
@@ -12,6 +11,7 @@
 #include "relay/brokers/redis_connection.h"
 #include "relay/brokers/redis_link_owner.h"
 #include "relay/brokers/redis_reply_reader.h"
+#include "relay/circular_queue.h"
 #include "relay/event_handles.h"
 
 namespace sluice::relay {
@@ -51,6 +51,9 @@ class RedisPublisher final : RedisConnectionUser {
   void reply(const redisReply& reply);
   void ping();
   void ask(Asked what, std::string_view word);
+  /// The usual answer; false: something else stands at the front of `bytes`.
+  [[nodiscard]] bool take_published(std::string_view& bytes);
+  void settle(const InFlight& publish);
   void publish_answer(const InFlight& publish, const redisReply& reply);
   void role_answer(const redisReply& reply);
   void ping_answer(const redisReply& reply);
@@ -63,7 +66,7 @@ class RedisPublisher final : RedisConnectionUser {
   RedisConnection connection_;
   std::optional<RedisReplyReader> reader_;
   EventPtr ping_event_;
-  std::deque<InFlight> in_flight_;
+  CircularQueue<InFlight> in_flight_;
   std::size_t publishes_ = 0;      ///< in in_flight_
   std::size_t publish_bytes_ = 0;  ///< in in_flight_
   bool ping_out_ = false;
