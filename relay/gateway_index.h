@@ -8,7 +8,7 @@
 #include <cstdint>
 #include <vector>
 
-#include "relay/circular_queue.h"
+#include "relay/block_queue.h"
 #include "relay/gap_collector.h"
 #include "relay/replay_ring.h"
 
@@ -85,7 +85,7 @@ class GatewayIndex {
   static void lose(const Entry& entry, GapCollector& losses);
 
   GatewayIndexOptions options_;
-  CircularQueue<Entry> entries_;
+  BlockQueue<Entry> entries_;
   std::uint64_t base_ = 1;     ///< sequence of entries_.front()
   std::uint64_t cursor_ = 1;   ///< next to hand out; below base_ while folded_ holds something
   std::uint64_t cut_end_ = 1;  ///< unsent sequences below it are cut

@@ -7,8 +7,8 @@
 #include <optional>
 
 #include "common/check.h"
+#include "relay/block_queue.h"
 #include "relay/brokers/broker.h"
-#include "relay/circular_queue.h"
 #include "relay/publish_hold.h"
 
 namespace sluice::relay {
@@ -36,7 +36,7 @@ class PublishesInFlight {
   [[nodiscard]] std::size_t count() const { return count_; }
 
  private:
-  CircularQueue<std::optional<PublishRequest>> requests_;
+  BlockQueue<std::optional<PublishRequest>> requests_;
   PublishId first_ = 1;
   std::size_t count_ = 0;
 };

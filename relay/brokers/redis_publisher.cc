@@ -38,7 +38,7 @@ void RedisPublisher::drop(std::string_view reason) {
 
 void RedisPublisher::end_connection(std::string_view reason) {
   event_del(ping_event_.get());
-  CircularQueue<InFlight> lost = std::exchange(in_flight_, {});
+  BlockQueue<InFlight> lost = std::exchange(in_flight_, {});
   publishes_ = 0;
   publish_bytes_ = 0;
   context_.stats.publishes_in_flight = 0;

@@ -7,11 +7,11 @@
 #include <optional>
 #include <string_view>
 
+#include "relay/block_queue.h"
 #include "relay/brokers/broker.h"
 #include "relay/brokers/redis_connection.h"
 #include "relay/brokers/redis_link_owner.h"
 #include "relay/brokers/redis_reply_reader.h"
-#include "relay/circular_queue.h"
 #include "relay/event_handles.h"
 
 namespace sluice::relay {
@@ -66,7 +66,7 @@ class RedisPublisher final : RedisConnectionUser {
   RedisConnection connection_;
   std::optional<RedisReplyReader> reader_;
   EventPtr ping_event_;
-  CircularQueue<InFlight> in_flight_;
+  BlockQueue<InFlight> in_flight_;
   std::size_t publishes_ = 0;      ///< in in_flight_
   std::size_t publish_bytes_ = 0;  ///< in in_flight_
   bool ping_out_ = false;

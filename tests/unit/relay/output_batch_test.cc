@@ -137,6 +137,15 @@ TEST(OutputBatch, IsFullByCopiedBytesBySharedBodiesAndByBoth) {
   EXPECT_EQ(both.batch.messages(), 4U);
 }
 
+TEST(OutputBatch, GivesBackTheMemoryThatLongAnswersTook) {
+  Written w;
+  w.add_text(std::string(8 * kBatchTextBytesTarget, 'a'));
+  (void)w.take(1);
+  EXPECT_GE(w.batch.text().capacity(), 8 * kBatchTextBytesTarget);
+  (void)w.take(SIZE_MAX);
+  EXPECT_LE(w.batch.text().capacity(), 2 * kBatchTextBytesTarget);
+}
+
 TEST(OutputBatch, IsFilledAgainOnceItIsEmpty) {
   Written w;
   for (int i = 0; i < 3; ++i) {

@@ -1,4 +1,4 @@
-#include "relay/circular_queue.h"
+#include "relay/block_queue.h"
 
 #include <gtest/gtest.h>
 
@@ -10,13 +10,13 @@
 namespace sluice::relay {
 namespace {
 
-TEST(CircularQueue, IsADeque) {
+TEST(BlockQueue, IsADeque) {
   SeededRandom random(3);
-  CircularQueue<std::uint64_t> queue;
+  BlockQueue<std::uint64_t> queue;
   std::deque<std::uint64_t> expected;
-  for (int i = 0; i < 20000; ++i) {
-    // Grows for a while, shrinks for a while: across the wrap, and through growth while wrapped.
-    const bool growing = (i / 500) % 2 == 0;
+  for (int i = 0; i < 30000; ++i) {
+    // Grows for a while, shrinks for a while, over several blocks and down to none.
+    const bool growing = (i / 2500) % 2 == 0;
     if (expected.empty() || random.below(10) < (growing ? 7U : 3U)) {
       queue.push_back(random.next());
       expected.push_back(queue[queue.size() - 1]);
@@ -33,12 +33,12 @@ TEST(CircularQueue, IsADeque) {
   }
 }
 
-TEST(CircularQueue, LetsGoOfWhatIsTakenOut) {
-  CircularQueue<std::shared_ptr<int>> queue;
+TEST(BlockQueue, LetsGoOfWhatIsTakenOut) {
+  BlockQueue<std::shared_ptr<int>> queue;
   const auto one = std::make_shared<int>(1);
-  for (int i = 0; i < 40; ++i) queue.push_back(one);
-  EXPECT_EQ(one.use_count(), 41);
-  for (int i = 0; i < 40; ++i) (void)queue.pop_front();
+  for (int i = 0; i < 600; ++i) queue.push_back(one);
+  EXPECT_EQ(one.use_count(), 601);
+  for (int i = 0; i < 600; ++i) (void)queue.pop_front();
   EXPECT_EQ(one.use_count(), 1);
 }
 
