@@ -7,6 +7,7 @@
 #include "common/flags.h"
 #include "proto/limits.h"
 #include "relay/brokers/redis_url.h"
+#include "relay/limits.h"
 
 namespace sluice::relay {
 namespace {
@@ -85,7 +86,7 @@ void add_ring_flags(Flags& flags, RelayConfig& c) {
   const std::string group = "Replay ring, shared by all channels";
   ReplayRingOptions& ring = c.router.ring;
   flags.add_as("ring-messages", {group, "N", "65536", "Messages kept for who comes back"},
-               ring.messages_max, count_between(64, 16U << 20U));
+               ring.messages_max, count_between(kBurstMessagesMax, 16U << 20U));
   flags.add_as("ring-bytes", {group, "SIZE", "64MiB", "Memory for them"}, ring.bytes_max,
                size_between(4096, 64 * kGiB));
   flags.add_as("ring-age", {group, "TIME", "5m", "How long they are kept"}, ring.age_max,

@@ -10,12 +10,6 @@
 #include "relay/limits.h"
 
 namespace sluice::relay {
-namespace {
-
-constexpr std::size_t kPiecesMax = 2 * kBatchMessagesMax + 1;
-
-}  // namespace
-
 GatewayConnection::GatewayConnection(event_base* base, UniqueFd fd, pid_t peer, Router& router,
                                      const TimeSource& time, ConnectionOwner& owner)
     : fd_(std::move(fd)),
@@ -56,7 +50,7 @@ void GatewayConnection::wake() {
   if (closed_ || waits_writable_) return;
   if (++wakes_ == 1) event_active(flush_event_.get(), 0, 0);
   // A burst leaves in whole batches, so that it need not fit the ring.
-  if (wakes_ >= kBatchMessagesMax) flush();
+  if (wakes_ >= kBurstMessagesMax) flush();
 }
 
 void GatewayConnection::on_writable() {
@@ -77,7 +71,7 @@ void GatewayConnection::flush() {
 }
 
 bool GatewayConnection::write_some(std::size_t& written) {
-  std::array<iovec, kPiecesMax> pieces;
+  std::array<iovec, kBatchPiecesMax> pieces;
   msghdr message{};
   message.msg_iov = pieces.data();
   message.msg_iovlen = batch_.pieces(pieces);

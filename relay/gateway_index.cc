@@ -51,25 +51,26 @@ void GatewayIndex::append_break(std::uint32_t channel_id, proto::Position positi
 }
 
 void GatewayIndex::append(const Entry& entry) {
+  if (entries_.size() >= options_.entries_max) forget_oldest();
   entries_.push_back(entry);
   queue_bytes_ += entry.bytes;
-  if (entries_.size() > options_.entries_max) forget_oldest();
 }
 
 void GatewayIndex::forget_oldest() {
-  const Entry& oldest = entries_.front();
-  if (base_ >= queue_front()) queue_bytes_ -= oldest.bytes;
   if (base_ >= cursor_) {
+    const Entry& oldest = entries_.front();
+    if (base_ >= queue_front()) queue_bytes_ -= oldest.bytes;
     lose(oldest, folded_);
     cut_end_ = std::max(cut_end_, base_ + 1);
   }
-  entries_.pop_front();
+  entries_.drop_front();
   ++base_;
 }
 
 void GatewayIndex::cut_oldest(const ReplayRing& ring) {
-  std::uint64_t end = queue_front();
+  const std::uint64_t front = queue_front();
   const std::uint64_t last = last_sequence();
+  std::uint64_t end = front;
   const auto cut_one = [&] { queue_bytes_ -= at(end++).bytes; };
   // A message on its own is never over the bound: it could not be sent at all.
   if (queue_bytes_ > options_.queue_bytes_max) {
@@ -78,7 +79,7 @@ void GatewayIndex::cut_oldest(const ReplayRing& ring) {
     while (end < last && queue_bytes_ > target) cut_one();
   }
   while (end < last && at(end).bytes != 0 && ring.gone(at(end).serial)) cut_one();
-  if (end > queue_front()) cut_end_ = end;
+  if (end > front) cut_end_ = end;
 }
 
 void GatewayIndex::take(const ReplayRing& ring, Outgoing& out) {

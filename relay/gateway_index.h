@@ -6,9 +6,9 @@
 
 #include <cstddef>
 #include <cstdint>
-#include <deque>
 #include <vector>
 
+#include "relay/block_queue.h"
 #include "relay/gap_collector.h"
 #include "relay/replay_ring.h"
 
@@ -80,11 +80,12 @@ class GatewayIndex {
   [[nodiscard]] std::uint64_t queue_front() const;
   void append(const Entry& entry);
   void forget_oldest();
+  /// Lets go of unsent entries that are over the bound, or gone from the ring.
   void cut_oldest(const ReplayRing& ring);
   static void lose(const Entry& entry, GapCollector& losses);
 
   GatewayIndexOptions options_;
-  std::deque<Entry> entries_;
+  BlockQueue<Entry> entries_;
   std::uint64_t base_ = 1;     ///< sequence of entries_.front()
   std::uint64_t cursor_ = 1;   ///< next to hand out; below base_ while folded_ holds something
   std::uint64_t cut_end_ = 1;  ///< unsent sequences below it are cut

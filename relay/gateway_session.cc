@@ -310,7 +310,7 @@ void GatewaySession::fill_from_index(OutputBatch& batch) {
                                    .received_micros = wire_micros(entry.arrived()),
                                    .payload = entry.payload(),
                                    .meta = entry.meta()};
-      batch.add_message(proto::encode_message_header(message), RefPtr<const RingEntry>(&entry));
+      batch.add_message(proto::encode_message_header(message), entry);
     }
     for (const proto::Gap& gap : outgoing_.gaps) proto::encode(batch.text(), gap);
     tell_unsubscribed(batch.text());

@@ -9,20 +9,26 @@
 namespace sluice::relay {
 namespace {
 
-/// A buffer that a burst has grown is given back.
-constexpr std::size_t kKeepBytesMax = 64U << 10U;
+/// A buffer that long answers have grown is given back, one that whole batches need is kept.
+constexpr std::size_t kKeepBytesMax = 2 * kBatchTextBytesTarget;
 
 }  // namespace
 
-void OutputBatch::add_message(const proto::HeaderBytes& header, RefPtr<const RingEntry> entry) {
+void OutputBatch::add_message(const proto::HeaderBytes& header, const RingEntry& entry) {
+  ++messages_;
   text_.append(reinterpret_cast<const char*>(header.data()), header.size());
-  payload_bytes_ += entry->body().size();
-  payloads_.push_back(Payload{text_.size(), std::move(entry)});
+  const proto::Bytes body = entry.body();
+  if (body.size() <= kCopiedBodyBytesMax) {
+    text_.append(proto::as_text(body));
+    return;
+  }
+  shared_bytes_ += body.size();
+  shared_.push_back(Shared{text_.size(), RefPtr<const RingEntry>(&entry)});
 }
 
 bool OutputBatch::full() const {
-  return payloads_.size() >= kBatchMessagesMax ||
-         text_.size() + payload_bytes_ >= kBatchBytesTarget;
+  return shared_.size() >= kBatchSharedBodiesMax || text_.size() >= kBatchTextBytesTarget ||
+         text_.size() + shared_bytes_ >= kBatchBytesTarget;
 }
 
 std::size_t OutputBatch::pieces(std::span<iovec> out) const {
@@ -36,10 +42,10 @@ std::size_t OutputBatch::pieces(std::span<iovec> out) const {
     out[used++] = iovec{const_cast<char*>(from), bytes - skipped};
   };
   std::size_t text_begin = 0;
-  for (const Payload& payload : payloads_) {
-    add(text_.data() + text_begin, payload.text_end - text_begin);
-    add(payload.entry->body().data(), payload.entry->body().size());
-    text_begin = payload.text_end;
+  for (const Shared& shared : shared_) {
+    add(text_.data() + text_begin, shared.text_end - text_begin);
+    add(shared.entry->body().data(), shared.entry->body().size());
+    text_begin = shared.text_end;
   }
   add(text_.data() + text_begin, text_.size() - text_begin);
   return used;
@@ -49,10 +55,11 @@ void OutputBatch::consume(std::size_t bytes) {
   CHECK(bytes <= this->bytes());
   consumed_ += bytes;
   if (this->bytes() != 0) return;
-  if (text_.capacity() > kKeepBytesMax) text_.shrink_to_fit();
   text_.clear();
-  payloads_.clear();
-  payload_bytes_ = 0;
+  if (text_.capacity() > kKeepBytesMax) text_.shrink_to_fit();
+  shared_.clear();
+  shared_bytes_ = 0;
+  messages_ = 0;
   consumed_ = 0;
 }
 

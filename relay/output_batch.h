@@ -1,5 +1,6 @@
-// Step 10 of a message's path: whole frames on their way to one socket. Headers and small frames
-// lie in one buffer, payloads stay where the ring has them; all leave in one sendmsg. Pure.
+// Step 10 of a message's path: whole frames on their way to one socket. Headers, small frames and
+// small bodies lie in one buffer, larger bodies stay where the ring has them; all leave in one
+// sendmsg. Pure.
 #pragma once
 
 #include <sys/uio.h>
@@ -21,13 +22,13 @@ class OutputBatch {
  public:
   /// Whole frames.
   void add_text(std::string_view frames) { text_.append(frames); }
-  void add_message(const proto::HeaderBytes& header, RefPtr<const RingEntry> entry);
+  void add_message(const proto::HeaderBytes& header, const RingEntry& entry);
   /// For encoders that append.
   [[nodiscard]] std::string& text() { return text_; }
 
   [[nodiscard]] bool empty() const { return text_.empty(); }
-  [[nodiscard]] std::size_t messages() const { return payloads_.size(); }
-  [[nodiscard]] std::size_t bytes() const { return text_.size() + payload_bytes_ - consumed_; }
+  [[nodiscard]] std::size_t messages() const { return messages_; }
+  [[nodiscard]] std::size_t bytes() const { return text_.size() + shared_bytes_ - consumed_; }
   [[nodiscard]] bool full() const;
 
   /// What is left, at most as many pieces as there is room for. Returns how many.
@@ -36,14 +37,16 @@ class OutputBatch {
   void consume(std::size_t bytes);
 
  private:
-  struct Payload {
+  /// A body that is not copied.
+  struct Shared {
     std::size_t text_end = 0;  ///< it follows this much of the text
     RefPtr<const RingEntry> entry;
   };
 
   std::string text_;
-  std::vector<Payload> payloads_;
-  std::size_t payload_bytes_ = 0;
+  std::vector<Shared> shared_;
+  std::size_t shared_bytes_ = 0;
+  std::size_t messages_ = 0;
   std::size_t consumed_ = 0;
 };
 

@@ -88,8 +88,7 @@ std::size_t ReplayRing::bytes_of(ChannelOrdinal channel) const {
 }
 
 void ReplayRing::evict_oldest() {
-  const RefPtr<const RingEntry> oldest = std::move(entries_.front());
-  entries_.pop_front();
+  const RefPtr<const RingEntry> oldest = entries_.pop_front();
   bytes_ -= oldest->cost();
   // Not in the list if its channel began a new epoch or ended since.
   const auto list = by_channel_.find(oldest->channel());

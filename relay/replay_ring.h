@@ -11,6 +11,7 @@
 #include "common/clock.h"
 #include "common/ref_ptr.h"
 #include "proto/frame.h"
+#include "relay/block_queue.h"
 
 namespace sluice::relay {
 
@@ -129,7 +130,7 @@ class ReplayRing {
   void evict_oldest();
 
   ReplayRingOptions options_;
-  std::deque<RefPtr<const RingEntry>> entries_;
+  BlockQueue<RefPtr<const RingEntry>> entries_;
   std::unordered_map<ChannelOrdinal, ChannelEntries> by_channel_;
   std::uint64_t first_serial_ = 1;
   std::size_t bytes_ = 0;

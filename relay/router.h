@@ -20,6 +20,7 @@
 #include "relay/brokers/broker.h"
 #include "relay/drain_marks.h"
 #include "relay/publish_hold.h"
+#include "relay/publishes_in_flight.h"
 #include "relay/replay_ring.h"
 #include "relay/router_ports.h"
 #include "relay/router_state.h"
@@ -134,7 +135,7 @@ class Router final : public BrokerEvents {
   [[nodiscard]] const StringMap<std::unique_ptr<GatewayState>>& gateway_table() const {
     return gateways_;
   }
-  [[nodiscard]] std::size_t publishes_in_flight() const { return in_flight_.size(); }
+  [[nodiscard]] std::size_t publishes_in_flight() const { return in_flight_.count(); }
   /// Of all gateways.
   [[nodiscard]] std::size_t queue_bytes() const;
 
@@ -203,13 +204,12 @@ class Router final : public BrokerEvents {
   std::unordered_map<std::uint64_t, GatewayState*> links_;
   /// Channels without subscribers, the longest idle first.
   std::set<std::pair<TimePoint, Channel*>> idle_;
-  std::unordered_map<PublishId, PublishRequest> in_flight_;
+  PublishesInFlight in_flight_;
   DrainMarks drain_marks_;
   TimePoint marks_expire_at_{};
   std::size_t subscriptions_ = 0;
   ChannelOrdinal next_ordinal_ = 1;
   std::uint64_t next_link_ = 1;
-  PublishId next_publish_ = 1;
   std::uint64_t next_tool_ = 1;
   RouterStats stats_;
 };

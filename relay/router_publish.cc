@@ -42,9 +42,7 @@ void Router::publish(GatewayState& gateway, const proto::Publish& p) {
 void Router::send_publish(const PublishRequest& origin, std::string_view channel,
                           proto::Bytes payload, proto::Bytes meta) {
   // The answer may come from inside publish().
-  const PublishId id = next_publish_++;
-  in_flight_.emplace(id, origin);
-  broker_.publish(id, channel, payload, meta);
+  broker_.publish(in_flight_.add(origin), channel, payload, meta);
 }
 
 void Router::release_held() {
@@ -106,10 +104,7 @@ void Router::refuse(const PublishRequest& origin, ErrorReason reason, std::strin
 }
 
 void Router::published(PublishId id, PublishOutcome outcome, std::string_view detail) {
-  const auto found = in_flight_.find(id);
-  CHECK(found != in_flight_.end());
-  const PublishRequest origin = found->second;
-  in_flight_.erase(found);
+  const PublishRequest origin = in_flight_.take(id);
   if (outcome != PublishOutcome::kPublished) {
     return refuse(origin,
                   outcome == PublishOutcome::kRefused ? ErrorReason::kRefusedByBroker

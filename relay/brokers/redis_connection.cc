@@ -13,6 +13,7 @@
 #include "common/log.h"
 #include "common/try_again.h"
 #include "common/units.h"
+#include "relay/brokers/redis_command.h"
 #include "relay/brokers/redis_limits.h"
 #include "relay/brokers/redis_socket.h"
 
@@ -206,24 +207,11 @@ void RedisConnection::send(std::span<const std::string_view> words) {
 }
 
 void RedisConnection::append(std::span<const std::string_view> words) {
-  std::vector<const char*> pointers;
-  std::vector<std::size_t> lengths;
-  pointers.reserve(words.size());
-  lengths.reserve(words.size());
-  for (const std::string_view word : words) {
-    pointers.push_back(word.empty() ? "" : word.data());
-    lengths.push_back(word.size());
-  }
-  char* command = nullptr;
-  const int bytes = redisFormatCommandArgv(&command, static_cast<int>(words.size()),
-                                           pointers.data(), lengths.data());
-  CHECK(bytes > 0);
   if (sent_ > 0 && sent_ >= output_.size() / 2) {
     output_.erase(0, sent_);
     sent_ = 0;
   }
-  output_.append(command, static_cast<std::size_t>(bytes));
-  redisFreeCommand(command);
+  append_redis_command(output_, words);
 }
 
 void RedisConnection::on_writable() {

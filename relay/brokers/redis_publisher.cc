@@ -38,13 +38,13 @@ void RedisPublisher::drop(std::string_view reason) {
 
 void RedisPublisher::end_connection(std::string_view reason) {
   event_del(ping_event_.get());
-  const std::deque<InFlight> lost = std::exchange(in_flight_, {});
+  BlockQueue<InFlight> lost = std::exchange(in_flight_, {});
   publishes_ = 0;
   publish_bytes_ = 0;
   context_.stats.publishes_in_flight = 0;
   context_.stats.publish_bytes_in_flight = 0;
-  for (const InFlight& one : lost) {
-    if (one.asked == Asked::kPublish) {
+  while (!lost.empty()) {
+    if (const InFlight one = lost.pop_front(); one.asked == Asked::kPublish) {
       events_->published(one.id, PublishOutcome::kUnknownFate, reason);
     }
   }
@@ -89,11 +89,24 @@ void RedisPublisher::publish(PublishId id, std::string_view channel, proto::Byte
 // ---- answers
 
 void RedisPublisher::connection_read(std::string_view bytes) {
-  while (const RedisReplyPtr one = reader_->next(bytes)) {
+  for (;;) {
+    if (take_published(bytes)) continue;
+    const RedisReplyPtr one = reader_->next(bytes);
+    if (!one) break;
     reply(*one);
     if (connection_.closed()) return;
   }
   if (!reader_->problem().empty()) connection_.fail({reader_->problem()});
+}
+
+bool RedisPublisher::take_published(std::string_view& bytes) {
+  if (in_flight_.empty() || in_flight_.front().asked != Asked::kPublish) return false;
+  if (!reader_->take_integer(bytes)) return false;
+  const InFlight publish = in_flight_.pop_front();
+  settle(publish);
+  events_->published(publish.id, PublishOutcome::kPublished, {});
+  tell_room();
+  return true;
 }
 
 void RedisPublisher::reply(const redisReply& reply) {
@@ -103,8 +116,7 @@ void RedisPublisher::reply(const redisReply& reply) {
     return connection_.fail(
         {error ? reason_of_error(text_of(reply)) : "an answer from Redis was not understood"});
   }
-  const InFlight one = in_flight_.front();
-  in_flight_.pop_front();
+  const InFlight one = in_flight_.pop_front();
   switch (one.asked) {
     case Asked::kPublish:
       return publish_answer(one, reply);
@@ -115,9 +127,13 @@ void RedisPublisher::reply(const redisReply& reply) {
   }
 }
 
-void RedisPublisher::publish_answer(const InFlight& publish, const redisReply& reply) {
+void RedisPublisher::settle(const InFlight& publish) {
   context_.stats.publishes_in_flight = --publishes_;
   context_.stats.publish_bytes_in_flight = publish_bytes_ -= publish.bytes;
+}
+
+void RedisPublisher::publish_answer(const InFlight& publish, const redisReply& reply) {
+  settle(publish);
   if (reply.type == REDIS_REPLY_INTEGER) {
     events_->published(publish.id, PublishOutcome::kPublished, {});
     return tell_room();

@@ -4,10 +4,10 @@
 #include <hiredis/hiredis.h>
 
 #include <cstddef>
-#include <deque>
 #include <optional>
 #include <string_view>
 
+#include "relay/block_queue.h"
 #include "relay/brokers/broker.h"
 #include "relay/brokers/redis_connection.h"
 #include "relay/brokers/redis_link_owner.h"
@@ -51,6 +51,9 @@ class RedisPublisher final : RedisConnectionUser {
   void reply(const redisReply& reply);
   void ping();
   void ask(Asked what, std::string_view word);
+  /// The usual answer; false: something else stands at the front of `bytes`.
+  [[nodiscard]] bool take_published(std::string_view& bytes);
+  void settle(const InFlight& publish);
   void publish_answer(const InFlight& publish, const redisReply& reply);
   void role_answer(const redisReply& reply);
   void ping_answer(const redisReply& reply);
@@ -63,7 +66,7 @@ class RedisPublisher final : RedisConnectionUser {
   RedisConnection connection_;
   std::optional<RedisReplyReader> reader_;
   EventPtr ping_event_;
-  std::deque<InFlight> in_flight_;
+  BlockQueue<InFlight> in_flight_;
   std::size_t publishes_ = 0;      ///< in in_flight_
   std::size_t publish_bytes_ = 0;  ///< in in_flight_
   bool ping_out_ = false;

@@ -32,9 +32,26 @@ std::string_view take(std::string_view& bytes, std::uint64_t count) {
   return taken;
 }
 
+/// A string that lies whole in `bytes` and is right; nothing: it is not, or is longer than the
+/// bound, and `bytes` are of no use any more.
+std::optional<std::string_view> take_whole_string(std::string_view& bytes, std::size_t length_max) {
+  if (!bytes.starts_with('$')) return std::nullopt;
+  const std::size_t digits_end = bytes.substr(0, kRedisLengthDigitsMax + 2).find('\r');
+  if (digits_end == std::string_view::npos) return std::nullopt;
+  const std::optional<std::uint64_t> length = number(bytes.substr(1, digits_end - 1));
+  if (!length || *length > length_max) return std::nullopt;
+  bytes.remove_prefix(digits_end);
+  if (bytes.size() < *length + 2 * kLineEnd.size()) return std::nullopt;
+  if (take(bytes, kLineEnd.size()) != kLineEnd) return std::nullopt;
+  const std::string_view text = take(bytes, *length);
+  if (take(bytes, kLineEnd.size()) != kLineEnd) return std::nullopt;
+  return text;
+}
+
 }  // namespace
 
 RedisPush RedisPushReader::next(std::string_view& bytes) {
+  if (Found whole = read_whole_message(bytes)) return *std::move(whole);
   // A payload of no bytes has nothing to wait for.
   while (!bytes.empty() || at_ == At::kBroken) {
     if (Found found = step(bytes)) return *std::move(found);
@@ -44,6 +61,20 @@ RedisPush RedisPushReader::next(std::string_view& bytes) {
 
 std::size_t RedisPushReader::held_bytes() const {
   return partial_.capacity() + channel_.capacity() + (draft_ ? draft_->payload().size() : 0);
+}
+
+RedisPushReader::Found RedisPushReader::read_whole_message(std::string_view& bytes) const {
+  constexpr std::string_view kFront = "*3\r\n$7\r\nmessage\r\n";
+  const bool between_replies = at_ == At::kReply && (partial_.empty() || partial_used_);
+  if (!between_replies || !bytes.starts_with(kFront)) return std::nullopt;
+  std::string_view rest = bytes.substr(kFront.size());
+  const auto channel = take_whole_string(rest, kRedisPushTextBytesMax);
+  if (!channel) return std::nullopt;
+  const auto payload = take_whole_string(rest, payload_bytes_max_);
+  if (!payload) return std::nullopt;
+  bytes = rest;
+  return RedisPush{
+      .kind = RedisPush::Kind::kMessage, .channel = *channel, .payload = proto::as_bytes(*payload)};
 }
 
 RedisPushReader::Found RedisPushReader::step(std::string_view& bytes) {

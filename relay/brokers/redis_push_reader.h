@@ -59,6 +59,9 @@ class RedisPushReader {
   /// Nothing: go on, or wait when no bytes are left.
   using Found = std::optional<RedisPush>;
 
+  /// A message that lies whole in `bytes`, in one go: nearly all that comes. Nothing: step by
+  /// step then, which also says what is wrong with it.
+  [[nodiscard]] Found read_whole_message(std::string_view& bytes) const;
   [[nodiscard]] Found step(std::string_view& bytes);
   [[nodiscard]] Found read_reply(std::string_view& bytes);
   [[nodiscard]] Found begin_array(std::string_view count);

@@ -34,6 +34,17 @@ RedisReplyPtr RedisReplyReader::next(std::string_view& bytes) {
   return nullptr;
 }
 
+bool RedisReplyReader::take_integer(std::string_view& bytes) {
+  constexpr std::size_t kDigitsMax = 18;
+  const bool between_replies = problem_.empty() && reader_->ridx < 0 && rest().empty();
+  if (!between_replies || !bytes.starts_with(':')) return false;
+  std::size_t end = 1;
+  while (end < bytes.size() && end <= kDigitsMax && bytes[end] >= '0' && bytes[end] <= '9') ++end;
+  if (end == 1 || bytes.substr(end, 2) != "\r\n") return false;
+  bytes.remove_prefix(end + 2);
+  return true;
+}
+
 std::string_view RedisReplyReader::rest() const {
   if (reader_->buf == nullptr) return {};
   return {reader_->buf + reader_->pos, reader_->len - reader_->pos};

@@ -23,6 +23,9 @@ class RedisReplyReader {
   /// The next reply; takes off the front of `bytes` what it has used. Null: all bytes are used up,
   /// or problem() says what is wrong with them.
   [[nodiscard]] RedisReplyPtr next(std::string_view& bytes);
+  /// Takes a whole integer off the front of `bytes`, without making a reply of it: what nearly
+  /// every answer to a PUBLISH is. False: next() has to read what comes.
+  [[nodiscard]] bool take_integer(std::string_view& bytes);
   /// Empty: none. Else nothing more can be read.
   [[nodiscard]] const std::string& problem() const { return problem_; }
   /// What has been taken and belongs to no reply yet.

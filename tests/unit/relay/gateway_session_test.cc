@@ -178,7 +178,8 @@ TEST(GatewaySession, ResumesWithWhatWasMissed) {
 TEST(GatewaySession, AfterAResumeNoMessageComesBeforeItsSubscribed) {
   RouterWorld w;
   w.router.broker_connected();
-  constexpr int kChannels = 3 * kBatchMessagesMax;
+  constexpr int kChannels = 3 * kBatchSharedBodiesMax;
+  const std::string large(kCopiedBodyBytesMax + 1, 'm');
   {
     Link first(w);
     first.hello("1111");
@@ -186,7 +187,7 @@ TEST(GatewaySession, AfterAResumeNoMessageComesBeforeItsSubscribed) {
   }
   for (int i = 0; i < kChannels; ++i) {
     w.router.subscribed("c" + std::to_string(i), std::nullopt);
-    w.deliver("c" + std::to_string(i), "m");
+    w.deliver("c" + std::to_string(i), large);
   }
   /// Writes at each chance, as a connection does when a batch is full.
   struct EagerLink final : SessionHost {
@@ -194,7 +195,7 @@ TEST(GatewaySession, AfterAResumeNoMessageComesBeforeItsSubscribed) {
     void wake() override {
       OutputBatch batch;
       while (session.fill(batch)) {
-        std::array<iovec, 2 * kBatchMessagesMax + 1> pieces;
+        std::array<iovec, kBatchPiecesMax> pieces;
         const std::size_t count = batch.pieces(pieces);
         for (std::size_t i = 0; i < count; ++i) {
           decoder.feed({static_cast<const std::uint8_t*>(pieces[i].iov_base), pieces[i].iov_len});
