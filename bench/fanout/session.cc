@@ -296,7 +296,8 @@ Run run_session(const ServerUnderTest& server, const Workload& workload, test::R
   run.variant = workload.variant;
   run.server = server.identity().name;
   run.clients = workload.clients;
-  const Needs needs{workload.clients, {}, std::chrono::seconds(workload.ping_interval_s)};
+  const Needs needs{workload.clients, channel_names(options.run, workload.channels),
+                    std::chrono::seconds(workload.ping_interval_s)};
   if (const auto reason = server.refuses(needs)) {
     run.note = *reason;
     return run;
