@@ -126,6 +126,7 @@ class Session {
     if (std::max(others, run_.core0_other_percent) >= kOthersWarning_percent)
       add_note(run_, "others used " + percent(run_.core0_other_percent) + " of core 0, " +
                          percent(std::max(0.0, others)) + " of core 1");
+    if (load_.gave_up()) add_note(run_, "deliveries were missing 20 s after the last publish");
     if (load_.throttled() > 0)
       add_note(run_, std::to_string(load_.throttled()) +
                          " messages were not published: too many under way");
