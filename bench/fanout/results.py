@@ -1,0 +1,123 @@
+"""What the fan-out bench's JSON says: medians, spreads, ratios to the floor, faults. Nothing is drawn here."""
+
+import json
+import statistics
+
+FLOOR = "floor-send"
+LATENCIES = ["p50", "p99", "p999"]
+# The tables' order: ours, floors, peers.
+ORDER = ["sluice-uring", "sluice-send", "floor-uring", "floor-send", "nchan", "mosquitto", "node-ws", "socketio", "article"]
+
+WORKLOADS = {
+    "W1": "one channel, {} clients",
+    "W2": "saturated, {} clients",
+    "W3": "bursts of 100, {} clients",
+    "W4": "1,000 channels × 10, {}",
+    "W5": "gateways' {}",
+    "W6": "{}",
+    "W7": "latency, {} clients",
+    "W8": "{} idle clients",
+}
+
+
+def count(number):
+    return f"{number:,}"
+
+
+def short(number):
+    """Two or three significant digits, no exponent."""
+    if number == 0:
+        return "0"
+    if abs(number) >= 100:
+        return f"{number:,.0f}"
+    if abs(number) >= 10:
+        return f"{number:.1f}"
+    return f"{number:.2f}" if abs(number) >= 0.1 else f"{number:.3f}"
+
+
+def case_title(case):
+    workload, variant = case
+    shown = count(int(variant)) if variant.isdigit() else variant
+    return f"{workload}  " + WORKLOADS.get(workload, "{}").format(shown)
+
+
+def field(run, metric):
+    """`latency_us.p99` looks into the object; absent and null are the same."""
+    value = run
+    for name in metric.split("."):
+        value = (value or {}).get(name)
+    return value
+
+
+class Results:
+    """A case is a (workload, variant)."""
+
+    def __init__(self, data):
+        self.data = data
+        self.quick = data.get("quick", False)
+        self.described = {server["name"]: server for server in data["servers"]}
+        named = [*self.described, *(run["server"] for run in data["runs"])]
+        known = dict.fromkeys(named)
+        self.servers = [name for name in ORDER if name in known] + [name for name in known if name not in ORDER]
+        self.runs = {}
+        for run in data["runs"]:
+            self.runs.setdefault(((run["workload"], run["variant"]), run["server"]), []).append(run)
+        self.summary = {((entry["workload"], entry["variant"]), entry["server"], entry["metric"]): entry for entry in data.get("summary", [])}
+
+    @classmethod
+    def read(cls, path):
+        return cls(json.loads(path.read_text()))
+
+    def title(self, server):
+        return self.described.get(server, {}).get("title", server)
+
+    def kind(self, server):
+        return self.described.get(server, {}).get("kind", "peer")
+
+    def cases(self, metric, only=None):
+        """Where anybody has this metric; `only` are workloads or (workload, variant or None for all)."""
+        wanted = only and {one if isinstance(one, tuple) else (one, None) for one in only}
+        found = {case for (case, _), runs in self.runs.items() if any(field(run, metric) is not None for run in runs)}
+        if wanted:
+            found = {case for case in found if case in wanted or (case[0], None) in wanted}
+        return sorted(found, key=self._place)
+
+    def _place(self, case):
+        """Numbers by size, words in the order of the runs."""
+        first = next(i for i, run in enumerate(self.data["runs"]) if (run["workload"], run["variant"]) == case)
+        return (case[0], int(case[1]) if case[1].isdigit() else 0, first)
+
+    def spread(self, case, server, metric):
+        """(median, least, most) of the repetitions; None where there is none."""
+        values = [value for run in self.runs.get((case, server), []) if (value := field(run, metric)) is not None]
+        if not values:
+            return None
+        said = self.summary.get((case, server, metric), {}).get("median")
+        return (said if said is not None else statistics.median(values), min(values), max(values))
+
+    def ratio(self, case, server, metric="cpu_us_per_delivery"):
+        """(median, least, most) over the floor's median."""
+        spread, floor = self.spread(case, server, metric), self.spread(case, FLOOR, metric)
+        if not spread or not floor or not floor[0]:
+            return None
+        said = self.summary.get((case, server, metric), {}).get("ratio_to_floor")
+        return (said if said is not None else spread[0] / floor[0], spread[1] / floor[0], spread[2] / floor[0])
+
+    def ratios(self, case):
+        return {server: ratio for server in self.servers if (ratio := self.ratio(case, server))}
+
+    def faults(self, case, server):
+        """Sums over the repetitions, those above 0."""
+        sums = {}
+        for run in self.runs.get((case, server), []):
+            for name, number in (run.get("faults") or {}).items():
+                sums[name] = sums.get(name, 0) + number
+        return {name: number for name, number in sums.items() if number}
+
+    def note(self, case, server):
+        return next((run["note"] for run in self.runs.get((case, server), []) if run.get("note")), "")
+
+    def about(self):
+        machine = self.data.get("machine", {})
+        return (f"{self.data.get('date', 'no date')}, {machine.get('model', 'unknown CPU')}, {machine.get('cpus', '?')} CPUs, Linux {machine.get('kernel', '?')}, "
+                f"medians of {self.data.get('repetitions', '?')} repetitions, messages of 128 bytes; the server alone on one core.")
