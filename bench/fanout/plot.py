@@ -72,7 +72,7 @@ def tick_text(value):
 
 def tick_numbers(axis, low, high, most=7):
     """Few plain numbers on a logarithmic axis: 1, 2, 5, 10 or, where that would be many, only the tens."""
-    for steps in [(1, 2, 5), (1, 3), (1,)]:
+    for steps in [(1, 1.5, 2, 3, 5, 7), (1, 2, 5), (1, 3), (1,)]:
         ticks = [step * 10.0**power for power in range(-6, 10) for step in steps]
         ticks = [tick for tick in ticks if low <= tick <= high]
         if len(ticks) <= most:
@@ -161,7 +161,7 @@ def grid(count_of_panels, columns, height):
 
 
 def plot_ratio(results):
-    cases = [case for case in results.cases("cpu_us_per_delivery") if results.ratios(case)]
+    cases = results.ratio_cases()
     if not cases:
         return None
     columns = min(3, len(cases))
@@ -177,9 +177,11 @@ def plot_scaling(results):
     cases = [case for case in results.cases("cpu_us_per_delivery") if case[0] == "W1" and case[1].isdigit()]
     if len(cases) < 2:
         return None
-    drawn, (absolute, relative) = plt.subplots(1, 2, figsize=(12.5, 5.4), layout="constrained")
-    for axes, pick, label in [(absolute, lambda case, server: results.spread(case, server, "cpu_us_per_delivery"), "CPU, µs per delivery"),
-                              (relative, results.ratio, "ratio to a bare send(2) loop")]:
+    sides = [("CPU, µs per delivery", lambda case, server: results.spread(case, server, "cpu_us_per_delivery"))]
+    if any(results.ratios(case) for case in cases):
+        sides.append(("ratio to a bare send(2) loop", results.ratio))
+    drawn, panels = plt.subplots(1, len(sides), figsize=(2 + 5.2 * len(sides), 5.4), squeeze=False, layout="constrained")
+    for axes, (label, pick) in zip(panels[0], sides):
         for server in results.servers:
             points = [(int(case[1]), pick(case, server), results.faults(case, server)) for case in cases]
             points = [(clients, numbers[0], faults) for clients, numbers, faults in points if numbers]
@@ -199,8 +201,8 @@ def plot_scaling(results):
         axes.set_xlabel("clients of one channel")
         axes.set_title(label)
     if any(results.faults(case, server) for case in cases for server in results.servers):
-        relative.plot([], [], linestyle="", marker="o", markersize=12, markerfacecolor="none", markeredgecolor=BAD, label="with faults")
-    relative.legend(loc="upper left", bbox_to_anchor=(1.01, 1), frameon=False, borderaxespad=0)
+        panels[0][-1].plot([], [], linestyle="", marker="o", markersize=12, markerfacecolor="none", markeredgecolor=BAD, label="with faults")
+    panels[0][-1].legend(loc="upper left", bbox_to_anchor=(1.01, 1), frameon=False, borderaxespad=0)
     drawn.suptitle("Scaling: one channel, 1,000 to 19,000 clients (less is better, logarithmic)", x=0.01, ha="left", fontsize=12)
     return drawn
 
@@ -264,12 +266,12 @@ def figures(results):
         "ratio": plot_ratio(results),
         "scaling": plot_scaling(results),
         "throughput": plot_bars(results, "Deliveries per second when saturated (more is better)",
-                                [("deliveries_per_second", 1, "deliveries per second", {("W2", None), ("W4", "saturated")})]),
+                                [("deliveries_per_second", 1, "deliveries per second", {"W2", ("W4", "saturated"), "W5"})]),
         "latency": plot_latency(results),
         "memory": plot_bars(results, "Idle clients: memory and CPU (less is better)",
-                            [("bytes_per_client", 1024, "KiB per client", {("W8", None)}), ("idle_cpu_percent", 1, "CPU, % of a core", {("W8", None)})]),
+                            [("bytes_per_client", 1024, "KiB per client", {"W8"}), ("idle_cpu_percent", 1, "CPU, % of a core", {"W8"})]),
         "upgrades": plot_bars(results, "Upgrades: rate (more is better) and CPU of each (less is better)",
-                              [("upgrades_per_second", 1, "upgrades per second", {("W6", None)}), ("cpu_us_per_upgrade", 1, "CPU, µs per upgrade", {("W6", None)})]),
+                              [("upgrades_per_second", 1, "upgrades per second", {"W6"}), ("cpu_us_per_upgrade", 1, "CPU, µs per upgrade", {"W6"})]),
     }
     return {name: drawn for name, drawn in wanted.items() if drawn}
 

@@ -13,11 +13,14 @@ WORKLOADS = {
     "W2": "saturated, {} clients",
     "W3": "bursts of 100, {} clients",
     "W4": "1,000 channels × 10, {}",
-    "W5": "gateways' {}",
+    "W5": "relay to 8 gateways",
     "W6": "{}",
-    "W7": "latency, {} clients",
+    "W7": "half of the floor's limit, {} clients",
     "W8": "{} idle clients",
 }
+# The summary's names of what stands deeper in a run.
+SUMMARY_NAMES = {f"latency_us.{name}": f"latency_{name}_us" for name in LATENCIES}
+MEASURED = ["cpu_us_per_delivery", "upgrades_per_second", "bytes_per_client", "idle_cpu_percent", "latency_us.p50"]
 
 
 def count(number):
@@ -87,21 +90,33 @@ class Results:
         first = next(i for i, run in enumerate(self.data["runs"]) if (run["workload"], run["variant"]) == case)
         return (case[0], int(case[1]) if case[1].isdigit() else 0, first)
 
+    def measured(self, case, server):
+        return any(field(run, metric) is not None for run in self.runs.get((case, server), []) for metric in MEASURED)
+
+    def _said(self, case, server, metric, what):
+        return self.summary.get((case, server, SUMMARY_NAMES.get(metric, metric)), {}).get(what)
+
     def spread(self, case, server, metric):
         """(median, least, most) of the repetitions; None where there is none."""
         values = [value for run in self.runs.get((case, server), []) if (value := field(run, metric)) is not None]
         if not values:
             return None
-        said = self.summary.get((case, server, metric), {}).get("median")
+        said = self._said(case, server, metric, "median")
         return (said if said is not None else statistics.median(values), min(values), max(values))
 
     def ratio(self, case, server, metric="cpu_us_per_delivery"):
-        """(median, least, most) over the floor's median."""
-        spread, floor = self.spread(case, server, metric), self.spread(case, FLOOR, metric)
-        if not spread or not floor or not floor[0]:
+        """(median, least, most) of each repetition's value over the floor's in the same repetition."""
+        floors = {run["repetition"]: field(run, metric) for run in self.runs.get((case, FLOOR), [])}
+        values = [field(run, metric) / floor for run in self.runs.get((case, server), [])
+                  if field(run, metric) is not None and (floor := floors.get(run["repetition"]))]
+        if not values:
             return None
-        said = self.summary.get((case, server, metric), {}).get("ratio_to_floor")
-        return (said if said is not None else spread[0] / floor[0], spread[1] / floor[0], spread[2] / floor[0])
+        said = self._said(case, server, metric, "ratio_to_floor")
+        return (said if said is not None else statistics.median(values), min(values), max(values))
+
+    def ratio_cases(self):
+        """What is judged by CPU per delivery: W7 is about latency."""
+        return [case for case in self.cases("cpu_us_per_delivery") if case[0] != "W7" and self.ratios(case)]
 
     def ratios(self, case):
         return {server: ratio for server in self.servers if (ratio := self.ratio(case, server))}
@@ -116,6 +131,11 @@ class Results:
 
     def note(self, case, server):
         return next((run["note"] for run in self.runs.get((case, server), []) if run.get("note")), "")
+
+    def remarks(self):
+        """Every note of a run that did measure something."""
+        return [f"{run['workload']} {run['variant']}, {self.title(run['server'])}, repetition {run['repetition']}: {run['note']}"
+                for (case, server), runs in self.runs.items() if self.measured(case, server) for run in runs if run.get("note")]
 
     def about(self):
         machine = self.data.get("machine", {})

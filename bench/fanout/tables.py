@@ -19,18 +19,19 @@ def cell(results, case, server, numbers, scale=1.0):
 
 
 def ratio_rows(results):
-    for case in results.cases("cpu_us_per_delivery"):
+    for case in results.ratio_cases():
         cells = [cell(results, case, server, results.ratio(case, server)) for server in results.servers]
         floor = results.spread(case, FLOOR, "cpu_us_per_delivery")
         if floor:
             at = results.servers.index(FLOOR)
             cells[at] = (f"1.00 = {short(floor[0])} µs" + (" †" if cells[at][1] else ""), cells[at][1], cells[at][2])
-        if any(one[2] is not None for one in cells):
-            yield case_title(case), cells, True
+        yield case_title(case), cells, True
 
 
 def figure_rows(results):
-    wanted = [("bytes_per_client", {"W8"}, 1024, "memory per client, KiB", True),
+    wanted = [("cpu_us_per_delivery", {"W5"}, 1, "CPU per delivery, µs", True),
+              ("deliveries_per_second", {"W2", "W5", ("W4", "saturated")}, 1, "deliveries per second", False),
+              ("bytes_per_client", {"W8"}, 1024, "memory per client, KiB", True),
               ("idle_cpu_percent", {"W8"}, 1, "idle CPU, %", True),
               ("upgrades_per_second", {"W6"}, 1, "upgrades per second", False),
               ("cpu_us_per_upgrade", {"W6"}, 1, "CPU per upgrade, µs", True)]
@@ -54,10 +55,9 @@ def best(results, cells, less):
 def cant(results):
     """What a server can't do, once each, for below the tables."""
     said = {}
-    for (case, server), runs in results.runs.items():
-        if all(run.get("cpu_us_per_delivery") is None and run.get("bytes_per_client") is None and run.get("upgrades_per_second") is None for run in runs):
-            if note := results.note(case, server):
-                said.setdefault((server, note), []).append(" ".join(case))
+    for case, server in results.runs:
+        if not results.measured(case, server) and (note := results.note(case, server)):
+            said.setdefault((server, note), []).append(" ".join(case))
     return [f"{results.title(server)}: {note} ({', '.join(cases)})" for (server, note), cases in said.items()]
 
 
@@ -114,6 +114,8 @@ def html_tables(results):
              "<h2>Memory, upgrades, latency</h2>", html_table(results, "", figure_rows(results))]
     parts += [f'<p class="bad">† {html.escape(line)}</p>' for line in fault_lines(results)]
     parts += [f"<p>– {html.escape(line)}</p>" for line in cant(results)]
+    remarks = "".join(f"<li>{html.escape(line)}</li>" for line in results.remarks())
+    parts += ["<h2>Remarks of the runner</h2><ul>" + remarks + "</ul>"] if remarks else []
     versions = "".join(f"<tr><td>{html.escape(results.title(server))}</td><td>{html.escape(str(results.described.get(server, {}).get('version', '')))}</td></tr>"
                        for server in results.servers)
     return "\n".join(parts) + f"\n<h2>Versions</h2><table>{versions}</table>"
