@@ -135,13 +135,18 @@ void Crowd::on_event(std::uint64_t index, std::uint32_t events) {
     send_request(index);
     return;
   }
-  read(index);
+  // A short read has emptied the socket, and what comes behind it is a new edge. An end that came
+  // together with the data is none.
+  const bool ended = (events & (EPOLLRDHUP | EPOLLHUP | EPOLLERR)) != 0;
+  while (read(index) == buffer_.size() || (ended && client.state != State::kGone)) {
+  }
 }
 
 void Crowd::send_request(std::size_t index) {
   Client& client = clients_[index];
   client.state = State::kUpgrading;
-  watch(index, EPOLLIN);
+  // Edge-triggered: else the kernel looks at each socket twice per delivery.
+  watch(index, EPOLLIN | EPOLLRDHUP | static_cast<std::uint32_t>(EPOLLET));
   send(index, requests_[client.place.channel]);
 }
 
@@ -153,13 +158,14 @@ void Crowd::send(std::size_t index, std::string_view bytes) {
     end(index);
 }
 
-void Crowd::read(std::size_t index) {
+/// Bytes read; 0 when nothing was there or the client is gone.
+std::size_t Crowd::read(std::size_t index) {
   Client& client = clients_[index];
   const ssize_t got = ::recv(client.fd, buffer_.data(), buffer_.size(), MSG_DONTWAIT);
-  if (got < 0 && (errno == EAGAIN || errno == EINTR)) return;
+  if (got < 0 && errno == EAGAIN) return 0;
   if (got <= 0) {
     end(index);
-    return;
+    return 0;
   }
   read_at_ns_ = now_ns();
   std::string_view bytes(buffer_.data(), static_cast<std::size_t>(got));
@@ -169,8 +175,10 @@ void Crowd::read(std::size_t index) {
     client.partial.reset();
     bytes = joined.append(bytes);
   }
-  if (client.state == State::kUpgrading && !take_head(index, bytes)) return;
+  if (client.state == State::kUpgrading && !take_head(index, bytes))
+    return client.state == State::kGone ? 0 : static_cast<std::size_t>(got);
   if (!bytes.empty()) take_frames(index, bytes);
+  return client.state == State::kGone ? 0 : static_cast<std::size_t>(got);
 }
 
 bool Crowd::take_head(std::size_t index, std::string_view& bytes) {

@@ -57,7 +57,7 @@ class Crowd : public Receivers {
 
   void send_request(std::size_t index);
   void watch(std::size_t index, std::uint32_t events);
-  void read(std::size_t index);
+  std::size_t read(std::size_t index);
   /// What is left behind the head; false: still waiting, or refused.
   bool take_head(std::size_t index, std::string_view& bytes);
   void begin(std::size_t index);

@@ -32,7 +32,9 @@ struct Run {
   std::optional<double> cpu_us_per_upgrade;
   std::optional<double> idle_cpu_percent;
   double core0_other_percent = 0;  ///< of the server's core, used by somebody else
-  double core1_busy_percent = 0;
+  double server_percent = 0;       ///< of core 0, used by the server
+  double core1_busy_percent = 0;   ///< by whomever
+  double load_percent = 0;         ///< of core 1, used by generator and Redis
   std::string note;
 };
 

@@ -92,8 +92,10 @@ Json run_json(const Run& run) {
           {"upgrades_per_second", or_null(run.upgrades_per_second)},
           {"cpu_us_per_upgrade", or_null(run.cpu_us_per_upgrade)},
           {"idle_cpu_percent", or_null(run.idle_cpu_percent)},
+          {"server_percent", run.server_percent},
           {"core0_other_percent", run.core0_other_percent},
           {"core1_busy_percent", run.core1_busy_percent},
+          {"load_percent", run.load_percent},
           {"note", run.note}};
 }
 

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # The direction of includes: common <- proto <- {relay, gateway, ctl}, and these three never include each other. A bench stands on the
-# tests' harness and shares only common with what it measures. Beside that, what the
+# tests' harness and shares only common with what it measures, and proto where it speaks the relay link. Beside that, what the
 # simulator runs is pure: it includes no header of an I/O library, neither itself nor through a header of ours.
 # Usage: includes.sh [TREE]
 set -euo pipefail
@@ -23,6 +23,8 @@ pure=(
   ctl/haproxy_lint/checks ctl/haproxy_lint/retries ctl/haproxy_lint/balance ctl/haproxy_lint/limits ctl/haproxy_lint/operations
   ctl/haproxy_lint/identity ctl/haproxy_lint/lint ctl/haproxy_lint/haproxy_output ctl/haproxy_lint/report
   bench/deploy/reconnect bench/deploy/message bench/deploy/delivery bench/deploy/judge bench/deploy/report
+  bench/fanout/message bench/fanout/verifier bench/fanout/ws_frame bench/fanout/plain_dialect bench/fanout/workload bench/fanout/result
+  bench/fanout/floors/push_parser
 )
 io_headers='^(libwebsockets\.h|ev\.h|ev\+\+\.h|event\.h|event2/|hiredis/|hiredis\.h|sys/socket\.h|sys/epoll\.h)'
 
@@ -48,7 +50,7 @@ may_include() {
     relay) echo 'common proto relay' ;;
     gateway) echo 'common proto gateway' ;;
     ctl) echo 'common proto ctl' ;;
-    bench) echo 'common bench tests' ;;
+    bench) echo 'common proto bench tests' ;;
   esac
 }
 
