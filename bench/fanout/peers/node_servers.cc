@@ -67,6 +67,7 @@ class NodeServer final : public ServerUnderTest {
   }
 
   [[nodiscard]] ServerPlan plan(const Site& site, const Needs& needs) const override {
+    if (const auto reason = refuses(needs)) throw test::HarnessError(*reason);
     ServerPlan plan;
     plan.endpoint.port = test::free_port();
     plan.route.to = site.redis.endpoint();
