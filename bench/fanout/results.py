@@ -13,7 +13,6 @@ WORKLOADS = {
     "W2": "saturated, {} clients",
     "W3": "bursts of 100, {} clients",
     "W4": "1,000 channels × 10, {}",
-    "W5": "relay to 8 gateways",
     "W6": "{}",
     "W7": "half of the floor's limit, {} clients",
     "W8": "{} idle clients",
@@ -59,7 +58,8 @@ class Results:
         self.data = data
         self.quick = data.get("quick", False)
         self.described = {server["name"]: server for server in data["servers"]}
-        named = [*self.described, *(run["server"] for run in data["runs"])]
+        # W5 has a server of its own, the relay alone: told by a line, no row of every table.
+        named = [*self.described, *(run["server"] for run in data["runs"] if run["workload"] != "W5")]
         known = dict.fromkeys(named)
         self.servers = [name for name in ORDER if name in known] + [name for name in known if name not in ORDER]
         self.runs = {}
@@ -115,8 +115,8 @@ class Results:
         return (said if said is not None else statistics.median(values), min(values), max(values))
 
     def ratio_cases(self):
-        """What is judged by CPU per delivery: W7 is about latency."""
-        return [case for case in self.cases("cpu_us_per_delivery") if case[0] != "W7" and self.ratios(case)]
+        """What is compared by CPU per delivery: W7 is about latency, W5 about the relay."""
+        return [case for case in self.cases("cpu_us_per_delivery") if case[0] not in ("W5", "W7") and self.ratios(case)]
 
     def ratios(self, case):
         return {server: ratio for server in self.servers if (ratio := self.ratio(case, server))}
@@ -131,6 +131,15 @@ class Results:
 
     def note(self, case, server):
         return next((run["note"] for run in self.runs.get((case, server), []) if run.get("note")), "")
+
+    def relay(self):
+        """W5 in a sentence; empty where it was not run."""
+        for case, server in self.runs:
+            cpu, rate = self.spread(case, server, "cpu_us_per_delivery"), self.spread(case, server, "deliveries_per_second")
+            if case[0] == "W5" and cpu and rate:
+                marked = " †" if self.faults(case, server) else ""
+                return f"The relay alone, to 8 gateways (W5): {short(cpu[0])} µs of CPU per delivery to a gateway, {short(rate[0])} deliveries/s{marked}."
+        return ""
 
     def remarks(self):
         """Every note of a run that did measure something."""

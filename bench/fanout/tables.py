@@ -29,8 +29,7 @@ def ratio_rows(results):
 
 
 def figure_rows(results):
-    wanted = [("cpu_us_per_delivery", {"W5"}, 1, "CPU per delivery, µs", True),
-              ("deliveries_per_second", {"W2", "W5", ("W4", "saturated")}, 1, "deliveries per second", False),
+    wanted = [("deliveries_per_second", {"W2", ("W4", "saturated")}, 1, "deliveries per second", False),
               ("bytes_per_client", {"W8"}, 1024, "memory per client, KiB", True),
               ("idle_cpu_percent", {"W8"}, 1, "idle CPU, %", True),
               ("upgrades_per_second", {"W6"}, 1, "upgrades per second", False),
@@ -56,7 +55,7 @@ def cant(results):
     """What a server can't do, once each, for below the tables."""
     said = {}
     for case, server in results.runs:
-        if not results.measured(case, server) and (note := results.note(case, server)):
+        if case[0] != "W5" and not results.measured(case, server) and (note := results.note(case, server)):
             said.setdefault((server, note), []).append(" ".join(case))
     return [f"{results.title(server)}: {note} ({', '.join(cases)})" for (server, note), cases in said.items()]
 
@@ -84,6 +83,8 @@ def markdown(results):
         lines += ["**A quick run: it shows that everything works, its figures are not to be compared.**", ""]
     lines += [*markdown_table(results, "ratio", ratio_rows(results)), ""]
     lines += [*markdown_table(results, "", figure_rows(results)), ""]
+    if relay := results.relay():
+        lines += [relay, ""]
     if faulty := fault_lines(results):
         lines += ["† With faults, all repetitions together: " + "; ".join(faulty) + ".", ""]
     if missing := cant(results):
@@ -112,6 +113,7 @@ def html_table(results, first, rows):
 def html_tables(results):
     parts = ["<h2>CPU per delivery, ratio to a bare send(2) loop</h2>", html_table(results, "workload", ratio_rows(results)),
              "<h2>Memory, upgrades, latency</h2>", html_table(results, "", figure_rows(results))]
+    parts += [f"<p>{html.escape(results.relay())}</p>"]
     parts += [f'<p class="bad">† {html.escape(line)}</p>' for line in fault_lines(results)]
     parts += [f"<p>– {html.escape(line)}</p>" for line in cant(results)]
     remarks = "".join(f"<li>{html.escape(line)}</li>" for line in results.remarks())
