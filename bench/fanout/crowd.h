@@ -43,6 +43,7 @@ class Crowd : public Receivers {
   [[nodiscard]] std::uint64_t pings() const { return pings_; }
 
   void on_event(std::uint64_t index, std::uint32_t events) override;
+  [[nodiscard]] bool any() const override { return ready_ > 0; }
   [[nodiscard]] std::size_t behind() const override;
   void give_up() override;
 

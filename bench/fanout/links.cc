@@ -3,6 +3,7 @@
 #include <sys/epoll.h>
 #include <sys/socket.h>
 
+#include <algorithm>
 #include <cerrno>
 
 #include "proto/encoder.h"
@@ -115,6 +116,10 @@ void Links::end(Link& link) {
   link.fd.reset();
   ++verifier_.faults().disconnected;
   verifier_.leave(link.place);
+}
+
+bool Links::any() const {
+  return std::any_of(links_.begin(), links_.end(), [](const auto& link) { return link->open; });
 }
 
 std::size_t Links::behind() const {

@@ -21,6 +21,7 @@ class Links : public Receivers {
   [[nodiscard]] bool subscribe_all(std::uint64_t deadline_ns);
 
   void on_event(std::uint64_t index, std::uint32_t events) override;
+  [[nodiscard]] bool any() const override;
   [[nodiscard]] std::size_t behind() const override;
   void give_up() override;
 

@@ -95,7 +95,7 @@ bool Load::run(const TrafficPlan& plan, std::chrono::nanoseconds span,
   Traffic traffic(plan, now);
   std::uint64_t seen = verifier_.deliveries();
   std::uint64_t seen_at = now;
-  for (; now < end; now = now_ns()) {
+  for (; now < end && receivers_->any(); now = now_ns()) {
     const std::size_t due = traffic.due(now, verifier_.outstanding());
     for (std::size_t i = 0; i < due; ++i) publish_one();
     if (due > 0) flush();

@@ -30,6 +30,8 @@ class Receivers {
   Receivers& operator=(const Receivers&) = delete;
 
   virtual void on_event(std::uint64_t index, std::uint32_t events) = 0;
+  /// Somebody is still there.
+  [[nodiscard]] virtual bool any() const = 0;
   /// Receivers that have not got the latest message of their channel.
   [[nodiscard]] virtual std::size_t behind() const = 0;
   /// What they have not got by now is lost to them.
@@ -53,8 +55,8 @@ class Load {
   bool turn_until(std::uint64_t deadline_ns, const std::function<bool()>& done);
 
   /// Publishes by the plan for so long, `each_turn` in between. Then waits until everybody has
-  /// everything; after `drain_max` what is missing is lost. False: nothing came through any more
-  /// and it stopped early.
+  /// everything; after `drain_max` what is missing is lost. False: nothing came through any more,
+  /// or nobody was left, and it stopped early.
   bool run(const TrafficPlan& plan, std::chrono::nanoseconds span,
            const std::function<void()>& each_turn);
 

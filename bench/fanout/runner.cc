@@ -77,12 +77,12 @@ class Runner {
 
  private:
   void choose_servers() {
+    auto left = options_.servers;
     for (auto& server : make_servers()) {
       const ServerIdentity identity = server->identity();
-      const auto& wanted = options_.servers;
-      const bool named = std::find(wanted.begin(), wanted.end(), identity.name) != wanted.end();
-      if (!(wanted.empty() ? options_.peers || identity.kind != ServerKind::kPeer : named))
-        continue;
+      const bool usual = !identity.hidden && (options_.peers || identity.kind != ServerKind::kPeer);
+      const bool named = std::erase(left, identity.name) > 0;
+      if (!(options_.servers.empty() ? usual : named)) continue;
       if (const auto reason = server->missing()) {
         std::fprintf(stderr, "bench: without %s: %s\n", identity.name.c_str(), reason->c_str());
         continue;
@@ -91,6 +91,7 @@ class Runner {
           {identity.name, kind_name(identity.kind), identity.title, server->version()});
       servers_.push_back(std::move(server));
     }
+    if (!left.empty()) throw test::HarnessError("no server is named " + left.front());
     if (servers_.empty()) throw test::HarnessError("no server to measure");
   }
 

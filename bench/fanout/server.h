@@ -67,7 +67,8 @@ enum class ServerKind : std::uint8_t { kOurs, kFloor, kPeer };
 struct ServerIdentity {
   std::string name;  ///< "sluice-uring"
   ServerKind kind = ServerKind::kPeer;
-  std::string title;  ///< "Sluice, io_uring"
+  std::string title;    ///< "Sluice, io_uring"
+  bool hidden = false;  ///< runs only when it is named
 };
 
 class ServerUnderTest {

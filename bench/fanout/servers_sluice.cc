@@ -48,7 +48,7 @@ class SluiceServer : public ServerUnderTest {
   [[nodiscard]] std::optional<std::string> missing() const override {
     // Without the flag both would be the same program.
     if (io_uring_ == "on" && !knows_io_uring()) return "this gateway has no --io-uring";
-    return std::nullopt;
+    return io_uring_ == "on" ? no_io_uring() : std::nullopt;
   }
   [[nodiscard]] std::optional<std::string> refuses(const Needs& needs) const override {
     return short_of_descriptors(needs.clients);

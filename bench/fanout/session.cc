@@ -183,6 +183,8 @@ class Session {
     if (workload_.mode == Mode::kChurn) {
       run_churn(crowd);
     } else {
+      if (workload_.mode == Mode::kLatency)
+        add_note(run_, std::to_string(std::lround(workload_.traffic.per_second)) + " messages/s");
       measure_traffic(nullptr);
     }
   }
@@ -238,6 +240,8 @@ class Session {
     });
     crowd.on_gone = nullptr;
     crowd.on_ready = nullptr;
+    if (gone.size() < clients)
+      add_note(run_, std::to_string(clients - gone.size()) + " connections did not end");
     const auto cpu = static_cast<double>(conclude(before));
     run_.upgrades_per_second = static_cast<double>(done) / run_.seconds;
     if (done > 0) run_.cpu_us_per_upgrade = cpu / 1e3 / static_cast<double>(done);

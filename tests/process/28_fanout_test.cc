@@ -11,19 +11,28 @@
 namespace sluice::test {
 namespace {
 
-TEST(FanoutBench, SmallRunIsClean) {
+bool has_two_cores() {
   cpu_set_t cores;
   CPU_ZERO(&cores);
-  if (::sched_getaffinity(0, sizeof cores, &cores) == 0 && CPU_COUNT(&cores) < 2)
-    GTEST_SKIP() << "needs two cores";
+  return ::sched_getaffinity(0, sizeof cores, &cores) != 0 || CPU_COUNT(&cores) >= 2;
+}
+
+nlohmann::json smoke(std::vector<std::string> flags, int code) {
   const TempDir directory;
   const std::string file = directory.file("run.json");
   SpawnOptions options;
   options.args = {std::string(SLUICE_BUILD_DIR) + "/bench/fanout/bench_fanout", "--smoke", "--out",
                   file};
+  options.args.insert(options.args.end(), flags.begin(), flags.end());
   const Finished finished = run(std::move(options), 100s);
-  ASSERT_EQ(finished.status.code, 0) << finished.output;
-  const auto json = nlohmann::json::parse(read_file(file));
+  EXPECT_EQ(finished.status.code, code) << finished.output;
+  return finished.status.code == code ? nlohmann::json::parse(read_file(file)) : nlohmann::json();
+}
+
+TEST(FanoutBench, SmallRunIsClean) {
+  if (!has_two_cores()) GTEST_SKIP() << "needs two cores";
+  const auto json = smoke({}, 0);
+  ASSERT_FALSE(json.is_null());
   std::size_t ours = 0;
   for (const auto& one : json["runs"]) {
     EXPECT_GE(one["deliveries"].get<std::uint64_t>(), 50U * 25U) << one;
@@ -32,6 +41,17 @@ TEST(FanoutBench, SmallRunIsClean) {
   }
   EXPECT_GE(ours, 1U);
   EXPECT_EQ(json["runs"][0]["server"], "floor-send");
+}
+
+/// The same bench must see what goes wrong.
+TEST(FanoutBench, SeesEachKindOfFault) {
+  if (!has_two_cores()) GTEST_SKIP() << "needs two cores";
+  const auto json = smoke({"--servers", "floor-broken"}, 1);
+  ASSERT_FALSE(json.is_null());
+  const auto& faults = json["runs"][0]["faults"];
+  for (const char* fault : {"lost", "twice", "misordered", "corrupt"})
+    EXPECT_GE(faults[fault].get<int>(), 50) << faults;
+  EXPECT_EQ(faults["disconnected"], 0);
 }
 
 }  // namespace
