@@ -37,15 +37,13 @@ class SocketioDialect final : public Dialect {
   [[nodiscard]] Heard on_frame(std::uint8_t opcode, std::string_view payload) override {
     Heard heard;
     heard.consumed = payload.size();
-    if (opcode != kText) {
-      heard.kind = Heard::Kind::kBroken;
-    } else if (payload.starts_with(kEventBegin)) {
+    if (opcode == kText && payload.starts_with(kEventBegin)) {
       hear_event(payload, heard);
-    } else if (payload == "2") {
+    } else if (opcode == kText && payload == "2") {
       heard.reply = pong_;
-    } else if (payload == kJoined) {
+    } else if (opcode == kText && payload == kJoined) {
       heard.kind = Heard::Kind::kReady;
-    } else if (!needs_nothing(payload)) {
+    } else if (opcode != kText || !needs_nothing(payload)) {
       heard.kind = Heard::Kind::kBroken;
     }
     return heard;

@@ -15,8 +15,8 @@ std::optional<std::string> find_program(const std::string& name) {
   const char* path = std::getenv("PATH");
   // An account that is not root has no sbin in its PATH.
   std::istringstream directories(std::string(path != nullptr ? path : "/usr/bin") + ":/usr/sbin");
-  for (std::string directory; std::getline(directories, directory, ':');) {
-    std::string candidate = directory + "/" + name;
+  for (std::string candidate; std::getline(directories, candidate, ':');) {
+    candidate.append("/").append(name);
     if (::access(candidate.c_str(), X_OK) == 0) return candidate;
   }
   return std::nullopt;
