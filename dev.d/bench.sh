@@ -26,9 +26,15 @@ bench_deploy() {
 }
 
 bench_fanout() {
-  local out status=0
+  local out servers status=0
   out=$(value_of --out bench/results/fanout.json "$@")
   install_packages build redis bench
+  servers=$(value_of --servers '' "$@")
+  if [[ " $* " == *' --peers '* || $servers =~ nchan|mosquitto|node-ws|socketio|article ]]; then
+    # shellcheck source=/dev/null
+    source dev.d/bench_peers.sh
+    prepare_peers
+  fi
   build release bench_fanout sluice-relay sluice-gateway
   build/release/bench/fanout/bench_fanout "$@" || status=$?
   if [[ $status -le 1 && " $* " != *' --help '* && -f bench/fanout/plot.py ]]; then /usr/bin/python3 bench/fanout/plot.py "$out"; fi

@@ -13,7 +13,7 @@ namespace {
 constexpr std::uint64_t kPublisherIndex = ~std::uint64_t{0};
 /// Small enough that a message that is due does not wait for a thousand deliveries.
 constexpr int kEventsMax = 256;
-constexpr std::uint64_t kDrainMax_ns = 10 * kSecond_ns;
+constexpr std::uint64_t kDrainMax_ns = 20 * kSecond_ns;
 /// Nobody received anything for so long while something was under way.
 constexpr std::uint64_t kStall_ns = 5 * kSecond_ns;
 constexpr std::uint64_t kBarrierRound_ns = 500 * kMillisecond_ns;
@@ -113,8 +113,8 @@ bool Load::run(const TrafficPlan& plan, std::chrono::nanoseconds span,
 }
 
 void Load::drain() {
-  if (!turn_until(now_ns() + kDrainMax_ns, [this] { return verifier_.outstanding() == 0; }))
-    receivers_->give_up();
+  gave_up_ = !turn_until(now_ns() + kDrainMax_ns, [this] { return verifier_.outstanding() == 0; });
+  if (gave_up_) receivers_->give_up();
 }
 
 bool Load::barrier(std::chrono::nanoseconds wait) {

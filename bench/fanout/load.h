@@ -64,6 +64,8 @@ class Load {
   /// the start. False: it never did.
   [[nodiscard]] bool barrier(std::chrono::nanoseconds wait);
 
+  /// After run(): it gave up waiting for deliveries.
+  [[nodiscard]] bool gave_up() const { return gave_up_; }
   /// Messages that were due and not published because too many were under way.
   [[nodiscard]] std::uint64_t throttled() const { return throttled_; }
 
@@ -80,6 +82,7 @@ class Load {
   std::size_t channels_;
   std::size_t channel_ = 0;  ///< whose turn it is
   bool want_write_ = false;
+  bool gave_up_ = false;
   std::uint64_t throttled_ = 0;
 };
 

@@ -126,6 +126,7 @@ class Session {
     if (std::max(others, run_.core0_other_percent) >= kOthersWarning_percent)
       add_note(run_, "others used " + percent(run_.core0_other_percent) + " of core 0, " +
                          percent(std::max(0.0, others)) + " of core 1");
+    if (load_.gave_up()) add_note(run_, "deliveries were missing 20 s after the last publish");
     if (load_.throttled() > 0)
       add_note(run_, std::to_string(load_.throttled()) +
                          " messages were not published: too many under way");
@@ -296,7 +297,8 @@ Run run_session(const ServerUnderTest& server, const Workload& workload, test::R
   run.variant = workload.variant;
   run.server = server.identity().name;
   run.clients = workload.clients;
-  const Needs needs{workload.clients, {}, std::chrono::seconds(workload.ping_interval_s)};
+  const Needs needs{workload.clients, channel_names(options.run, workload.channels),
+                    std::chrono::seconds(workload.ping_interval_s)};
   if (const auto reason = server.refuses(needs)) {
     run.note = *reason;
     return run;

@@ -63,6 +63,7 @@ void Verifier::give_up(Place& place) {
   const std::uint64_t end = channels_[place.channel].next;
   if (strict_) faults_.lost += end - place.next;
   skip_to(place, end);
+  place.since = end;
 }
 
 std::uint64_t Verifier::receive_unexpected(Place& place, std::string_view message,

@@ -64,7 +64,8 @@ class Verifier {
     return receive_unexpected(place, message, who);
   }
 
-  /// The messages that this receiver has not got by now are lost to it.
+  /// The messages that this receiver has not got by now are lost to it. One that comes later still
+  /// is no fault more.
   void give_up(Place& place);
 
   /// Before strict(true), faults do not count and a receiver may begin anywhere: warm-up.

@@ -6,7 +6,9 @@
 #include <nlohmann/json.hpp>
 
 #include "tests/process/support/process.h"
+#include "tests/process/support/redis_server.h"
 #include "tests/process/support/temp_dir.h"
+#include "tests/process/support/ws_client.h"
 
 namespace sluice::test {
 namespace {
@@ -53,6 +55,52 @@ TEST(FanoutBench, SeesEachKindOfFault) {
     EXPECT_GE(faults[fault].get<int>(), 50) << faults;
   EXPECT_EQ(faults["disconnected"], 0);
 }
+
+/// The floors are correct servers, or their cost says nothing: who reads late gets everything,
+/// whole and in order, and delays nobody.
+class FloorServers : public testing::TestWithParam<std::string> {};
+
+TEST_P(FloorServers, KeepWhatASocketDoesNotTake) {
+  const TempDir directory;
+  RedisServer redis(directory);
+  Endpoint floor;
+  floor.port = free_port();
+  SpawnOptions options;
+  options.args = {std::string(SLUICE_BUILD_DIR) + "/bench/fanout/" + GetParam(), "--port",
+                  std::to_string(floor.port), "--redis-port", std::to_string(redis.port())};
+  Process process(std::move(options));
+  const auto up = [&] {
+    if (!process.running()) return true;
+    try {
+      return Socket::connect(floor).fd() >= 0;
+    } catch (const HarnessError&) {
+      return false;
+    }
+  };
+  ASSERT_TRUE(eventually(20s, up));
+  if (!process.running()) GTEST_SKIP() << "no io_uring here: " << process.output();
+
+  UpgradeRequest request;
+  request.path = "/channel/a";
+  WsClient slow = WsClient::dial(floor, request, 4096);
+  WsClient quick = WsClient::connect(floor, request.path);
+  ASSERT_TRUE(eventually(10s, [&] { return redis.subscribers("a") == 1; }));
+  // Beyond what the kernel keeps for one connection.
+  constexpr int kMessages = 400;
+  constexpr std::size_t kBytes = 30000;
+  RespClient publisher(redis.endpoint());
+  const auto text = [](int number) {
+    return std::to_string(number) + std::string(kBytes, static_cast<char>('a' + number % 26));
+  };
+  for (int i = 0; i < kMessages; ++i) {
+    publisher.command({"PUBLISH", "a", text(i)});
+    ASSERT_EQ(quick.text(), text(i));
+  }
+  for (int i = 0; i < kMessages; ++i) ASSERT_EQ(slow.text(), text(i));
+}
+
+INSTANTIATE_TEST_SUITE_P(FanoutBench, FloorServers, testing::Values("floor_send", "floor_uring"),
+                         [](const auto& each) { return each.param; });
 
 }  // namespace
 }  // namespace sluice::test

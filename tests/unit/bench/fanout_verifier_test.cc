@@ -65,6 +65,17 @@ TEST_F(VerifierTest, NeverCameIsLost) {
   EXPECT_EQ(verifier_.outstanding(), 0U);
 }
 
+TEST_F(VerifierTest, LaterThanGivenUpIsNoFaultMore) {
+  Place a;
+  verifier_.join(a);
+  const std::string late = publish();
+  verifier_.give_up(a);
+  receive(a, late);
+  receive(a, publish());
+  EXPECT_EQ(verifier_.faults().lost, 1U);
+  EXPECT_EQ(verifier_.faults().total(), 1U);
+}
+
 TEST_F(VerifierTest, AgainIsTwice) {
   Place a;
   verifier_.join(a);
