@@ -31,7 +31,7 @@ bench_fanout() {
   install_packages build redis bench
   servers=$(value_of --servers '' "$@")
   if [[ " $* " == *' --peers '* || $servers =~ nchan|mosquitto|node-ws|socketio|article ]]; then
-    # shellcheck source=/dev/null
+    # shellcheck source=dev.d/bench_peers.sh
     source dev.d/bench_peers.sh
     prepare_peers
   fi

@@ -25,6 +25,8 @@ pure=(
   bench/deploy/reconnect bench/deploy/message bench/deploy/delivery bench/deploy/judge bench/deploy/report
   bench/fanout/message bench/fanout/verifier bench/fanout/ws_frame bench/fanout/plain_dialect bench/fanout/workload bench/fanout/result
   bench/fanout/floors/push_parser
+  bench/fanout/dialects/mqtt bench/fanout/dialects/mqtt_packet bench/fanout/dialects/socketio bench/fanout/dialects/json_text
+  bench/fanout/dialects/http_replies
 )
 io_headers='^(libwebsockets\.h|ev\.h|ev\+\+\.h|event\.h|event2/|hiredis/|hiredis\.h|sys/socket\.h|sys/epoll\.h)'
 
