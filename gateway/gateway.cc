@@ -236,6 +236,7 @@ void Gateway::end_of_turn() {
 
 void Gateway::tick() {
   const TimePoint now = time_.now();
+  relay_.tick();
   timers_.advance(now);
   endpoint_.settle_echoes();
   sender_.expire_closing(now);

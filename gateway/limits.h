@@ -34,12 +34,12 @@ inline constexpr std::size_t kLeavingChannelsMax = 65536;
 /// iovec entries of one sendmsg to a client.
 inline constexpr std::size_t kFramesPerSend = 64;
 /// Sends that leave in one call of the transport, and their iovec entries.
-inline constexpr std::size_t kSendsPerBatch = 256;
-inline constexpr std::size_t kVectorsPerBatch = 4096;
+inline constexpr std::size_t kSendsPerBatch = 1024;
+inline constexpr std::size_t kVectorsPerBatch = 8192;
 /// Clients that are sent to before the loop looks after everything else again: some 2 ms.
-inline constexpr std::size_t kClientsPerTurn = 256;
+inline constexpr std::size_t kClientsPerTurn = 1024;
 /// Of these, so many of one channel before the next channel has its turn.
-inline constexpr std::size_t kFanOutQuantum = 64;
+inline constexpr std::size_t kFanOutQuantum = 256;
 /// Subscribers that a walk may pass over for each one that it may give something.
 inline constexpr std::size_t kFanOutSkipsPerClient = 16;
 /// Frames of channels that not all subscribers have been given: above it the relay's next messages
@@ -59,8 +59,9 @@ inline constexpr std::size_t kLinkReadBytesPerTurn = 1U << 20U;
 /// Gaps are told line by line, one a channel, but a lost relay makes as many as there are channels.
 inline constexpr TokenRate kGapLines{.per_second = 20, .burst = 200};
 
-inline constexpr Duration kTimerTick = std::chrono::milliseconds(50);
-inline constexpr std::size_t kTimerSlots = 1024;
+/// An idle process wakes so often: each time costs a core some 0.1 ms where it has to be woken too.
+inline constexpr Duration kTimerTick = std::chrono::milliseconds(100);
+inline constexpr std::size_t kTimerSlots = 512;
 /// A tick later than this means that the process was stopped or starved.
 inline constexpr Duration kTimerStall = std::chrono::seconds(1);
 /// A client that is to be closed and does not take its bytes is cut after this.

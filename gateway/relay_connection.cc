@@ -12,12 +12,6 @@
 #include "gateway/limits.h"
 
 namespace sluice::gateway {
-namespace {
-
-constexpr Duration kTickEvery = std::chrono::milliseconds(100);
-
-}  // namespace
-
 RelayConnection::RelayConnection(EventLoop& loop, std::string path, RelayLink& link, Random& random,
                                  std::function<bool()> congested)
     : loop_(loop),
@@ -25,12 +19,10 @@ RelayConnection::RelayConnection(EventLoop& loop, std::string path, RelayLink& l
       link_(link),
       congested_(std::move(congested)),
       backoff_(kLinkRetryMin, kLinkRetryMax, random),
-      retry_(loop, [this] { dial(); }),
-      tick_(loop, [this] { tick(); }) {
+      retry_(loop, [this] { dial(); }) {
 }
 
 void RelayConnection::start() {
-  tick_.start_every(kTickEvery);
   dial();
 }
 

@@ -23,6 +23,8 @@ class RelayConnection {
   void start();
   /// Writes what the link has to say. Call when a loop turn ends; cheap when there is nothing.
   void flush();
+  /// Looks after the link's time-outs. Call every kTimerTick.
+  void tick();
 
  private:
   void dial();
@@ -31,7 +33,6 @@ class RelayConnection {
   void on_ready(IoEvents events);
   void read_some();
   void watch(bool for_writing);
-  void tick();
 
   EventLoop& loop_;
   std::string path_;
@@ -41,7 +42,6 @@ class RelayConnection {
   UniqueFd fd_;
   std::optional<IoWatcher> watcher_;
   Timer retry_;
-  Timer tick_;
   bool writing_ = false;
   std::string last_complaint_;  ///< each different reason is said once per outage
 };

@@ -67,6 +67,7 @@ Crowd::Crowd(Load& load, const ServerPlan& server, const std::vector<std::string
       port_(server.endpoint.port),
       clients_(clients),
       buffer_(kReadBytes) {
+  channel_of = [this](std::size_t index) { return index % channels_.size(); };
   for (const auto& channel : channels) requests_.push_back(dialect_.request(server.path(channel)));
   load.set_receivers(*this);
 }
@@ -83,7 +84,7 @@ Crowd::~Crowd() {
 
 void Crowd::dial(std::size_t index) {
   Client& client = clients_[index];
-  client.place.channel = static_cast<std::uint32_t>(index % channels_.size());
+  client.place.channel = static_cast<std::uint32_t>(channel_of(index));
   client.fd = open_from(index, port_);
   if (client.fd < 0) {
     ++verifier_.faults().refused;
@@ -241,7 +242,7 @@ bool Crowd::take_frame(std::size_t index, std::uint8_t opcode, std::string_view 
     if (client.state == State::kClosing) return true;
     if (!plain_) return take_data(index, opcode, payload);
     const std::uint64_t sent_ns = verifier_.receive(client.place, payload, index);
-    if (sent_ns != 0) load_.latencies().add(read_at_ns_ - sent_ns);
+    if (sent_ns != 0) load_.received(client.place.channel, read_at_ns_ - sent_ns);
     return true;
   }
   if (opcode == kPing) {
@@ -266,7 +267,7 @@ bool Crowd::take_data(std::size_t index, std::uint8_t opcode, std::string_view p
     }
     if (heard.kind == Heard::Kind::kMessage) {
       const std::uint64_t sent_ns = verifier_.receive(client.place, heard.message, index);
-      if (sent_ns != 0) load_.latencies().add(read_at_ns_ - sent_ns);
+      if (sent_ns != 0) load_.received(client.place.channel, read_at_ns_ - sent_ns);
     } else if (heard.kind == Heard::Kind::kReady && client.state == State::kGreeting) {
       begin(index);
     }

@@ -18,7 +18,7 @@ namespace sluice::fanout {
 
 class Crowd : public Receivers {
  public:
-  /// Client i is on channel i modulo the channels.
+  /// Client i is on channel i modulo the channels, unless channel_of says otherwise.
   Crowd(Load& load, const ServerPlan& server, const std::vector<std::string>& channels,
         std::size_t clients);
   ~Crowd() override;
@@ -31,6 +31,8 @@ class Crowd : public Receivers {
   /// by the deadline.
   [[nodiscard]] bool connect_all(std::uint64_t deadline_ns, std::size_t in_flight);
 
+  /// To be set before anybody dials.
+  std::function<std::size_t(std::size_t index)> channel_of;
   /// Called when a client is gone, by itself or by close(); `upgraded`: it had its 101.
   std::function<void(std::size_t index, bool upgraded)> on_gone;
   /// Called when a client's subscription stands.

@@ -70,8 +70,13 @@ bool Load::turn_until(std::uint64_t deadline_ns, const std::function<bool()>& do
 }
 
 void Load::publish_one() {
+  const std::size_t planned = beside_per_second_ > 0 ? channels_ - 1 : channels_;
   const std::size_t channel = channel_;
-  channel_ = channel_ + 1 == channels_ ? 0 : channel_ + 1;
+  channel_ = channel_ + 1 >= planned ? 0 : channel_ + 1;
+  publish(channel);
+}
+
+void Load::publish(std::size_t channel) {
   if (!verifier_.has_room(channel)) {
     ++throttled_;
     return;
@@ -93,12 +98,15 @@ bool Load::run(const TrafficPlan& plan, std::chrono::nanoseconds span,
   std::uint64_t now = now_ns();
   const std::uint64_t end = now + static_cast<std::uint64_t>(span.count());
   Traffic traffic(plan, now);
+  Traffic beside({TrafficPlan::Kind::kPaced, beside_per_second_, 0, 0}, now);
   std::uint64_t seen = verifier_.deliveries();
   std::uint64_t seen_at = now;
   for (; now < end && receivers_->any(); now = now_ns()) {
     const std::size_t due = traffic.due(now, verifier_.outstanding());
     for (std::size_t i = 0; i < due; ++i) publish_one();
-    if (due > 0) flush();
+    const std::size_t due_beside = beside_per_second_ > 0 ? beside.due(now, 0) : 0;
+    for (std::size_t i = 0; i < due_beside; ++i) publish(channels_ - 1);
+    if (due + due_beside > 0) flush();
     if (each_turn) each_turn();
     turn(std::min({end, traffic.next_ns(), now + kTick_ns}));
     if (verifier_.deliveries() != seen || verifier_.outstanding() == 0) {

@@ -46,6 +46,12 @@ class Load {
   void set_receivers(Receivers& receivers) { receivers_ = &receivers; }
   [[nodiscard]] int epoll() const { return epoll_.get(); }
   [[nodiscard]] Latencies& latencies() { return latencies_; }
+  /// From now on the last channel is left out of the plan and gets so many messages per second, and
+  /// only its deliveries count as latencies.
+  void set_beside(double per_second) { beside_per_second_ = per_second; }
+  void received(std::uint32_t channel, std::uint64_t took_ns) {
+    if (beside_per_second_ == 0 || channel + 1 == channels_) latencies_.add(took_ns);
+  }
   [[nodiscard]] Verifier& verifier() { return verifier_; }
 
   /// One turn: waits no longer than until then, works off what has come. Throws
@@ -71,6 +77,7 @@ class Load {
 
  private:
   void publish_one();
+  void publish(std::size_t channel);
   void flush();
   void drain();
 
@@ -84,6 +91,7 @@ class Load {
   bool want_write_ = false;
   bool gave_up_ = false;
   std::uint64_t throttled_ = 0;
+  double beside_per_second_ = 0;
 };
 
 }  // namespace sluice::fanout

@@ -25,7 +25,8 @@ struct Run {
     double p99 = 0;
     double p999 = 0;
   };
-  std::optional<Latency> latency_us;
+  std::optional<Latency> latency_us;  ///< publish to receipt; W9: of the small channel
+  std::optional<Latency> open_us;     ///< W9: connect to 101
   Faults faults;
   std::optional<double> bytes_per_client;
   std::optional<double> upgrades_per_second;

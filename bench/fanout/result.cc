@@ -21,6 +21,7 @@ std::optional<double> value_of(const Run& run, const std::string& metric) {
   if (metric == "upgrades_per_second") return run.upgrades_per_second;
   if (metric == "idle_cpu_percent") return run.idle_cpu_percent;
   if (metric == "bytes_per_client") return run.bytes_per_client;
+  if (metric == "open_p99_us") return run.open_us ? std::optional(run.open_us->p99) : std::nullopt;
   if (!run.latency_us) return std::nullopt;
   if (metric == "latency_p50_us") return run.latency_us->p50;
   if (metric == "latency_p99_us") return run.latency_us->p99;
@@ -65,12 +66,13 @@ Json or_null(const std::optional<T>& value) {
   return value ? Json(*value) : Json(nullptr);
 }
 
+Json latency_json(const std::optional<Run::Latency>& latency) {
+  if (!latency) return nullptr;
+  return {{"p50", latency->p50}, {"p99", latency->p99}, {"p999", latency->p999}};
+}
+
 Json run_json(const Run& run) {
   const Faults& faults = run.faults;
-  Json latency = nullptr;
-  if (run.latency_us)
-    latency = {
-        {"p50", run.latency_us->p50}, {"p99", run.latency_us->p99}, {"p999", run.latency_us->p999}};
   return {{"workload", run.workload},
           {"variant", run.variant},
           {"server", run.server},
@@ -80,7 +82,8 @@ Json run_json(const Run& run) {
           {"seconds", run.seconds},
           {"cpu_us_per_delivery", or_null(run.cpu_us_per_delivery)},
           {"deliveries_per_second", or_null(run.deliveries_per_second)},
-          {"latency_us", latency},
+          {"latency_us", latency_json(run.latency_us)},
+          {"open_us", latency_json(run.open_us)},
           {"faults",
            {{"lost", faults.lost},
             {"twice", faults.twice},

@@ -16,9 +16,10 @@ WORKLOADS = {
     "W6": "{}",
     "W7": "half of the floor's limit, {} clients",
     "W8": "{} idle clients",
+    "W9": "beside a saturated channel of {}",
 }
 # The summary's names of what stands deeper in a run.
-SUMMARY_NAMES = {f"latency_us.{name}": f"latency_{name}_us" for name in LATENCIES}
+SUMMARY_NAMES = {f"latency_us.{name}": f"latency_{name}_us" for name in LATENCIES} | {"open_us.p99": "open_p99_us"}
 MEASURED = ["cpu_us_per_delivery", "upgrades_per_second", "bytes_per_client", "idle_cpu_percent", "latency_us.p50"]
 
 
@@ -115,8 +116,8 @@ class Results:
         return (said if said is not None else statistics.median(values), min(values), max(values))
 
     def ratio_cases(self):
-        """What is compared by CPU per delivery: W7 is about latency, W5 about the relay."""
-        return [case for case in self.cases("cpu_us_per_delivery") if case[0] not in ("W5", "W7") and self.ratios(case)]
+        """What is compared by CPU per delivery: W7 and W9 are about latency, W5 about the relay."""
+        return [case for case in self.cases("cpu_us_per_delivery") if case[0] not in ("W5", "W7", "W9") and self.ratios(case)]
 
     def ratios(self, case):
         return {server: ratio for server in self.servers if (ratio := self.ratio(case, server))}

@@ -70,6 +70,9 @@ class Session {
       case Mode::kIdle:
         run_idle();
         break;
+      case Mode::kFairness:
+        run_fairness();
+        break;
       default:
         run_fan_out();
     }
@@ -142,11 +145,14 @@ class Session {
     const auto deliveries = static_cast<double>(run_.deliveries);
     run_.cpu_us_per_delivery = cpu / 1e3 / deliveries;
     run_.deliveries_per_second = deliveries / run_.seconds;
-    const Latencies& latencies = load_.latencies();
+    run_.latency_us = in_us(load_.latencies());
+  }
+
+  static Run::Latency in_us(const Latencies& latencies) {
     const auto at = [&](double share) {
       return static_cast<double>(latencies.percentile_ns(share)) / 1e3;
     };
-    run_.latency_us = Run::Latency{at(0.5), at(0.99), at(0.999)};
+    return {at(0.5), at(0.99), at(0.999)};
   }
 
   /// Everybody is connected and has had a message. False: that did not come about.
@@ -257,6 +263,38 @@ class Session {
     const auto cpu = static_cast<double>(conclude(before));
     run_.idle_cpu_percent = cpu / 1e7 / run_.seconds;
     add_note(run_, std::to_string(crowd.pings() - pings) + " pings");
+  }
+
+  /// The last clients are on a channel of their own; one more comes, is let in, and goes, again and
+  /// again.
+  void run_fairness() {
+    const std::size_t newcomer = workload_.clients;
+    Crowd crowd(load_, plan_, channels_, workload_.clients + 1);
+    const std::size_t huge = workload_.clients - kBesides;
+    crowd.channel_of = [&](std::size_t i) { return i >= huge && i < newcomer ? 1U : 0U; };
+    if (!fill(crowd)) return;
+    load_.set_beside(kBesidesRate);
+    Latencies opening;
+    std::uint64_t dialed_ns = 1;  // 0: gone
+    bool here = true;
+    crowd.on_ready = [&](std::size_t index) {
+      if (index != newcomer) return;
+      opening.add(now_ns() - dialed_ns);
+      here = true;
+    };
+    crowd.on_gone = [&](std::size_t index, bool) {
+      if (index == newcomer) dialed_ns = 0;
+    };
+    measure_traffic([&] {
+      if (std::exchange(here, false)) return crowd.close(newcomer);
+      if (dialed_ns != 0) return;
+      dialed_ns = now_ns();
+      crowd.dial(newcomer);
+    });
+    crowd.on_gone = nullptr;
+    crowd.on_ready = nullptr;
+    run_.open_us = in_us(opening);
+    add_note(run_, std::to_string(opening.count()) + " newcomers");
   }
 
   void run_links() {

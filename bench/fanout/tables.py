@@ -35,6 +35,7 @@ def figure_rows(results):
               ("upgrades_per_second", {"W6"}, 1, "upgrades per second", False),
               ("cpu_us_per_upgrade", {"W6"}, 1, "CPU per upgrade, µs", True)]
     wanted += [(f"latency_us.{name}", {"W7"}, 1, f"{LATENCY_NAMES[name]}, µs", True) for name in LATENCIES]
+    wanted += [("latency_us.p99", {"W9"}, 1000, "another channel's p99, ms", True), ("open_us.p99", {"W9"}, 1000, "a newcomer's p99 until 101, ms", True)]
     for metric, only, scale, label, less in wanted:
         for case in results.cases(metric, only):
             yield (f"{case_title(case)}: {label}", [cell(results, case, server, results.spread(case, server, metric), scale) for server in results.servers],

@@ -87,6 +87,15 @@ Workload idle(std::size_t clients, int pings_s) {
   return workload;
 }
 
+Workload fairness(std::size_t clients) {
+  Workload workload = fan_out("W9", std::to_string(clients),
+                              "beside a channel as fast as it goes: another, and newcomers",
+                              clients + kBesides, window(kWindow));
+  workload.mode = Mode::kFairness;
+  workload.channels = 2;
+  return workload;
+}
+
 }  // namespace
 
 std::vector<Workload> all_workloads(bool quick) {
@@ -101,7 +110,8 @@ std::vector<Workload> all_workloads(bool quick) {
             upgrades(),
             churn(),
             latency(),
-            idle(2000, kIdlePingsQuick_s)};
+            idle(2000, kIdlePingsQuick_s),
+            fairness(2000)};
   }
   return {steady(1000),
           steady(5000),
@@ -115,7 +125,8 @@ std::vector<Workload> all_workloads(bool quick) {
           upgrades(),
           churn(),
           latency(),
-          idle(19000, kIdlePings_s)};
+          idle(19000, kIdlePings_s),
+          fairness(19000)};
 }
 
 Workload smoke_workload() {
@@ -128,6 +139,7 @@ std::vector<std::string> metrics_of(const std::string& workload, const std::stri
   if (workload == "W5") return {"cpu_us_per_delivery", "deliveries_per_second"};
   if (variant == "upgrades") return {"cpu_us_per_upgrade", "upgrades_per_second"};
   if (workload == "W7") return {"latency_p50_us", "latency_p99_us", "latency_p999_us"};
+  if (workload == "W9") return {"latency_p99_us", "open_p99_us"};
   if (workload == "W8") return {"idle_cpu_percent", "bytes_per_client"};
   if (workload == "W2" || variant == "saturated")
     return {"cpu_us_per_delivery", "deliveries_per_second"};

@@ -16,6 +16,7 @@ enum class Mode : std::uint8_t {
   kChurn,     ///< messages while clients come and go
   kLatency,   ///< at half of what floor_send can do
   kIdle,      ///< pings only
+  kFairness,  ///< a huge channel at its limit; a small one and newcomers beside it
 };
 
 struct Workload {
@@ -38,6 +39,8 @@ inline constexpr std::size_t kLinks = 8;              ///< W5: gateways at one r
 inline constexpr std::size_t kUpgradesInFlight = 64;  ///< W6
 inline constexpr double kChurnShare = 0.5;            ///< W6: of the clients
 inline constexpr double kChurnSeconds = 5;            ///< are replaced in that time
+inline constexpr std::size_t kBesides = 10;           ///< W9: clients of the small channel
+inline constexpr double kBesidesRate = 50;            ///< W9: its messages per second
 inline constexpr int kIdlePings_s = 25;               ///< W8
 inline constexpr int kIdlePingsQuick_s = 5;
 

@@ -46,7 +46,8 @@ class SystemErrors : public ::testing::Test {
     relay_ = std::make_unique<Relay>(directory_, args, relay_faults_.environment());
     GatewaySettings settings;
     settings.relay = relay_->address();
-    settings.args = {"--ping-interval", "10m"};
+    // What stands between a daemon and libc sees no io_uring.
+    settings.args = {"--ping-interval", "10m", "--io-uring", "off"};
     settings.env = gateway_faults_.environment();
     gateway_ = std::make_unique<Gateway>(std::move(settings));
     witness_ = std::make_unique<WsClient>(WsClient::connect(gateway_->endpoint()));
