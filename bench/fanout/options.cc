@@ -11,11 +11,11 @@ std::optional<int> parse_options(int argc, const char* const* argv, Options& opt
   constexpr int kRepetitions = 3;
   CLI::App app("Fan-out: what a delivery costs a server, against the cheapest loop there is");
   app.name("bench");
-  app.add_option("workloads", options.workloads, "W1 to W8, or one variant as W1/5000; all if none")
+  app.add_option("workloads", options.workloads, "W1 to W9, or one variant as W1/5000; all if none")
       ->check([](const std::string& text) {
-        const bool good = text.size() >= 2 && text[0] == 'W' && text[1] >= '1' && text[1] <= '8' &&
+        const bool good = text.size() >= 2 && text[0] == 'W' && text[1] >= '1' && text[1] <= '9' &&
                           (text.size() == 2 || text[2] == '/');
-        return good ? std::string() : text + " is no workload: W1 to W8, W1/5000";
+        return good ? std::string() : text + " is no workload: W1 to W9, W1/5000";
       });
   app.add_flag("--peers", options.peers, "Other people's servers too");
   app.add_flag("--quick", options.quick, "Smallest sizes, once");
