@@ -3,19 +3,25 @@
 #include <sys/random.h>
 
 #include <cerrno>
+#include <utility>
 
 #include "common/check.h"
 
 namespace sluice {
 
 std::uint64_t SystemRandom::next() {
-  std::uint64_t value = 0;
+  if (left_ == 0) refill();
+  return std::exchange(ahead_[--left_], 0);
+}
+
+void SystemRandom::refill() {
   ssize_t got = -1;
   do {
-    got = ::getrandom(&value, sizeof value, 0);
+    got = ::getrandom(ahead_.data(), sizeof ahead_, 0);
   } while (got < 0 && errno == EINTR);
-  CHECK(got == sizeof value);
-  return value;
+  // Up to 256 bytes come whole.
+  CHECK(got == sizeof ahead_);
+  left_ = ahead_.size();
 }
 
 }  // namespace sluice

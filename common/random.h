@@ -1,6 +1,8 @@
 // Randomness is injected, like time.
 #pragma once
 
+#include <array>
+#include <cstddef>
 #include <cstdint>
 #include <random>
 
@@ -15,10 +17,16 @@ class Random {
   [[nodiscard]] std::uint64_t below(std::uint64_t bound) { return next() % bound; }
 };
 
-/// getrandom(2). Ids made from it can't be guessed.
+/// getrandom(2), some numbers ahead. Ids made from it can't be guessed.
 class SystemRandom final : public Random {
  public:
   [[nodiscard]] std::uint64_t next() override;
+
+ private:
+  void refill();
+
+  std::array<std::uint64_t, 32> ahead_{};
+  std::size_t left_ = 0;
 };
 
 /// Repeatable: tests and the simulator.

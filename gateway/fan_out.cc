@@ -239,7 +239,11 @@ void FanOut::finish(std::uint32_t id) {
 void FanOut::mark_pending(std::uint32_t id, bool pending) {
   if (is_pending(id) == pending) return;
   pending_bits_[id / 64] ^= std::uint64_t{1} << (id % 64);
-  pending_audiences_ += pending ? 1U : std::size_t(-1);
+  if (pending) {
+    ++pending_audiences_;
+  } else {
+    --pending_audiences_;
+  }
 }
 
 }  // namespace sluice::gateway

@@ -106,7 +106,7 @@ Gateway::~Gateway() = default;
 // ---- start
 
 Result<void> Gateway::start() {
-  if (auto enough = raise_descriptor_limit(); !enough) return enough;
+  if (auto enough = set_descriptor_limit(); !enough) return enough;
   if (auto chosen = choose_transport(); !chosen) return chosen;
   if (auto started = endpoint_.start(); !started) return started;
   acceptor_ =
@@ -125,7 +125,7 @@ Result<void> Gateway::start() {
   return {};
 }
 
-Result<void> Gateway::raise_descriptor_limit() const {
+Result<void> Gateway::set_descriptor_limit() const {
   rlimit limit{};
   if (::getrlimit(RLIMIT_NOFILE, &limit) != 0) return {};
   const rlim_t needed = config_.connections_max + kReservedDescriptors;
@@ -139,8 +139,10 @@ Result<void> Gateway::raise_descriptor_limit() const {
                     ": raise it (ulimit -n, LimitNOFILE=) or set --max-connections to " +
                     std::to_string(room) + " at most");
   }
-  // The soft limit is low by default (systemd, container engines), and ours to raise.
-  if (limit.rlim_cur < needed) {
+  // The soft limit is low by default, and ours to raise; or very high, and then libwebsockets, which
+  // makes a table of that size and, as Debian builds it, looks through all of it for each connection
+  // that comes, would take milliseconds for one.
+  if (limit.rlim_cur != needed) {
     limit.rlim_cur = needed;
     if (::setrlimit(RLIMIT_NOFILE, &limit) != 0) {
       return fail(ErrorCode::kSystem, std::string("setrlimit: ") + std::strerror(errno));

@@ -92,7 +92,7 @@ class Gateway final : public EndpointEvents, public HubObserver, public UpgradeS
   [[nodiscard]] ReadyState ready_state() const { return readiness_.answer(time_.now()).state; }
 
  private:
-  [[nodiscard]] Result<void> raise_descriptor_limit() const;
+  [[nodiscard]] Result<void> set_descriptor_limit() const;
   [[nodiscard]] Result<void> choose_transport();
   [[nodiscard]] Result<void> open_client_listeners();
   [[nodiscard]] Result<void> open_admin_listener();

@@ -34,9 +34,8 @@ class UringTransport final : public Transport {
   void closed(std::uint32_t slot) override;
 
  private:
-  /// As told by opened(); registered when it first sends, which many sockets that come and go in a
-  /// storm never do.
-  enum class File : std::uint8_t { kNone, kPlain, kRegistered };
+  /// A socket is registered when it sends for the second time: many come, get one frame and go.
+  enum class File : std::uint8_t { kNone, kNew, kPlain, kRegistered };
 
   [[nodiscard]] Result<void> probe();
   void prepare(std::size_t index, const SendOp& op);
@@ -91,7 +90,7 @@ Result<void> UringTransport::probe() {
 }
 
 void UringTransport::opened(std::uint32_t slot, int /*fd*/) {
-  if (slot < slots_.size()) slots_[slot] = File::kPlain;
+  if (slot < slots_.size()) slots_[slot] = File::kNew;
 }
 
 void UringTransport::closed(std::uint32_t slot) {
@@ -107,7 +106,9 @@ void UringTransport::closed(std::uint32_t slot) {
 bool UringTransport::use_registered(const SendOp& op) {
   if (!files_ || op.slot >= slots_.size()) return false;
   File& file = slots_[op.slot];
-  if (file == File::kPlain) {
+  if (file == File::kNew) {
+    file = File::kPlain;
+  } else if (file == File::kPlain) {
     int fd = op.fd;
     if (io_uring_register_files_update(&ring_, op.slot, &fd, 1) != 1) return false;
     ++system_calls_;

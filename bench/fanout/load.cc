@@ -16,7 +16,7 @@ constexpr int kEventsMax = 256;
 constexpr std::uint64_t kDrainMax_ns = 20 * kSecond_ns;
 /// Nobody received anything for so long while something was under way.
 constexpr std::uint64_t kStall_ns = 5 * kSecond_ns;
-constexpr std::uint64_t kBarrierRound_ns = 500 * kMillisecond_ns;
+constexpr std::uint64_t kBarrierRound_ns = 3 * kSecond_ns;
 constexpr std::uint64_t kTick_ns = 50 * kMillisecond_ns;
 
 timespec to_timespec(std::uint64_t span_ns) {

@@ -7,7 +7,7 @@
 namespace sluice::fanout {
 namespace {
 
-constexpr std::size_t kSpareConnections = 200;
+constexpr std::size_t kSpareConnections = 100;
 
 std::string output_of(const std::string& program, const std::string& flag) {
   test::SpawnOptions options;
