@@ -293,7 +293,7 @@ class Session {
     });
     crowd.on_gone = nullptr;
     crowd.on_ready = nullptr;
-    run_.open_us = in_us(opening);
+    if (opening.count() > 0) run_.open_us = in_us(opening);
     add_note(run_, std::to_string(opening.count()) + " newcomers");
   }
 
