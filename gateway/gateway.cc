@@ -139,9 +139,9 @@ Result<void> Gateway::set_descriptor_limit() const {
                     ": raise it (ulimit -n, LimitNOFILE=) or set --max-connections to " +
                     std::to_string(room) + " at most");
   }
-  // The soft limit is low by default, and ours to raise; or very high, and then libwebsockets, which
-  // makes a table of that size and, as Debian builds it, looks through all of it for each connection
-  // that comes, would take milliseconds for one.
+  // The soft limit is low by default, and ours to raise; or very high, and then libwebsockets,
+  // which makes a table of that size and, as Debian builds it, looks through all of it for each
+  // connection that comes, would take milliseconds for one.
   if (limit.rlim_cur != needed) {
     limit.rlim_cur = needed;
     if (::setrlimit(RLIMIT_NOFILE, &limit) != 0) {

@@ -133,7 +133,7 @@ TEST(FanoutOptions, WorkloadsAndServers) {
   EXPECT_TRUE(wants_workload(options, "W4", "steady"));
   EXPECT_FALSE(wants_workload(options, "W4", "saturated"));
   EXPECT_EQ(options.repetitions, 3);
-  const char* bad[] = {"bench", "W9"};
+  const char* bad[] = {"bench", "W10"};
   EXPECT_EQ(parse_options(2, bad, options), 2);
 }
 
