@@ -157,7 +157,7 @@ bool Sender::flush(std::size_t clients_max) {
 }
 
 void Sender::flush_now(ClientSession& session) {
-  // In a batch of its own: nothing of what the caller is doing may be under way.
+  // With whatever else is in the batch: the verdict is needed now.
   while (can_send(session) && session.phase != SessionPhase::kClosed) {
     if (batch_.full()) transmit();
     session.sending = true;
