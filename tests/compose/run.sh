@@ -7,7 +7,7 @@ here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 root=$(cd "$here/../.." && pwd)
 skip_code=77
 up_seconds=1200    # the image's building included
-drive_seconds=240 # clients and faults
+drive_seconds=600 # clients and faults
 down_seconds=120
 
 say() { printf 'compose-test: %s\n' "$*" >&2; }
@@ -36,10 +36,10 @@ child=''
 # compose SECONDS COMMAND...
 compose() { bounded "$1" podman-compose -p "$project" -f "$root/compose/compose.yaml" "${@:2}"; }
 
-# Something free outside the range that the kernel deals out.
+# Something free outside the ranges that the kernel and the process tests beside us deal out.
 free_port() {
   local port
-  for port in $(shuf -i 10000-30000 -n 20); do
+  for port in $(shuf -i 8500-9900 -n 20); do
     if ! (exec 3<>"/dev/tcp/127.0.0.1/$port") 2>/dev/null; then
       echo "$port"
       return

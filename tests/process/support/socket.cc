@@ -11,7 +11,12 @@
 
 #include <cerrno>
 #include <cstring>
+#include <optional>
 #include <random>
+#include <utility>
+#include <vector>
+
+#include "tests/support/held_port.h"
 
 namespace sluice::test {
 namespace {
@@ -205,15 +210,13 @@ UniqueFd listen_unix(const std::string& path) {
 
 std::uint16_t free_port() {
   static std::mt19937 random{std::random_device{}()};
+  static std::vector<HeldPort> held;
   std::uniform_int_distribution<int> pick(10240, 32000);
   for (int attempt = 0; attempt < 1000; ++attempt) {
-    const auto port = static_cast<std::uint16_t>(pick(random));
-    try {
-      const UniqueFd probe = listen_tcp(port, nullptr);
-      return port;
-    } catch (const HarnessError&) {
-      continue;
-    }
+    std::optional<HeldPort> port = HeldPort::take(static_cast<std::uint16_t>(pick(random)));
+    if (!port.has_value()) continue;
+    held.push_back(std::move(*port));
+    return held.back().number();
   }
   throw HarnessError("no free port");
 }

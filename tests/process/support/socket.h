@@ -54,8 +54,8 @@ class Socket {
   UniqueFd fd_;
 };
 
-/// A TCP port of the loopback that was free a moment ago, outside the range that the kernel deals
-/// out by itself.
+/// A TCP port of the loopback that is free, and nobody else's until this process ends; outside the
+/// range that the kernel deals out by itself.
 [[nodiscard]] std::uint16_t free_port();
 /// A listening socket for `fd:N`, or as a port that is taken. Close-on-exec.
 [[nodiscard]] UniqueFd listen_tcp(std::uint16_t port, std::uint16_t* bound);

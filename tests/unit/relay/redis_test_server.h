@@ -16,6 +16,7 @@
 #include <filesystem>
 #include <fstream>
 #include <memory>
+#include <optional>
 #include <sstream>
 #include <string>
 #include <string_view>
@@ -25,6 +26,7 @@
 
 #include "common/check.h"
 #include "common/unique_fd.h"
+#include "tests/support/held_port.h"
 
 namespace sluice::relay::test {
 
@@ -36,7 +38,6 @@ class RedisTestServer {
     std::string path = "/tmp/sluice-redis-XXXXXX";
     CHECK(::mkdtemp(path.data()) != nullptr);
     directory_ = path;
-    port_ = free_port();
   }
   RedisTestServer(const RedisTestServer&) = delete;
   RedisTestServer& operator=(const RedisTestServer&) = delete;
@@ -52,7 +53,7 @@ class RedisTestServer {
     const std::string log = directory_ + "/redis.log";
     Words words{"redis-server",
                 "--port",
-                std::to_string(port_),
+                std::to_string(port_->number()),
                 "--bind",
                 "127.0.0.1",
                 "--unixsocket",
@@ -97,7 +98,7 @@ class RedisTestServer {
   [[nodiscard]] std::string socket_path() const { return directory_ + "/r.sock"; }
   [[nodiscard]] std::string unix_url() const { return "redis+unix://" + socket_path(); }
   [[nodiscard]] std::string url(const std::string& host = "127.0.0.1") const {
-    return "redis://" + host + ":" + std::to_string(port_);
+    return "redis://" + host + ":" + std::to_string(port_->number());
   }
   [[nodiscard]] std::string write_file(const std::string& name, const std::string& text) const {
     std::string path = directory_ + "/" + name;
@@ -131,17 +132,6 @@ class RedisTestServer {
   }
 
  private:
-  static std::uint16_t free_port() {
-    const UniqueFd fd(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
-    sockaddr_in address{};
-    address.sin_family = AF_INET;
-    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-    socklen_t length = sizeof address;
-    auto* generic = reinterpret_cast<sockaddr*>(&address);
-    CHECK(::bind(fd.get(), generic, length) == 0);
-    CHECK(::getsockname(fd.get(), generic, &length) == 0);
-    return ntohs(address.sin_port);
-  }
   static std::string ask(redisContext* context, const Words& words) {
     std::vector<const char*> pointers;
     std::vector<std::size_t> lengths;
@@ -167,7 +157,7 @@ class RedisTestServer {
   }
 
   std::string directory_;
-  std::uint16_t port_ = 0;
+  std::optional<sluice::test::HeldPort> port_ = sluice::test::HeldPort::take(0);
   std::string password_;
   pid_t pid_ = 0;
 };
