@@ -71,8 +71,8 @@ enum OutFlag : std::uint32_t {
 
 /// The client's byte stream to us.
 struct InRecord {
-  std::uint64_t read = 0;      ///< bytes taken from the socket and worked off
-  ArenaUnit message = 0;       ///< block with what there is of a half message; 0: none
+  std::uint64_t read = 0;  ///< bytes taken from the socket and worked off
+  ArenaUnit message = 0;   ///< block with what there is of a half message; 0: none
   std::uint32_t message_bytes = 0;
   ArenaUnit scanner = 0;  ///< block with the scanner's state; 0: between two messages
   std::uint32_t scanner_bytes = 0;
@@ -87,7 +87,7 @@ enum class SlotPhase : std::uint32_t {
 struct alignas(64) Slot {
   std::uint32_t phase = 0;  ///< SlotPhase; written last when it opens, first when it ends
   std::uint32_t generation = 0;
-  std::uint64_t sent_before = 0;      ///< the kernel's counters when the slot opened: all bytes ever
+  std::uint64_t sent_before = 0;  ///< the kernel's counters when the slot opened: all bytes ever
   std::uint64_t received_before = 0;  ///< written to the socket, and read from it
   std::uint64_t session = 0;  ///< block with the session's record: unit << 32 | bytes; one store
   std::uint32_t out_now = 0;  ///< 0 or 1
@@ -99,7 +99,7 @@ struct alignas(64) Slot {
 
 /// Where the link to the relay is.
 struct LinkRecord {
-  std::uint64_t relay_instance = 0;  ///< 0: no link yet
+  std::uint64_t relay_instance = 0;    ///< 0: no link yet
   std::uint64_t settled_sequence = 0;  ///< everybody has been given what is due up to here
   std::uint32_t generation = 0;        ///< +1 whenever link sequences begin anew
   std::uint32_t reserved = 0;
@@ -141,7 +141,6 @@ inline void publish(T& where, T value) {
 
 static_assert(std::is_trivially_copyable_v<Slot> && std::is_standard_layout_v<Slot>);
 static_assert(std::is_trivially_copyable_v<StateHeader> && std::is_standard_layout_v<StateHeader>);
-
 
 static_assert(sizeof(Slot) == 256);
 

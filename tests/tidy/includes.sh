@@ -40,7 +40,7 @@ complain() {
 declare -A includes=()
 while IFS=$'\t' read -r file header; do
   includes[$file]+=$header$'\n'
-done < <(find common proto relay gateway ctl bench \( -name '*.h' -o -name '*.cc' \) -exec \
+done < <(find common proto keeper relay gateway ctl bench \( -name '*.h' -o -name '*.cc' \) -exec \
   sed -nsE '1F; s/^[[:space:]]*#[[:space:]]*include[[:space:]]*[<"]([^>"]+)[>"].*/\t\1/p' {} + |
   awk -F'\t' 'NF == 1 { file = $0; next } { print file "\t" $2 }')
 
@@ -56,7 +56,7 @@ may_include() {
   esac
 }
 
-for layer in common proto relay gateway ctl bench; do
+for layer in common proto keeper relay gateway ctl bench; do
   allowed=" $(may_include "$layer") "
   while read -r file; do
     while read -r header; do

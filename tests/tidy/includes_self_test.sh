@@ -4,7 +4,7 @@ set -euo pipefail
 
 copy=$(mktemp -d)
 trap 'rm -rf "$copy"' EXIT
-for layer in common proto relay gateway ctl bench tests/process/support; do
+for layer in common proto keeper relay gateway ctl bench tests/process/support; do
   find "$layer" \( -name '*.h' -o -name '*.cc' \) -print0 | xargs -0 cp --parents -t "$copy"
 done
 
