@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# The direction of includes: common <- proto <- {relay, gateway, ctl}, and these three never include each other. A bench stands on the
+# The direction of includes: common <- {proto, keeper} <- {relay, gateway, ctl}, and these three never include each other. A bench stands on the
 # tests' harness and shares only common with what it measures, and proto where it speaks the relay link. Beside that, what the
 # simulator runs is pure: it includes no header of an I/O library, neither itself nor through a header of ours.
 # Usage: includes.sh [TREE]
@@ -50,7 +50,8 @@ may_include() {
     common) echo 'common' ;;
     proto) echo 'common proto' ;;
     relay) echo 'common proto relay' ;;
-    gateway) echo 'common proto gateway' ;;
+    keeper) echo 'common keeper' ;;
+    gateway) echo 'common proto keeper gateway' ;;
     ctl) echo 'common proto ctl' ;;
     bench) echo 'common proto bench tests' ;;
   esac
@@ -63,7 +64,7 @@ for layer in common proto keeper relay gateway ctl bench; do
       [[ -n $header ]] || continue
       top=${header%%/*}
       case $top in
-        common | proto | relay | gateway | ctl | bench | tests)
+        common | proto | keeper | relay | gateway | ctl | bench | tests)
           [[ $allowed == *" $top "* ]] || complain "$file: $layer must not include $header"
           [[ $header == */* && -e $header ]] || complain "$file: $header does not exist"
           ;;
