@@ -104,6 +104,48 @@ void Acceptor::take(UniqueFd fd, const ClientAddress& peer) {
   on_readable(pending);
 }
 
+void Acceptor::park(const std::function<void(UniqueFd, HandshakeState)>& sink) {
+  while (!pending_.empty()) {
+    Pending& pending = pending_.front();
+    HandshakeState state{.address = pending.address,
+                         .facts = std::move(pending.facts),
+                         .speaker_unknown = pending.speaker_unknown,
+                         .may_proxy = pending.may_proxy,
+                         .proxy_done = pending.proxy_done,
+                         .bound = pending.bound,
+                         .bytes = std::move(pending.bytes),
+                         .deadline = pending.deadline};
+    sink(release(pending, false), std::move(state));
+  }
+}
+
+void Acceptor::resume(UniqueFd fd, HandshakeState state) {
+  // Of a process with larger bounds; the peer sees the connection end and tries again.
+  if (state.bytes.size() > scratch_.size() - kRestBytesMax) return;
+  limits_.enter_again();
+  pending_.emplace_back(loop_, *this, std::move(fd), state.address);
+  Pending& pending = pending_.back();
+  pending.place = std::prev(pending_.end());
+  // Nobody is timed out for the time in between, and the list stays in the order of its deadlines.
+  pending.deadline = time_.now() + options_.handshake_timeout;
+  if (!expiry_.active()) expiry_.start_once(options_.handshake_timeout);
+  pending.facts = std::move(state.facts);
+  pending.speaker_unknown = state.speaker_unknown;
+  pending.may_proxy = state.may_proxy;
+  pending.proxy_done = state.proxy_done;
+  if (state.bound) {
+    limits_.bind_again(state.address.ip);
+    pending.bound = true;
+  }
+  pending.bytes = std::move(state.bytes);
+  pending.io.watch(kIoRead);
+}
+
+void Acceptor::client_resumed(const ClientAddress& address) {
+  limits_.enter_again();
+  if (!address.is_unix) limits_.bind_again(address.ip);
+}
+
 void Acceptor::on_readable(Pending& pending) {
   // While something is missing less than the larger bound is stored, so there is room for
   // kRestBytesMax at least.

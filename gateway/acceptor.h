@@ -15,6 +15,7 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <list>
 #include <memory>
 #include <optional>
@@ -91,6 +92,18 @@ class UpgradeSink {
                       std::string_view rest) = 0;
 };
 
+/// A handshake under way, for another process to go on with.
+struct HandshakeState {
+  ClientAddress address;
+  std::unique_ptr<const ClientFacts> facts;
+  bool speaker_unknown = false;  ///< as in Acceptor::Pending
+  bool may_proxy = false;
+  bool proxy_done = false;
+  bool bound = false;
+  std::string bytes;  ///< received and not yet used
+  TimePoint deadline{};
+};
+
 class Acceptor {
  public:
   Acceptor(EventLoop& loop, AcceptorOptions options, const TimeSource& time, UpgradeSink& sink);
@@ -105,6 +118,13 @@ class Acceptor {
   /// Takes what the kernel has accepted for us, then closes the listening sockets; handshakes under
   /// way go on.
   void stop_listening();
+  /// Gives the handshakes under way up to `sink`; they are none of ours any more. Only before the
+  /// process ends.
+  void park(const std::function<void(UniqueFd, HandshakeState)>& sink);
+  /// Goes on with one that another process gave up.
+  void resume(UniqueFd fd, HandshakeState state);
+  /// A client that another process let in: counts against the limits, whatever they are.
+  void client_resumed(const ClientAddress& address);
   /// Upgrades are refused with 503 from now on, or no longer; handshakes under way as well.
   void refuse_upgrades(bool refuse) { refusing_ = refuse; }
   /// A connection given to the sink has ended.

@@ -84,7 +84,7 @@ struct AddressLimits {
   }
 };
 
-Result<Address> parse_relay(const std::string& text) {
+Result<Address> parse_unix(const std::string& text) {
   auto address = parse_address(text);
   if (address && address->kind != Address::Kind::kUnix)
     return fail(ErrorCode::kInvalid, "'" + text + "' is not a Unix socket: unix:PATH");
@@ -275,6 +275,32 @@ void add_operation_flags(Flags& flags, GatewayConfig& c) {
                parse_log_format);
 }
 
+void add_handoff_flags(Flags& flags, GatewayConfig& c) {
+  const std::string group = "Handoff";
+  flags.add("keeper",
+            {group, "ADDR", "off",
+             "sluice-keeper of this id, unix:PATH: clients outlive this process"},
+            [&c](const std::string& text) -> Result<void> {
+              auto address = parse_unix(text);
+              if (!address) return tl::make_unexpected(address.error());
+              c.keeper = *address;
+              return {};
+            });
+  flags.add_as("handoff-wait",
+               {group, "TIME", "8s",
+                "How long clients are held for the next process; then close 1012"},
+               c.handoff_wait, duration_between(milliseconds(100), std::chrono::minutes(10)));
+  flags.add_as("handoff-memory",
+               {group, "SIZE", "256MiB",
+                "For what clients have waiting; over it they can't be handed over"},
+               c.handoff_memory_bytes, size_between(kHandoffMemoryMin, kHandoffMemoryMax));
+  flags.add_as("on-sigterm",
+               {group, "WHAT", "drain", "What SIGTERM does: drain, or handoff, as SIGUSR2 does"},
+               c.on_sigterm,
+               one_of<OnSigterm>({{"drain", OnSigterm::kDrain}, {"handoff", OnSigterm::kHandoff}}));
+  flags.add_switch("check", {group, "", "", "Check flags and libraries, and end"}, c.check_only);
+}
+
 void add_haproxy_flags(Flags& flags, GatewayConfig& c) {
   const std::string group = "Registration at HAProxy";
   flags.add_list_as("haproxy-socket",
@@ -310,6 +336,8 @@ std::string contradiction(const GatewayConfig& c) {
     return "--haproxy-socket needs --haproxy-server BACKEND: which backend is to have this gateway";
   if (c.haproxy_sockets.empty() && !c.haproxy_server.backend.empty())
     return "--haproxy-server needs --haproxy-socket ADDR: HAProxy's stats socket";
+  if (c.on_sigterm == OnSigterm::kHandoff && !c.keeper)
+    return "--on-sigterm handoff needs --keeper unix:PATH: who is to hold the clients";
   return "";
 }
 
@@ -323,13 +351,14 @@ ConfigOutcome parse_config(int argc, char** argv) {
   flags.add_as("id", {"Identity", "ID", "", "Name of this gateway, unique per relay"}, config.id,
                parse_id, true);
   flags.add_as("relay", {"Identity", "ADDR", "", "The relay's socket, unix:PATH"}, config.relay,
-               parse_relay, true);
+               parse_unix, true);
   AddressLimits per_ip;
   auto message_burst = static_cast<std::size_t>(config.client_message_rate.burst);
   add_connection_flags(flags, config, per_ip);
   add_message_flags(flags, config, message_burst);
   add_balancer_flags(flags, config);
   add_haproxy_flags(flags, config);
+  add_handoff_flags(flags, config);
   add_operation_flags(flags, config);
   if (const auto code = flags.parse(argc, argv)) return {std::nullopt, *code};
   per_ip.apply_to(config);

@@ -28,6 +28,9 @@ struct BackendServer {
 /// How client sockets are written to: by io_uring where the kernel lets us, only so, or by send(2).
 enum class UseUring { kAuto, kOn, kOff };
 
+/// What SIGTERM means to supervisors that can send nothing else.
+enum class OnSigterm { kDrain, kHandoff };
+
 struct GatewayConfig {
   std::string id;
   std::vector<Address> listen;
@@ -65,6 +68,11 @@ struct GatewayConfig {
   Duration drain_delay = std::chrono::seconds(3);
   Duration drain_timeout = std::chrono::seconds(30);
   double drain_rate_per_second = 200;
+  std::optional<Address> keeper;  ///< none: no handoff
+  Duration handoff_wait = std::chrono::seconds(8);
+  std::size_t handoff_memory_bytes = 256U << 20U;  ///< for what clients have waiting
+  OnSigterm on_sigterm = OnSigterm::kDrain;
+  bool check_only = false;  ///< --check: nothing is opened
   LogLevel log_level = LogLevel::kInfo;
   LogFormat log_format = LogFormat::kText;
   unsigned socket_mode = 0660;

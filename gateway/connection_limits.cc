@@ -35,6 +35,10 @@ Admission ConnectionLimits::bind(const IpAddress& ip, TimePoint now) {
   return verdict;
 }
 
+void ConnectionLimits::bind_again(const IpAddress& ip) {
+  if (counts_addresses()) ++per_address_[counted(ip)].connections;
+}
+
 void ConnectionLimits::unbind(const IpAddress& ip, TimePoint now) {
   if (!counts_addresses()) return;
   const auto entry = per_address_.find(counted(ip));

@@ -36,6 +36,9 @@ class ConnectionLimits {
   /// kOk, kAddressFull or kAddressTooFast, which leave the connection unbound. IPv6 clients own a
   /// /64, so that is what counts as one address.
   [[nodiscard]] Admission bind(const IpAddress& ip, TimePoint now);
+  /// Of a connection that another process let in: counted, whatever the bounds are now.
+  void enter_again() { ++connections_; }
+  void bind_again(const IpAddress& ip);
   void unbind(const IpAddress& ip, TimePoint now);
   void leave();
 

@@ -106,6 +106,12 @@ inline constexpr Duration kInfoInterval = std::chrono::seconds(1);
 inline constexpr Duration kLinkRetryMin = std::chrono::milliseconds(20);
 inline constexpr Duration kLinkRetryMax = std::chrono::milliseconds(400);
 
+/// --handoff-memory
+inline constexpr std::size_t kHandoffMemoryMin = 4U << 20U;
+inline constexpr std::size_t kHandoffMemoryMax = std::size_t{64} << 30U;
+/// A planned handoff waits so long for the relay's answers to publishes; clients feel it.
+inline constexpr Duration kParkPublishWait = std::chrono::milliseconds(500);
+
 /// --haproxy-socket: how many, and what is held of one answer: some 8,000 servers of a backend.
 inline constexpr std::size_t kHaproxySocketsMax = 8;
 inline constexpr std::size_t kHaproxyReplyBytesMax = 1U << 20U;
