@@ -277,23 +277,23 @@ void add_operation_flags(Flags& flags, GatewayConfig& c) {
 
 void add_handoff_flags(Flags& flags, GatewayConfig& c) {
   const std::string group = "Handoff";
-  flags.add("keeper",
-            {group, "ADDR", "off",
-             "sluice-keeper of this id, unix:PATH: clients outlive this process"},
-            [&c](const std::string& text) -> Result<void> {
-              auto address = parse_unix(text);
-              if (!address) return tl::make_unexpected(address.error());
-              c.keeper = *address;
-              return {};
-            });
-  flags.add_as("handoff-wait",
-               {group, "TIME", "8s",
-                "How long clients are held for the next process; then close 1012"},
-               c.handoff_wait, duration_between(milliseconds(100), std::chrono::minutes(10)));
-  flags.add_as("handoff-memory",
-               {group, "SIZE", "256MiB",
-                "For what clients have waiting; over it they can't be handed over"},
-               c.handoff_memory_bytes, size_between(kHandoffMemoryMin, kHandoffMemoryMax));
+  flags.add(
+      "keeper",
+      {group, "ADDR", "off", "sluice-keeper of this id, unix:PATH: clients outlive this process"},
+      [&c](const std::string& text) -> Result<void> {
+        auto address = parse_unix(text);
+        if (!address) return tl::make_unexpected(address.error());
+        c.keeper = *address;
+        return {};
+      });
+  flags.add_as(
+      "handoff-wait",
+      {group, "TIME", "8s", "How long clients are held for the next process; then close 1012"},
+      c.handoff_wait, duration_between(milliseconds(100), std::chrono::minutes(10)));
+  flags.add_as(
+      "handoff-memory",
+      {group, "SIZE", "256MiB", "For what clients have waiting; over it they can't be handed over"},
+      c.handoff_memory_bytes, size_between(kHandoffMemoryMin, kHandoffMemoryMax));
   flags.add_as("on-sigterm",
                {group, "WHAT", "drain", "What SIGTERM does: drain, or handoff, as SIGUSR2 does"},
                c.on_sigterm,

@@ -106,6 +106,8 @@ inline constexpr Duration kInfoInterval = std::chrono::seconds(1);
 inline constexpr Duration kLinkRetryMin = std::chrono::milliseconds(20);
 inline constexpr Duration kLinkRetryMax = std::chrono::milliseconds(400);
 
+/// How long a newer program may take to check itself before it takes over.
+inline constexpr Duration kProgramCheckWait = std::chrono::seconds(10);
 /// --handoff-memory
 inline constexpr std::size_t kHandoffMemoryMin = 4U << 20U;
 inline constexpr std::size_t kHandoffMemoryMax = std::size_t{64} << 30U;
