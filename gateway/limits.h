@@ -108,6 +108,13 @@ inline constexpr Duration kLinkRetryMax = std::chrono::milliseconds(400);
 
 /// How long a newer program may take to check itself before it takes over.
 inline constexpr Duration kProgramCheckWait = std::chrono::seconds(10);
+/// The keeper: how long a start waits for one that is not there yet, how often it is looked for,
+/// and what may wait for one that does not read.
+inline constexpr Duration kKeeperWait = std::chrono::seconds(3);
+inline constexpr Duration kKeeperDialEvery = std::chrono::milliseconds(20);
+inline constexpr Duration kKeeperRetry = std::chrono::milliseconds(500);
+inline constexpr Duration kKeeperCrowdedRetry = std::chrono::milliseconds(10);
+inline constexpr std::size_t kKeeperQueueMax = 65536;
 /// --handoff-memory
 inline constexpr std::size_t kHandoffMemoryMin = 4U << 20U;
 inline constexpr std::size_t kHandoffMemoryMax = std::size_t{64} << 30U;
