@@ -1,5 +1,6 @@
 #include "gateway/handoff/keeper_link.h"
 
+#include <fcntl.h>
 #include <poll.h>
 #include <sys/syscall.h>
 #include <unistd.h>

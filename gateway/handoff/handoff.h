@@ -1,0 +1,114 @@
+// This gateway as one in a row: what it leaves to its successor at every moment, and what it has
+// from its predecessor. Owns the state memory, its arena, the recorders and the keeper's link; see
+// ARCHITECTURE.md, "Handoff". Exists only with --keeper and a libwebsockets that can do it.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "gateway/acceptor.h"
+#include "gateway/client_session.h"
+#include "gateway/handoff/arena_runs.h"
+#include "gateway/handoff/in_recorder.h"
+#include "gateway/handoff/keeper_link.h"
+#include "gateway/handoff/out_recorder.h"
+#include "gateway/handoff/session_record.h"
+#include "gateway/handoff/takeover.h"
+#include "keeper/shared_memory.h"
+
+namespace sluice::gateway {
+
+struct HandoffOptions {
+  KeeperLinkOptions keeper;
+  std::size_t slots = 0;
+  std::size_t memory_bytes = 0;
+};
+
+/// Counters, never reset, and the last takeover.
+struct HandoffStats {
+  std::uint64_t keeper_losses = 0;
+  std::uint64_t unheld = 0;  ///< clients let in while no keeper was there
+  std::optional<TakeoverReport> takeover;
+};
+
+class Handoff final : public KeeperLinkEvents {
+ public:
+  /// Who must be told everything when a keeper comes back.
+  struct World {
+    SessionTable& sessions;
+    std::function<NameSubscription()> names;
+  };
+  Handoff(EventLoop& loop, HandoffOptions options, SessionTable& sessions, Sender& sender,
+          NameSubscription name_of);
+  ~Handoff() override;
+
+  // ---- start, in this order
+  /// Asks the keeper; may wait for a predecessor's end. An error ends the start.
+  [[nodiscard]] Result<void> begin();
+  /// Listening sockets that the predecessor had, by the text of their address.
+  [[nodiscard]] UniqueFd take_listener(const std::string& name) { return held_.take_listener(name); }
+  /// This process listens: the keeper is to hold a dup.
+  void listens(const std::string& name, int fd);
+  /// No longer.
+  void listens_no_more();
+  /// The predecessor's clients, if there are any.
+  void take_over(TakeoverTargets& targets, RelayLink& link, Hub& hub);
+  /// Everything is ours now.
+  void taken();
+
+  // ---- a client's life
+  /// Before the 101: the keeper gets a dup.
+  void opening(const ClientSession& session);
+  void opened(ClientSession& session);
+  /// Subscriptions, times, its ending.
+  void changed(ClientSession& session);
+  void worked_off(ClientSession& session);
+  void closed(ClientSession& session);
+
+  // ---- the loop
+  /// Link sequences begin anew.
+  void link_begins(std::uint64_t relay_instance, std::uint64_t sequence);
+  /// When a turn ends, behind the sends: everybody has what is due up to here.
+  void end_of_turn(std::uint64_t settled_sequence);
+  /// Records everything, tells the keeper and lets nothing of it change any more. What follows is
+  /// the process's end, or another program in its place.
+  void park(Acceptor& acceptor);
+
+  [[nodiscard]] bool keeper_up() const { return keeper_.up(); }
+  [[nodiscard]] const HandoffStats& stats() const { return stats_; }
+  [[nodiscard]] const OutRecorder& out() const { return *out_; }
+  [[nodiscard]] std::uint64_t unrecorded() const;
+  [[nodiscard]] std::size_t memory_used() const { return arena_->used_bytes(); }
+  [[nodiscard]] std::size_t memory_bytes() const { return arena_->capacity(); }
+
+  // KeeperLinkEvents.
+  void keeper_back(Held held) override;
+  void keeper_lost(const std::string& why) override;
+
+ private:
+  [[nodiscard]] Result<void> make_state();
+  void make_recorders(std::vector<keeper::ArenaUnit> in_use);
+  [[nodiscard]] keeper::Slot* slot_of(const ClientSession& session) const;
+  void give(const ClientSession& session);
+
+  HandoffOptions options_;
+  SessionTable& sessions_;
+  Sender& sender_;
+  NameSubscription name_of_;
+  KeeperLink keeper_;
+  Held held_;
+  std::optional<keeper::SharedState> state_;
+  std::optional<keeper::Arena> arena_;
+  std::optional<ArenaRuns> runs_;
+  std::optional<OutRecorder> out_;
+  std::optional<InRecorder> in_;
+  std::optional<SessionRecorder> sessions_recorder_;
+  std::map<std::string, int> listeners_;  ///< of this process, by name
+  HandoffStats stats_;
+};
+
+}  // namespace sluice::gateway
