@@ -16,6 +16,7 @@
 #include "gateway/gateway_stats.h"
 #include "gateway/outbox.h"
 #include "gateway/ws_scanner.h"
+#include "keeper/shared_state.h"
 
 struct lws;
 
@@ -65,6 +66,20 @@ struct SessionState {
   TimePoint pong_deadline{};  ///< zero: none awaited
 };
 
+/// Where our byte stream to the client stands, for the records that a successor goes by
+/// (handoff/out_recorder).
+struct OutPosition {
+  std::uint64_t written = 0;   ///< bytes that the socket has taken since the slot opened
+  std::uint64_t sequence = 0;  ///< what channels bring up to here was sent or stands in the outbox
+  std::uint32_t link_generation = 0;  ///< of which that sequence is
+  keeper::ArenaUnit queue_block = 0;  ///< in which the outbox is recorded; 0: in none
+  bool recorded = false;              ///< has a slot in the state memory
+  bool has_counters = false;          ///< as Slot::has_counters
+  bool unrecoverable = false;         ///< its record is such
+  bool changed = false;               ///< the record does not say yet what the outbox holds
+  bool close_queued = false;          ///< our close frame is in the outbox or has left
+};
+
 /// kClosing: our close frame is queued or sent. kClosed: the socket is shut down; libwebsockets
 /// finds its end in a later turn.
 enum class SessionPhase : std::uint8_t { kOpen, kClosing, kClosed };
@@ -92,6 +107,7 @@ struct alignas(64) ClientSession {
   const ClientProtocol* protocol = nullptr;
   std::uint64_t payload_received = 0;   ///< bytes of data frames that came out of lws
   std::uint32_t publishes_pending = 0;  ///< not answered yet
+  OutPosition out;
 
   /// What the client sends still counts: also after a close that is no fault of its, until it has
   /// heard of it.

@@ -7,6 +7,7 @@
 
 #include "common/clock.h"
 #include "common/token_bucket.h"
+#include "keeper/shared_state.h"
 #include "proto/limits.h"
 
 namespace sluice::gateway {
@@ -46,9 +47,9 @@ inline constexpr std::size_t kFanOutSkipsPerClient = 16;
 /// wait in its socket.
 inline constexpr std::size_t kFanOutPendingBytesMax = 1U << 20U;
 /// Memory in which a channel's frames are put together, and how much of it is kept for the next
-/// ones: 4 MiB in all.
-inline constexpr std::size_t kRunSmallBytes = 4U << 10U;
-inline constexpr std::size_t kRunLargeBytes = 64U << 10U;
+/// ones: 4 MiB in all. With its header each is a whole block of the arena.
+inline constexpr std::size_t kRunSmallBytes = (4U << 10U) - sizeof(keeper::BlockHeader);
+inline constexpr std::size_t kRunLargeBytes = (64U << 10U) - sizeof(keeper::BlockHeader);
 inline constexpr std::size_t kRunsSmallKept = 768;
 inline constexpr std::size_t kRunsLargeKept = 16;
 /// Frames that a quiet channel keeps room for.

@@ -50,6 +50,7 @@ void Outbox::push_front(std::span<const RunView> views) {
             std::back_inserter(parts));
   q.parts = std::move(parts);
   q.head = 0;
+  q.mirror = {};
 }
 
 void Outbox::add(Part part) {
@@ -73,6 +74,11 @@ void Outbox::add(Part part) {
   q.parts.push_back(std::move(part));
 }
 
+RunView Outbox::part(std::size_t i) const {
+  const Part& part = queue_->parts[queue_->head + i];
+  return {part.run.get(), part.begin, part.end, part.frames};
+}
+
 std::size_t Outbox::fill(std::span<iovec> vectors) const {
   if (empty()) return 0;
   const std::size_t n = std::min(vectors.size(), queue_->parts.size() - queue_->head);
@@ -82,6 +88,14 @@ std::size_t Outbox::fill(std::span<iovec> vectors) const {
                   part.end - part.begin};
   }
   return n;
+}
+
+void Outbox::Queue::drop_front() {
+  parts[head++].run = FrameRef();
+  if (mirror.parts == 0) return;
+  ++mirror.at;
+  --mirror.parts;
+  if (mirror.holes > 0) --mirror.holes;
 }
 
 std::size_t Outbox::consume(std::size_t bytes) {
@@ -99,8 +113,7 @@ std::size_t Outbox::consume(std::size_t bytes) {
     }
     bytes -= size;
     q.frames -= part.frames;
-    part.run = FrameRef();
-    ++q.head;
+    q.drop_front();
   }
   const std::size_t left = frames_before - q.frames;
   // An idle client keeps no buffer.

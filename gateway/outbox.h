@@ -6,6 +6,7 @@
 #include <sys/uio.h>
 
 #include <cstddef>
+#include <cstdint>
 #include <memory>
 #include <span>
 #include <vector>
@@ -41,6 +42,23 @@ class Outbox {
 
   void clear() { queue_.reset(); }
 
+  /// How far the queue stands in the state memory as well (handoff/out_recorder, which alone sets
+  /// it): the first `parts` of it do, from entry `at` of the recorded array on. Follows what leaves
+  /// the front; what comes before the front makes it void.
+  struct Mirror {
+    std::uint32_t at = 0;
+    std::uint32_t parts = 0;
+    std::uint32_t holes = 0;  ///< the last of them whose run no record can name; counted from 1
+  };
+  [[nodiscard]] std::size_t parts() const {
+    return empty() ? 0 : queue_->parts.size() - queue_->head;
+  }
+  /// From the front; the queue keeps the run alive.
+  [[nodiscard]] RunView part(std::size_t i) const;
+  [[nodiscard]] Mirror mirror() const { return empty() ? Mirror{} : queue_->mirror; }
+  /// Not empty.
+  void set_mirror(const Mirror& mirror) { queue_->mirror = mirror; }
+
  private:
   struct Part {
     FrameRef run;
@@ -53,6 +71,9 @@ class Outbox {
     std::size_t head = 0;
     std::size_t bytes = 0;
     std::size_t frames = 0;
+    Mirror mirror;
+
+    void drop_front();
   };
 
   [[nodiscard]] bool fits(std::size_t bytes, std::size_t frames, std::size_t bytes_max) const;

@@ -25,7 +25,7 @@ void SendBatch::add_outbox(ClientSession& session) {
   CHECK(!full());
   const std::size_t n =
       session.outbox.fill(std::span(vectors_).subspan(vectors_used_, kFramesPerSend));
-  Entry entry{};
+  Entry entry{.parts = static_cast<std::uint32_t>(n)};
   for (std::size_t i = 0; i < n; ++i)
     entry.bytes += static_cast<std::uint32_t>(vectors_[vectors_used_ + i].iov_len);
   add_op(session, n, entry);

@@ -22,6 +22,7 @@ class SendBatch {
     std::uint32_t bytes = 0;
     std::uint32_t first_view = 0;
     std::uint32_t view_count = 0;  ///< 0: it is the front of the client's outbox
+    std::uint32_t parts = 0;       ///< of the outbox, so many
   };
 
   SendBatch();
@@ -37,6 +38,7 @@ class SendBatch {
   void add_outbox(ClientSession& session);
 
   [[nodiscard]] std::span<SendOp> ops() { return ops_; }
+  [[nodiscard]] std::span<const Entry> entries() const { return entries_; }
   [[nodiscard]] const Entry& entry(std::size_t i) const { return entries_[i]; }
   [[nodiscard]] std::span<const RunView> views(const Entry& entry) const {
     return std::span(views_).subspan(entry.first_view, entry.view_count);

@@ -34,6 +34,15 @@ void Sender::opened(ClientSession& session) {
     wait_until_writeable(session);
 }
 
+void Sender::resumed(ClientSession& session) {
+  queued_bytes_ += session.outbox.bytes();
+  if (session.out.close_queued) {
+    closing_.push_back({session.ref, time_.now() + kCloseWait});
+    if (session.outbox.empty()) close_frame_left(session);
+  }
+  mark_dirty(session);
+}
+
 // ---- what is to be sent
 
 void Sender::deliver(ClientSession& session, FrameRef frame) {
@@ -50,21 +59,24 @@ void Sender::deliver(ClientSession& session, FrameRef frame) {
   }
   if (verdict == Enqueue::kFull) return overflow(session, 1);
   queued_bytes_ += bytes;
-  mark_dirty(session);
+  outbox_grew(session);
 }
 
 void Sender::deliver_due(ClientSession& session, std::span<const RunView> due) {
   if (session.sending) transmit();
-  while (!due.empty() && session.phase == SessionPhase::kOpen && !session.blocked &&
-         session.outbox.empty()) {
-    if (batch_.full()) transmit();
-    const std::size_t n = std::min(due.size(), kFramesPerSend);
-    session.sending = true;
-    batch_.add(session, due.first(n));
-    due = due.subspan(n);
-    if (!due.empty()) transmit();
+  const bool direct =
+      session.phase == SessionPhase::kOpen && !session.blocked && session.outbox.empty();
+  if (!direct || due.empty()) return queue_due(session, due);
+  if (due.size() > kFramesPerSend) {
+    // A record speaks of all that is due up to a sequence, so all of it has its place before the
+    // first part leaves.
+    queue_due(session, due);
+    return flush_now(session);
   }
-  if (!due.empty()) queue_due(session, due);
+  if (batch_.full()) transmit();
+  session.sending = true;
+  batch_.add(session, due);
+  if (recorder_ != nullptr) recorder_->placed(session);
 }
 
 void Sender::queue_due(ClientSession& session, std::span<const RunView> due) {
@@ -82,6 +94,12 @@ void Sender::queue_due(ClientSession& session, std::span<const RunView> due) {
     }
     queued_bytes_ += view.size();
   }
+  if (recorder_ != nullptr) recorder_->placed(session);
+  outbox_grew(session);
+}
+
+void Sender::outbox_grew(ClientSession& session) {
+  if (recorder_ != nullptr) recorder_->changed(session);
   mark_dirty(session);
 }
 
@@ -126,8 +144,9 @@ void Sender::begin_close(ClientSession& session, CloseCode code, const char* rea
                      proto::as_bytes(text));
   queued_bytes_ += frame->size();
   session.outbox.push_last(std::move(frame));
+  session.out.close_queued = true;
   closing_.push_back({session.ref, time_.now() + kCloseWait});
-  mark_dirty(session);
+  outbox_grew(session);
 }
 
 void Sender::peer_ended(ClientSession& session) {
@@ -168,6 +187,7 @@ void Sender::flush_now(ClientSession& session) {
 
 void Sender::transmit() {
   if (batch_.empty()) return;
+  if (recorder_ != nullptr) recorder_->before_send(batch_);
   const std::span<SendOp> ops = batch_.ops();
   transport_->send(ops);
   stats_.sends += ops.size();
@@ -192,6 +212,7 @@ void Sender::take_result(const SendBatch::Entry& entry, std::int32_t result) {
   } else {
     keep_rest(session, batch_.views(entry), sent);
   }
+  if (recorder_ != nullptr) recorder_->after_send(session, entry, sent);
   if (whole) {
     if (!session.outbox.empty()) return mark_dirty(session);
     return after_flush(session);
@@ -304,6 +325,7 @@ void Sender::shut_down(ClientSession& session) {
 }
 
 void Sender::forget(ClientSession& session) {
+  if (recorder_ != nullptr) recorder_->closed(session);
   queued_bytes_ -= session.outbox.bytes();
   session.outbox.clear();
   transport_->closed(session.ref.index);

@@ -21,6 +21,7 @@
 
 #include "common/metrics.h"
 #include "gateway/delivery.h"
+#include "gateway/handoff/out_recorder.h"
 #include "gateway/send_batch.h"
 #include "gateway/session_table.h"
 #include "gateway/transport.h"
@@ -51,8 +52,15 @@ class Sender final : public Delivery {
   /// Asked before a close, so that it comes behind what is due. Outlives the Sender's use.
   void attach(DueSource& due) { due_ = &due; }
 
+  /// Writes down what a successor needs. Before anything is sent; outlives the Sender's use.
+  /// Without, there is none.
+  void record_with(OutRecorder& recorder) { recorder_ = &recorder; }
+
   /// The session begins, with its fd.
   void opened(ClientSession& session);
+  /// After opened(), of one that another process began: its outbox, phase and `out` are as that
+  /// process left them (handoff/out_restore). Sends nothing yet.
+  void resumed(ClientSession& session);
 
   // Delivery.
   void deliver(ClientSession& session, FrameRef frame) override;
@@ -94,6 +102,7 @@ class Sender final : public Delivery {
 
  private:
   void mark_dirty(ClientSession& session);
+  void outbox_grew(ClientSession& session);
   void begin_close(ClientSession& session, CloseCode code, const char* reason, CloseReason counted);
   /// Sends the batch, and takes its results.
   void transmit();
@@ -124,6 +133,7 @@ class Sender final : public Delivery {
   const TimeSource& time_;
   std::unique_ptr<Transport> transport_ = make_direct_transport();
   DueSource* due_ = nullptr;
+  OutRecorder* recorder_ = nullptr;  ///< null: handoff is off
   SendBatch batch_;
   std::deque<ClientRef> dirty_;     ///< something waits, and the socket may take it
   std::vector<ClientRef> starved_;  ///< blocked until the next tick: the system wants buffers

@@ -9,6 +9,10 @@
 namespace sluice::keeper {
 namespace {
 
+/// What is free is merged when nothing fits and so much of the arena has been freed since the last
+/// time: else a full arena would do nothing but merge.
+constexpr std::size_t kMergePart = 64;
+
 /// Units of a block of this class.
 [[nodiscard]] constexpr std::size_t units_of(std::size_t size_class) {
   return std::size_t{1} << size_class;
@@ -43,7 +47,8 @@ Arena::Arena(std::span<std::byte> memory, std::vector<ArenaUnit> in_use) : memor
 /// What lies free between blocks, in the largest pieces.
 void Arena::give(std::size_t from_unit, std::size_t units) {
   while (units > 0) {
-    const auto size_class = static_cast<std::size_t>(std::bit_width(units) - 1);
+    const auto size_class =
+        std::min(static_cast<std::size_t>(std::bit_width(units) - 1), kClasses - 1);
     free_[size_class].push_back(static_cast<ArenaUnit>(from_unit));
     from_unit += units_of(size_class);
     units -= units_of(size_class);
@@ -53,30 +58,78 @@ void Arena::give(std::size_t from_unit, std::size_t units) {
 ArenaUnit Arena::allocate(std::size_t bytes) {
   const std::size_t wanted = class_of(bytes);
   if (wanted >= kClasses) return 0;
-  std::size_t found = wanted;
-  ArenaUnit block = 0;
-  if (free_[wanted].empty() && top_ + units_of(wanted) <= memory_.size() / kArenaUnit) {
-    block = static_cast<ArenaUnit>(top_);
-    top_ += units_of(wanted);
-  } else {
-    // What was freed in larger blocks, once there is nothing new left.
-    while (found < kClasses && free_[found].empty()) ++found;
-    if (found == kClasses) return 0;
-    block = free_[found].back();
-    free_[found].pop_back();
-    give(block + units_of(wanted), units_of(found) - units_of(wanted));
+  ArenaUnit block = take(wanted);
+  if (block == 0 && freed_bytes_ > memory_.size() / kMergePart) {
+    merge();
+    block = take(wanted);
   }
+  if (block == 0) return 0;
   new (memory_.data() + block * kArenaUnit)
       BlockHeader{.bytes = static_cast<std::uint32_t>(room_of(wanted)), .used = 0};
   used_bytes_ += units_of(wanted) * kArenaUnit;
   return block;
 }
 
+/// 0: none.
+ArenaUnit Arena::take(std::size_t wanted) {
+  if (free_[wanted].empty() && top_ + units_of(wanted) <= memory_.size() / kArenaUnit) {
+    const auto block = static_cast<ArenaUnit>(top_);
+    top_ += units_of(wanted);
+    return block;
+  }
+  // What was freed in larger blocks, once there is nothing new left.
+  std::size_t found = wanted;
+  while (found < kClasses && free_[found].empty()) ++found;
+  if (found == kClasses) return 0;
+  const ArenaUnit block = free_[found].back();
+  free_[found].pop_back();
+  give(block + units_of(wanted), units_of(found) - units_of(wanted));
+  return block;
+}
+
+/// Free blocks that lie side by side become larger ones, and the last of them new memory.
+void Arena::merge() {
+  struct Piece {
+    std::size_t from = 0;
+    std::size_t to = 0;
+  };
+  std::vector<Piece> pieces;
+  for (std::size_t size_class = 0; size_class < kClasses; ++size_class) {
+    for (const ArenaUnit block : free_[size_class])
+      pieces.push_back({block, block + units_of(size_class)});
+    free_[size_class].clear();
+  }
+  std::sort(pieces.begin(), pieces.end(),
+            [](const Piece& a, const Piece& b) { return a.from < b.from; });
+  for (std::size_t i = 0; i < pieces.size();) {
+    Piece whole = pieces[i++];
+    while (i < pieces.size() && pieces[i].from == whole.to) whole.to = pieces[i++].to;
+    if (whole.to == top_) {
+      top_ = whole.from;
+    } else {
+      give(whole.from, whole.to - whole.from);
+    }
+  }
+  freed_bytes_ = 0;
+}
+
 void Arena::free(ArenaUnit block) {
   if (block == 0) return;
   const std::size_t size_class = class_of(header(block).bytes);
   used_bytes_ -= units_of(size_class) * kArenaUnit;
+  freed_bytes_ += units_of(size_class) * kArenaUnit;
   free_[size_class].push_back(block);
+}
+
+void Arena::shrink(ArenaUnit block, std::size_t bytes) {
+  const std::size_t units = units_of(class_of(header(block).bytes));
+  const std::size_t size_class = class_of(bytes);
+  if (units_of(size_class) >= units) return;
+  publish(header(block).bytes, static_cast<std::uint32_t>(room_of(size_class)));
+  const std::size_t freed = units - units_of(size_class);
+  give(block + units_of(size_class), freed);
+  used_bytes_ -= freed * kArenaUnit;
+  freed_bytes_ += freed * kArenaUnit;
 }
 
 BlockHeader& Arena::header(ArenaUnit block) const {

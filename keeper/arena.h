@@ -25,6 +25,10 @@ class Arena {
   [[nodiscard]] ArenaUnit allocate(std::size_t bytes);
   /// 0 is nothing.
   void free(ArenaUnit block);
+  /// The block keeps its place and room for at least `bytes`, of which none that count may lie
+  /// beyond; what is more than that becomes free. At any instruction it is a block, the old one or
+  /// the new one.
+  void shrink(ArenaUnit block, std::size_t bytes);
 
   [[nodiscard]] BlockHeader& header(ArenaUnit block) const;
   [[nodiscard]] std::byte* data(ArenaUnit block) const;
@@ -41,11 +45,14 @@ class Arena {
  private:
   static constexpr std::size_t kClasses = 27;  ///< 64 bytes to 4 GiB
 
+  [[nodiscard]] ArenaUnit take(std::size_t size_class);
   void give(std::size_t from_unit, std::size_t units);
+  void merge();
 
   std::span<std::byte> memory_;
   std::size_t top_ = 1;  ///< unit behind the last block ever made; unit 0 is no block
   std::size_t used_bytes_ = 0;
+  std::size_t freed_bytes_ = 0;  ///< since what is free was last merged
   std::array<std::vector<ArenaUnit>, kClasses> free_;
 };
 

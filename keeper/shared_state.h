@@ -30,7 +30,7 @@ inline constexpr std::size_t kArenaUnit = 64;
 using ArenaUnit = std::uint32_t;
 
 /// Stands before each block of the arena, in its first bytes; data follow. `bytes` is the room for
-/// data, fixed while the block is in use.
+/// data; while the block is in use it only ever shrinks, to no less than `used`.
 struct BlockHeader {
   std::uint32_t bytes = 0;
   std::uint32_t used = 0;  ///< of a run of frames: so much of it is whole frames
@@ -48,8 +48,10 @@ struct View {
 ///
 /// `written` bytes have left. Behind them come the intent's views and then the queue's parts, in
 /// that order; all that the client is due of channels up to last_sequence stands there or has left.
-/// A send may have taken any number of these bytes: how many, the kernel's counters tell.
-struct OutRecord {
+/// A send may have taken any number of these bytes: how many, the kernel's counters tell. What an
+/// intent speaks of need not be there any more once all of it has left. One cache line: each send
+/// writes one.
+struct alignas(64) OutRecord {
   std::uint64_t written = 0;
   std::uint64_t last_sequence = 0;    ///< link sequence
   std::uint32_t link_generation = 0;  ///< of which last_sequence is; see LinkRecord
