@@ -43,8 +43,8 @@ bool unix_address(const std::string& path, sockaddr_un& out) {
   return true;
 }
 
-Result<UniqueFd> new_socket(int family) {
-  UniqueFd fd(::socket(family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
+Result<UniqueFd> new_socket(int family, int type = SOCK_STREAM) {
+  UniqueFd fd(::socket(family, type | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
   if (!fd.valid()) return fail(ErrorCode::kSystem, "no socket: " + errno_text());
   return fd;
 }
@@ -80,14 +80,14 @@ Result<UniqueFd> listen_tcp(const Address& address, const ListenOptions& options
 
 /// Makes way for a new socket at `path`: a stale one goes, a live one or another kind of file does
 /// not.
-Result<void> clear_path(const std::string& path, const sockaddr_un& name) {
+Result<void> clear_path(const std::string& path, const sockaddr_un& name, int type) {
   struct stat info {};
   if (::lstat(path.c_str(), &info) != 0) return {};
   if (!S_ISSOCK(info.st_mode)) {
     return fail(ErrorCode::kInUse,
                 "unix:" + path + " exists and is not a socket: choose another path");
   }
-  auto probe = new_socket(AF_UNIX);
+  auto probe = new_socket(AF_UNIX, type);
   if (!probe) return tl::make_unexpected(probe.error());
   const bool connected =
       ::connect(probe->get(), reinterpret_cast<const sockaddr*>(&name), sizeof name) == 0;
@@ -133,10 +133,11 @@ Result<UniqueFd> listen_unix(const Address& address, const ListenOptions& option
     return fail(ErrorCode::kInvalid, "unix:" + address.path + ": a socket path has 1 to 107 bytes");
   }
   const UniqueFd lock = lock_directory_of(address.path);
-  if (auto cleared = clear_path(address.path, name); !cleared) {
+  const int type = options.unix_packets ? SOCK_SEQPACKET : SOCK_STREAM;
+  if (auto cleared = clear_path(address.path, name, type); !cleared) {
     return tl::make_unexpected(cleared.error());
   }
-  auto fd = new_socket(AF_UNIX);
+  auto fd = new_socket(AF_UNIX, type);
   if (!fd) return fd;
   // Nobody can connect before listen(), so the mode is right from the first connection on.
   const mode_t before = ::umask(0177);
@@ -237,11 +238,11 @@ Result<UniqueFd> listen_on(const Address& address, const ListenOptions& options)
   return fail(ErrorCode::kInvalid, "unknown kind of address");
 }
 
-Result<UniqueFd> connect_unix(const std::string& path) {
+Result<UniqueFd> connect_unix(const std::string& path, bool packets) {
   sockaddr_un name{};
   if (!unix_address(path, name))
     return fail(ErrorCode::kInvalid, "unix:" + path + ": a socket path has 1 to 107 bytes");
-  auto fd = new_socket(AF_UNIX);
+  auto fd = new_socket(AF_UNIX, packets ? SOCK_SEQPACKET : SOCK_STREAM);
   if (!fd) return fd;
   if (::connect(fd->get(), reinterpret_cast<const sockaddr*>(&name), sizeof name) == 0) return fd;
   switch (errno) {

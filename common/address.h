@@ -26,6 +26,7 @@ struct Address {
 struct ListenOptions {
   int backlog = 4096;
   unsigned unix_mode = 0660;
+  bool unix_packets = false;  ///< Unix: SOCK_SEQPACKET, not SOCK_STREAM
 };
 
 /// A listening socket, non-blocking and close-on-exec. A Unix path on which somebody answers is
@@ -33,8 +34,8 @@ struct ListenOptions {
 /// name the address and the remedy.
 [[nodiscard]] Result<UniqueFd> listen_on(const Address& address, const ListenOptions& options);
 
-/// A connection to a Unix socket, non-blocking and close-on-exec.
-[[nodiscard]] Result<UniqueFd> connect_unix(const std::string& path);
+/// A connection to a Unix socket, non-blocking and close-on-exec. `packets`: SOCK_SEQPACKET.
+[[nodiscard]] Result<UniqueFd> connect_unix(const std::string& path, bool packets = false);
 
 /// What a TCP socket is really bound to, e.g. "127.0.0.1:43211".
 [[nodiscard]] std::string local_name(int fd);

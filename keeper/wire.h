@@ -60,7 +60,7 @@ struct Listen {
 struct Unlisten {
   std::string name;
 };
-/// fd: dup of a client's socket; replaces one of the same slot.
+/// fd: dup of a client's socket; replaces one of the same slot. Not before HELD_END.
 struct Give {
   ClientRef client;
 };
