@@ -34,6 +34,13 @@ void Sender::opened(ClientSession& session) {
     wait_until_writeable(session);
 }
 
+void Sender::resumed(ClientSession& session) {
+  opened(session);
+  if (session.phase != SessionPhase::kClosing) return;
+  closing_.push_back({session.ref, time_.now() + kCloseWait});
+  if (session.close_sent && session.peer_closed) linger(session);
+}
+
 // ---- what is to be sent
 
 void Sender::deliver(ClientSession& session, FrameRef frame) {

@@ -53,6 +53,8 @@ class Sender final : public Delivery {
 
   /// The session begins, with its fd.
   void opened(ClientSession& session);
+  /// The same for one that another process had, which may be closing: it gets kCloseWait anew.
+  void resumed(ClientSession& session);
 
   // Delivery.
   void deliver(ClientSession& session, FrameRef frame) override;
