@@ -35,6 +35,20 @@ bool Utf8Validator::step(std::uint8_t byte) {
   return true;
 }
 
+bool Utf8Validator::set_position(std::uint32_t position) {
+  const std::uint32_t missing = position >> 16U;
+  const std::uint32_t range = position & 0xFFFFU;
+  // Any continuation byte, or behind one of the first bytes that allow fewer (see step()).
+  const bool known = range == 0x80BF || (missing == 2 && (range == 0xA0BF || range == 0x809F)) ||
+                     (missing == 3 && (range == 0x90BF || range == 0x808F));
+  if (missing > 3 || !known) return false;
+  missing_ = static_cast<std::uint8_t>(missing);
+  low_ = static_cast<std::uint8_t>(range >> 8U);
+  high_ = static_cast<std::uint8_t>(range & 0xFFU);
+  ok_ = true;
+  return true;
+}
+
 bool Utf8Validator::feed(std::span<const std::uint8_t> bytes) {
   if (!ok_) return false;
   std::size_t i = 0;

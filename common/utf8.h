@@ -18,6 +18,13 @@ class Utf8Validator {
   [[nodiscard]] bool complete() const { return ok_ && missing_ == 0; }
   void reset() { *this = Utf8Validator{}; }
 
+  /// Where in a character a good text stands, as a number that another process goes on from.
+  [[nodiscard]] std::uint32_t position() const {
+    return std::uint32_t{missing_} << 16U | std::uint32_t{low_} << 8U | high_;
+  }
+  /// False, and nothing is changed: no text stands there.
+  [[nodiscard]] bool set_position(std::uint32_t position);
+
  private:
   [[nodiscard]] bool step(std::uint8_t byte);
 

@@ -4,6 +4,7 @@
 #pragma once
 
 #include <array>
+#include <cstddef>
 #include <cstdint>
 #include <memory>
 #include <string>
@@ -47,6 +48,7 @@ struct InboundMessage {
   std::string bytes;
   bool open = false;
   bool text = false;
+  std::size_t recorded = 0;  ///< so many of `bytes` stand in the state memory (handoff/in_recorder)
 };
 
 struct SessionState {
@@ -105,7 +107,9 @@ struct alignas(64) ClientSession {
 
   struct lws* wsi = nullptr;  ///< owned by the endpoint
   const ClientProtocol* protocol = nullptr;
-  std::uint64_t payload_received = 0;   ///< bytes of data frames that came out of lws
+  std::uint64_t data_received = 0;  ///< came out of lws, counted like WsScanner::data_passed()
+  std::uint64_t read = 0;  ///< taken from the socket; the first byte behind the request head is one
+  bool skip_fragment = false;  ///< the next that lws tells was made up for it (ResumeBytes)
   std::uint32_t publishes_pending = 0;  ///< not answered yet
   OutPosition out;
 

@@ -7,6 +7,7 @@ Input add_fragment(InboundMessage& state, const Fragment& fragment) {
     state.open = true;
     state.text = fragment.text;
     state.bytes.clear();
+    state.recorded = 0;
   }
   if (!fragment.final) {
     state.bytes.append(proto::as_text(fragment.bytes));
@@ -19,6 +20,7 @@ Input add_fragment(InboundMessage& state, const Fragment& fragment) {
 }
 
 void release_message(InboundMessage& state) {
+  state.recorded = 0;
   if (state.bytes.capacity() > 64) {
     std::string().swap(state.bytes);
   } else {

@@ -37,16 +37,41 @@ SessionTable::~SessionTable() {
     if (session != nullptr) std::destroy_at(session);
 }
 
-ClientSession& SessionTable::add() {
-  if (free_.empty()) {
-    free_.push_back(static_cast<std::uint32_t>(slots_.size()));
-    slots_.push_back(nullptr);
-    generations_.push_back(0);
-    if (slots_.size() > blocks_.size() * kBlockSlots) blocks_.emplace_back();
+void SessionTable::add_slot() {
+  slots_.push_back(nullptr);
+  generations_.push_back(0);
+  if (slots_.size() > blocks_.size() * kBlockSlots) blocks_.emplace_back();
+}
+
+std::uint32_t SessionTable::take_free() {
+  while (!free_.empty()) {
+    const std::uint32_t index = free_.back();
+    free_.pop_back();
+    if (slots_[index] == nullptr) return index;
   }
-  const std::uint32_t index = free_.back();
-  free_.pop_back();
+  add_slot();
+  return static_cast<std::uint32_t>(slots_.size() - 1);
+}
+
+ClientSession& SessionTable::add() {
+  const std::uint32_t index = take_free();
   if (++generations_[index] == 0) generations_[index] = 1;
+  return construct(index);
+}
+
+ClientSession* SessionTable::add_at(ClientRef ref) {
+  if (ref.generation == 0) return nullptr;
+  while (slots_.size() <= ref.index) {
+    // Its own entry would be passed over at once.
+    if (slots_.size() != ref.index) free_.push_back(static_cast<std::uint32_t>(slots_.size()));
+    add_slot();
+  }
+  if (slots_[ref.index] != nullptr) return nullptr;
+  generations_[ref.index] = ref.generation;
+  return &construct(ref.index);
+}
+
+ClientSession& SessionTable::construct(std::uint32_t index) {
   auto& block = blocks_[index / kBlockSlots];
   if (!block) block.reset(new Block);
   ++block->used;

@@ -18,6 +18,9 @@ class SessionTable {
   SessionTable& operator=(const SessionTable&) = delete;
 
   [[nodiscard]] ClientSession& add();
+  /// The same in a given slot, under a given generation: a session that another process had. Null:
+  /// the slot is taken, or `ref` is nobody's. The caller bounds the index.
+  [[nodiscard]] ClientSession* add_at(ClientRef ref);
   [[nodiscard]] ClientSession* find(ClientRef ref) const;
   void remove(ClientRef ref);
 
@@ -30,6 +33,10 @@ class SessionTable {
  private:
   static constexpr std::size_t kBlockSlots = 32;
 
+  void add_slot();
+  [[nodiscard]] std::uint32_t take_free();
+  [[nodiscard]] ClientSession& construct(std::uint32_t index);
+
   struct Block;
   struct BlockDeleter {
     void operator()(Block* block) const;
@@ -38,7 +45,7 @@ class SessionTable {
   std::vector<ClientSession*> slots_;
   std::vector<std::unique_ptr<Block, BlockDeleter>> blocks_;
   std::vector<std::uint32_t> generations_;
-  std::vector<std::uint32_t> free_;
+  std::vector<std::uint32_t> free_;  ///< every free slot, and some that add_at() has taken since
   std::size_t size_ = 0;
 };
 

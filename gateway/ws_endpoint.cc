@@ -5,9 +5,12 @@
 
 #include <algorithm>
 #include <cstring>
+#include <utility>
 
 #include "common/check.h"
 #include "common/log.h"
+#include "gateway/handoff/decoy_socket.h"
+#include "gateway/handoff/resume_bytes.h"
 #include "gateway/limits.h"
 
 namespace sluice::gateway {
@@ -52,16 +55,19 @@ const lws_retry_bo_t kNoRetry{};
 
 /// libwebsockets gets a request of our own making: the client's was judged by the acceptor, and
 /// what it must not see (extensions, subprotocols, odd headers) does not reach it.
-std::string upgrade_head(const UpgradeRequest& request, std::string_view rest) {
+std::string upgrade_head(std::string_view key, std::string_view rest) {
   std::string head =
       "GET / HTTP/1.1\r\nHost: gateway\r\nUpgrade: websocket\r\nConnection: "
       "Upgrade\r\nSec-WebSocket-Version: 13\r\n"
       "Sec-WebSocket-Key: ";
-  head.append(request.sec_websocket_key);
+  head.append(key);
   head.append("\r\n\r\n");
   head.append(rest);
   return head;
 }
+
+/// Of a client that is resumed nobody knows the key any more, and nobody hears the answer.
+constexpr std::string_view kAnyKey = "AAAAAAAAAAAAAAAAAAAAAA==";
 
 /// Tells the session's scanner's events.
 class StreamEvents final : public ScanEvents {
@@ -133,14 +139,18 @@ void WsEndpoint::adopt(UniqueFd fd, const UpgradeRequest& request, ClientIdentit
   const ClientRef ref = session.ref;
   Pending pending{&session, &request, false};
   std::string first(rest);
+  session.read = first.size();
   first.resize(scan(session, {reinterpret_cast<std::uint8_t*>(first.data()), first.size()}));
-  const std::string head = upgrade_head(request, first);
+  const std::string head = upgrade_head(request.sec_websocket_key, first);
   adopting_ = &pending;
   // The whole handshake happens inside this call, because the head is whole. libwebsockets closes
   // the socket when it fails.
   struct lws* wsi = lws_adopt_socket_vhost_readbuf(vhost_, fd.release(), head.data(), head.size());
   adopting_ = nullptr;
-  if (pending.opened) return;
+  if (pending.opened) {
+    if (!rest.empty()) held_.push_back(ref);
+    return;
+  }
   if (wsi != nullptr) ::shutdown(lws_get_socket_fd(wsi), SHUT_RDWR);
   events_.never_opened(address);
   if (ClientSession* left = sessions_.find(ref)) remove_session(*left);
@@ -153,44 +163,117 @@ ClientSession& WsEndpoint::add_session(int fd, ClientIdentity client) {
   session.state.address = client.address;
   session.state.facts = std::move(client.facts);
   session.state.connected_at = session.state.spoke_at = time_.now();
-  const auto at = static_cast<std::size_t>(fd);
+  map_descriptor(session);
+  return session;
+}
+
+void WsEndpoint::map_descriptor(ClientSession& session) {
+  const auto at = static_cast<std::size_t>(session.fd);
   if (at >= by_fd_.size()) by_fd_.resize(at + 1, nullptr);
   by_fd_[at] = &session;
-  return session;
 }
 
 void WsEndpoint::remove_session(ClientSession& session) {
   by_fd_[static_cast<std::size_t>(session.fd)] = nullptr;
+  if (reading_ == &session) reading_ = nullptr;
   sender_.forget(session);
   sessions_.remove(session.ref);
 }
 
+ClientSession* WsEndpoint::resume(UniqueFd fd, ClientRef ref, ResumedSession&& from) {
+  if (from.ending.phase == SessionPhase::kClosed) return nullptr;
+  ClientSession* session = sessions_.add_at(ref);
+  if (session == nullptr) return nullptr;
+  session->state = std::move(from.state);
+  session->read = from.read;
+  apply(from.ending, *session);
+  const WsScanner& scanner = session->state.scanner;
+  session->skip_fragment = ResumeBytes::made_up(scanner);
+  // What is made up counts as well when it comes out of libwebsockets.
+  session->data_received = scanner.data_passed() - (session->skip_fragment ? 1 : 0);
+  if (!adopt_resumed(fd, *session)) {
+    sessions_.remove(ref);
+    return nullptr;
+  }
+  map_descriptor(*session);
+  sender_.opened(*session);
+  if (scanner.ended() && !session->peer_closed) await_end(*session);
+  return session;
+}
+
+bool WsEndpoint::adopt_resumed(const UniqueFd& socket, ClientSession& session) {
+  auto decoy = DecoySocket::open();
+  if (!decoy) return false;
+  UniqueFd given = decoy->give();
+  session.fd = given.get();
+  Pending pending{&session, nullptr, false};
+  const std::string head = upgrade_head(kAnyKey, ResumeBytes::of(session.state.scanner));
+  adopting_ = &pending;
+  struct lws* wsi =
+      lws_adopt_socket_vhost_readbuf(vhost_, given.release(), head.data(), head.size());
+  adopting_ = nullptr;
+  if (wsi == nullptr) return false;
+  if (pending.opened && decoy->shaken() && DecoySocket::replace(session.fd, socket)) return true;
+  // It ends with the decoy, in a later turn, and is nobody's session.
+  if (pending.opened) *static_cast<SessionSlot*>(lws_wsi_user(wsi)) = nullptr;
+  ::shutdown(lws_get_socket_fd(wsi), SHUT_RDWR);
+  return false;
+}
+
 // ---- the byte stream
+
+void WsEndpoint::receiving() {
+  ClientSession* session = std::exchange(reading_, nullptr);
+  if (session == nullptr || session->phase == SessionPhase::kClosed) return;
+  if (session->data_received < session->state.scanner.data_passed()) {
+    held_.push_back(session->ref);
+  } else {
+    events_.worked_off(*session);
+  }
+}
+
+void WsEndpoint::tell_held() {
+  if (held_.empty()) return;
+  std::erase_if(held_, [this](ClientRef ref) {
+    ClientSession* session = sessions_.find(ref);
+    if (session == nullptr || session->phase == SessionPhase::kClosed) return true;
+    if (session->data_received < session->state.scanner.data_passed()) return false;
+    events_.worked_off(*session);
+    return true;
+  });
+}
 
 std::size_t WsEndpoint::received(int fd, std::span<std::uint8_t> bytes) {
   const auto at = static_cast<std::size_t>(fd);
   ClientSession* session = at < by_fd_.size() ? by_fd_[at] : nullptr;
-  return session != nullptr ? scan(*session, bytes) : bytes.size();
+  if (session == nullptr) return bytes.size();
+  session->read += bytes.size();
+  reading_ = session;
+  return scan(*session, bytes);
 }
 
 std::size_t WsEndpoint::scan(ClientSession& session, std::span<std::uint8_t> bytes) {
   if (session.phase == SessionPhase::kClosed) return 0;
   StreamEvents events(events_, session);
   const std::size_t kept = session.state.scanner.feed(bytes, options_.message_bytes_max, events);
-  if (session.state.scanner.ended() && !session.settling) {
-    session.settling = true;
-    settling_.push_back(session.ref);
-  }
+  if (session.state.scanner.ended() && !session.settling) await_end(session);
   return kept;
 }
 
+void WsEndpoint::await_end(ClientSession& session) {
+  session.settling = true;
+  settling_.push_back(session.ref);
+}
+
 void WsEndpoint::settle() {
+  receiving();
+  tell_held();
   if (settling_.empty()) return;
   std::erase_if(settling_, [this](ClientRef ref) {
     ClientSession* session = sessions_.find(ref);
     if (session == nullptr || session->phase == SessionPhase::kClosed) return true;
     // libwebsockets may keep bytes for its next turn.
-    if (session->payload_received < session->state.scanner.payload_passed()) return false;
+    if (session->data_received < session->state.scanner.data_passed()) return false;
     if (session->has_published) {
       const TimePoint now = time_.now();
       echoes_.push_back({ref, now + kEchoWait, now + kSettleWait});
@@ -250,6 +333,7 @@ int WsEndpoint::on_established(struct lws* wsi, ClientSession** slot) {
   session.wsi = wsi;
   CHECK(session.fd == lws_get_socket_fd(wsi));
   adopting_->opened = true;
+  if (adopting_->request == nullptr) return 0;
   sender_.opened(session);
   events_.opened(session, *adopting_->request);
   return 0;
@@ -257,7 +341,8 @@ int WsEndpoint::on_established(struct lws* wsi, ClientSession** slot) {
 
 void WsEndpoint::on_fragment(ClientSession& session, struct lws* wsi, const void* bytes,
                              std::size_t length) {
-  session.payload_received += length;
+  session.data_received += length + (lws_remaining_packet_payload(wsi) == 0 ? 1 : 0);
+  if (std::exchange(session.skip_fragment, false)) return;
   if (!session.takes_messages()) return;
   events_.fragment(session, Fragment{.bytes = {static_cast<const std::uint8_t*>(bytes), length},
                                      .first = lws_is_first_fragment(wsi) != 0,

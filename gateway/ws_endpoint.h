@@ -5,6 +5,8 @@
 // Every byte of a client passes the session's scanner (ws_scanner) before libwebsockets gets it:
 // through recv_hook, or here when it came behind the request head. Control frames are answered by
 // us; libwebsockets sees data frames only, and only good ones.
+//
+// A connection that another process had goes on at the very byte: resume().
 #pragma once
 
 #include <cstddef>
@@ -15,6 +17,7 @@
 #include "common/random.h"
 #include "common/unique_fd.h"
 #include "gateway/client_identity.h"
+#include "gateway/handoff/resumed_session.h"
 #include "gateway/recv_hook.h"
 #include "gateway/sender.h"
 #include "gateway/session_input.h"
@@ -37,6 +40,10 @@ class EndpointEvents {
   /// `payload` lives for the call.
   virtual void ping(ClientSession& session, proto::Bytes payload) = 0;
   virtual void pong(ClientSession& session) = 0;
+  /// All that was read from the session's socket so far has been told and answered. Follows each
+  /// read, before the next read from whatever socket, or at the end of the loop turn; only what
+  /// libwebsockets holds back of the first bytes takes longer.
+  virtual void worked_off(ClientSession& /*session*/) {}
   /// Last event of the session, which is destroyed afterwards.
   virtual void closed(ClientSession& session) = 0;
   /// An adopted connection ended before it was opened.
@@ -62,6 +69,12 @@ class WsEndpoint final : public ReceiveFilter {
   void adopt(UniqueFd fd, const UpgradeRequest& request, ClientIdentity client,
              std::string_view rest);
 
+  /// Goes on with a connection that another process had: `fd` is its socket, non-blocking, perhaps
+  /// shared with others. The session stands in the given slot; there is no opened(), and nothing is
+  /// written. Null: that was not possible, and nothing was done to the socket but that our `fd` is
+  /// closed. Not for a session that is closed (SessionPhase::kClosed).
+  [[nodiscard]] ClientSession* resume(UniqueFd fd, ClientRef ref, ResumedSession&& from);
+
   /// End of a wake-up: closes the clients whose stream has ended, once libwebsockets has passed on
   /// what came before and what they published has come back.
   void settle();
@@ -69,6 +82,7 @@ class WsEndpoint final : public ReceiveFilter {
   void settle_echoes();
 
   // ReceiveFilter.
+  void receiving() override;
   [[nodiscard]] std::size_t received(int fd, std::span<std::uint8_t> bytes) override;
 
   /// From the libwebsockets callback: reason is an enum lws_callback_reasons.
@@ -82,12 +96,16 @@ class WsEndpoint final : public ReceiveFilter {
   };
   struct Pending {
     ClientSession* session = nullptr;
-    const UpgradeRequest* request = nullptr;
+    const UpgradeRequest* request = nullptr;  ///< null: it is resumed
     bool opened = false;
   };
 
   [[nodiscard]] ClientSession& add_session(int fd, ClientIdentity client);
+  void map_descriptor(ClientSession& session);
+  [[nodiscard]] bool adopt_resumed(const UniqueFd& socket, ClientSession& session);
   void remove_session(ClientSession& session);
+  void tell_held();
+  void await_end(ClientSession& session);
   /// What libwebsockets may have of `bytes`.
   [[nodiscard]] std::size_t scan(ClientSession& session, std::span<std::uint8_t> bytes);
   void end_of_stream(ClientSession& session);
@@ -105,8 +123,10 @@ class WsEndpoint final : public ReceiveFilter {
   Random& random_;
   Pending* adopting_ = nullptr;
   std::vector<ClientSession*> by_fd_;
-  std::vector<ClientRef> settling_;  ///< their streams have ended
-  std::vector<Echo> echoes_;         ///< theirs too, and only their own messages are waited for
+  ClientSession* reading_ = nullptr;  ///< whose bytes are being worked off
+  std::vector<ClientRef> held_;       ///< of theirs libwebsockets has held something back
+  std::vector<ClientRef> settling_;   ///< their streams have ended
+  std::vector<Echo> echoes_;          ///< theirs too, and only their own messages are waited for
   lws_context* context_ = nullptr;
   lws_vhost* vhost_ = nullptr;
 };

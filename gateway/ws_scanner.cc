@@ -237,7 +237,7 @@ void WsScanner::data_payload(Cursor& cursor) {
     if (!good) return fail(ScanFault::kNotUtf8);
   }
   cursor.keep(n);
-  payload_passed_ += n;
+  data_passed_ += n;
   left_ -= n;
   mask_at_ = static_cast<std::uint8_t>((mask_at_ + n) & 3U);
   if (last) end_data_frame(cursor);
@@ -245,11 +245,12 @@ void WsScanner::data_payload(Cursor& cursor) {
 
 void WsScanner::end_data_frame(Cursor& cursor) {
   in_payload_ = false;
-  if (!is_final()) return;
-  if (text_ && !utf8_.complete()) {
+  if (is_final() && text_ && !utf8_.complete()) {
     cursor.out = cursor.frame;  // an empty last frame behind half a character
     return fail(ScanFault::kNotUtf8);
   }
+  ++data_passed_;
+  if (!is_final()) return;
   in_message_ = false;
   message_bytes_ = 0;
 }

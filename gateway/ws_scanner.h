@@ -55,6 +55,9 @@ class ScanEvents {
 };
 
 class WsScanner {
+  friend class ScannerImage;
+  friend class ResumeBytes;
+
  public:
   /// Takes the next bytes of the stream. Those of data frames are moved together at the front of
   /// `bytes`; returns how many. After the end (a fault or a close frame) everything is dropped.
@@ -63,9 +66,9 @@ class WsScanner {
 
   [[nodiscard]] bool ended() const { return ended_; }
   [[nodiscard]] ScanFault fault() const { return fault_; }
-  /// Payload bytes of data frames passed on so far: whoever processes them is done when it has
-  /// counted as many.
-  [[nodiscard]] std::uint64_t payload_passed() const { return payload_passed_; }
+  /// Of data frames passed on so far: each byte of payload and each frame's end counts one.
+  /// Whoever processes them is done when it has counted as many.
+  [[nodiscard]] std::uint64_t data_passed() const { return data_passed_; }
 
  private:
   struct Cursor;
@@ -101,7 +104,7 @@ class WsScanner {
   std::uint64_t left_ = 0;  ///< of the frame's payload
   std::uint64_t message_bytes_ =
       0;  ///< of the message under way, the frame's whole length included
-  std::uint64_t payload_passed_ = 0;
+  std::uint64_t data_passed_ = 0;
   std::vector<std::uint8_t>
       control_;  ///< a control frame's payload that comes in pieces; else empty
 };

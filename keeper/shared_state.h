@@ -76,8 +76,8 @@ struct InRecord {
   std::uint64_t read = 0;  ///< bytes taken from the socket and worked off
   ArenaUnit message = 0;   ///< block with what there is of a half message; 0: none
   std::uint32_t message_bytes = 0;
-  ArenaUnit scanner = 0;  ///< block with the scanner's state; 0: between two messages
-  std::uint32_t scanner_bytes = 0;
+  ArenaUnit scanner = 0;            ///< block with the scanner's state; 0: between two messages
+  std::uint32_t scanner_bytes = 0;  ///< UINT32_MAX: outgrew the arena, the client is to be closed
 };
 
 enum class SlotPhase : std::uint32_t {

@@ -51,7 +51,7 @@ struct Outcome {
   std::vector<std::string> events;
   ScanFault fault = ScanFault::kNone;
   bool ended = false;
-  std::uint64_t payload = 0;
+  std::uint64_t data = 0;
 };
 
 /// Feeds `pieces` one after the other.
@@ -67,7 +67,7 @@ Outcome scan(const std::vector<std::string>& pieces, std::size_t max = kMax) {
   outcome.events = recorder.events;
   outcome.fault = scanner.fault();
   outcome.ended = scanner.ended();
-  outcome.payload = scanner.payload_passed();
+  outcome.data = scanner.data_passed();
   return outcome;
 }
 
@@ -81,7 +81,7 @@ Outcome at_every_split(const std::string& stream, std::size_t max = kMax) {
     EXPECT_EQ(other.ended, whole.ended) << how;
     if (whole.fault == ScanFault::kNone) {
       EXPECT_EQ(other.kept, whole.kept) << how;
-      EXPECT_EQ(other.payload, whole.payload) << how;
+      EXPECT_EQ(other.data, whole.data) << how;
     } else {
       EXPECT_EQ(other.kept.substr(0, whole.kept.size()), whole.kept) << how;
     }
@@ -103,7 +103,7 @@ TEST(WsScanner, DataFramesPassUnchanged) {
   const Outcome outcome = at_every_split(stream);
   EXPECT_EQ(outcome.kept, stream);
   EXPECT_EQ(outcome.fault, ScanFault::kNone);
-  EXPECT_EQ(outcome.payload, 5U + 300U + 8U);
+  EXPECT_EQ(outcome.data, 5U + 300U + 8U + 6U);  // six frames' ends
   EXPECT_FALSE(outcome.ended);
 }
 
@@ -112,7 +112,7 @@ TEST(WsScanner, LongLengths) {
     const std::string stream = frame(kBinaryFrame, std::string(n, 'x'));
     const Outcome outcome = scan({stream}, 100000);
     EXPECT_EQ(outcome.kept, stream) << n;
-    EXPECT_EQ(outcome.payload, n);
+    EXPECT_EQ(outcome.data, n + 1);
   }
 }
 
@@ -250,7 +250,7 @@ TEST(WsScanner, SizeIsJudgedByTheHeader) {
   const Outcome outcome =
       at_every_split(part + frame(0x00, std::string(400, 'y')) + frame(kFin, "z"));
   EXPECT_EQ(outcome.fault, ScanFault::kTooBig);
-  EXPECT_EQ(outcome.payload, 1000U);
+  EXPECT_EQ(outcome.data, 1000U + 2U);
   EXPECT_EQ(scan({part + frame(kFin, std::string(400, 'y')) + part}).fault, ScanFault::kNone);
 }
 
@@ -279,7 +279,7 @@ TEST(WsScanner, TextThatEndsInsideACharacter) {
   EXPECT_EQ(at_every_split(frame(0x01, "a\xE2\x82") + frame(kFin, "")).fault, ScanFault::kNotUtf8);
   // The last frame is held back: nobody takes it for a whole message.
   const Outcome outcome = scan({frame(0x01, "a\xE2\x82") + frame(kFin, "x")});
-  EXPECT_EQ(outcome.payload, 3U);
+  EXPECT_EQ(outcome.data, 3U);
 }
 
 TEST(WsScanner, BinaryIsNotText) {
