@@ -73,6 +73,7 @@ void FanOut::leave(const ClientSession& session, std::size_t subscription) {
 void FanOut::append(std::uint32_t id, const ChannelMessage& message, FrameLog::Stamp stamp) {
   Audience& audience = audiences_[id];
   CHECK(!audience.subscribers.empty());
+  if (settled()) settled_ = mark_sequence_ = stamp.sequence - 1;
   if (!audience.waiting) {
     audience.waiting = true;
     turns_.push_back(id);
@@ -84,6 +85,34 @@ void FanOut::append(std::uint32_t id, const ChannelMessage& message, FrameLog::S
   pending_bytes_ += audience.log.bytes() - before;
   audience.unvisited = static_cast<std::uint32_t>(audience.subscribers.size());
   last_sequence_ = stamp.sequence;
+}
+
+void FanOut::give_now(std::uint32_t id, const ChannelMessage& message, FrameLog::Stamp stamp) {
+  CHECK(settled());
+  const Audience& audience = audiences_[id];
+  catch_up_.append(pool_, audience.protocol->encode(message, scratch_), stamp);
+  due_.clear();
+  catch_up_.view(catch_up_.first(), catch_up_.top(), due_);
+  shown_ = {};
+  for (const Subscriber& subscriber : audience.subscribers) {
+    SessionState& state = subscriber.session->state;
+    if (state.last_sequence >= stamp.sequence || began(subscriber) >= stamp.sequence) continue;
+    state.last_sequence = stamp.sequence;
+    ++deliveries_;
+    delivery_.queue_due(*subscriber.session, due_);
+  }
+  catch_up_.clear(pool_);
+}
+
+void FanOut::settle_all() {
+  while (!turns_.empty()) {
+    const std::uint32_t id = turns_.front();
+    turns_.pop_front();
+    Audience& audience = audiences_[id];
+    for (const Subscriber& subscriber : audience.subscribers) settle(*subscriber.session);
+    audience.unvisited = 0;
+    finish(id);
+  }
 }
 
 bool FanOut::run(std::size_t clients_max) {
@@ -101,6 +130,7 @@ bool FanOut::run(std::size_t clients_max) {
   delivery_.end_slice();
   for (const std::uint32_t id : served_) after_slice(id);
   served_.clear();
+  if (marked_ == 0) begin_mark();
   return !turns_.empty();
 }
 
@@ -212,6 +242,8 @@ void FanOut::after_slice(std::uint32_t id) {
   // Served twice in a slice, and freed after the first time.
   if (audience.protocol == nullptr || !audience.waiting) return;
   if (audience.unvisited == 0) return finish(id);
+  const std::uint32_t top = audience.log.top();
+  if (audience.marked && top - audience.common <= top - audience.mark) unmark(audience);
   if (audience.common == audience.log.first()) return;
   note_finished(audience, audience.common);
   const std::size_t before = audience.log.bytes();
@@ -230,10 +262,28 @@ void FanOut::finish(std::uint32_t id) {
   pending_bytes_ -= audience.log.bytes();
   audience.log.clear(pool_);
   audience.waiting = false;
+  if (audience.marked) unmark(audience);
   mark_pending(id, false);
   if (!audience.removed) return;
   audience = Audience{};
   free_.push_back(id);
+}
+
+void FanOut::unmark(Audience& audience) {
+  audience.marked = false;
+  --marked_;
+}
+
+/// Between two slices: what is due to anybody stands in turns_.
+void FanOut::begin_mark() {
+  settled_ = mark_sequence_;
+  mark_sequence_ = last_sequence_;
+  for (const std::uint32_t id : turns_) {
+    Audience& audience = audiences_[id];
+    audience.mark = audience.log.top();
+    audience.marked = true;
+  }
+  marked_ = turns_.size();
 }
 
 void FanOut::mark_pending(std::uint32_t id, bool pending) {

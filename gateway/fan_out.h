@@ -40,6 +40,10 @@ class FanOut final : public DueSource {
   [[nodiscard]] ClientSession& subscriber(std::uint32_t audience, std::size_t place) const {
     return *audiences_[audience].subscribers[place].session;
   }
+  /// Link sequence above which that subscriber gets what the channel carries.
+  [[nodiscard]] std::uint64_t began(std::uint32_t audience, std::size_t place) const {
+    return began(audiences_[audience].subscribers[place]);
+  }
 
   /// What comes from now on is due to the client. Adds to its subscriptions; the session must leave
   /// before it ends.
@@ -50,6 +54,11 @@ class FanOut final : public DueSource {
 
   /// Adds a message to what is due to an audience.
   void append(std::uint32_t audience, const ChannelMessage& message, FrameLog::Stamp stamp);
+  /// Gives a message at once to those of an audience that lack it: whose last_sequence, and whose
+  /// subscription's beginning, lie below it. For a catch-up, while nothing else is due.
+  void give_now(std::uint32_t audience, const ChannelMessage& message, FrameLog::Stamp stamp);
+  /// Puts all that is due to anybody into the clients' queues.
+  void settle_all();
   /// One slice; about so many clients get something. True: there is more to do.
   bool run(std::size_t clients_max);
 
@@ -57,6 +66,11 @@ class FanOut final : public DueSource {
   void settle(ClientSession& session) override;
 
   [[nodiscard]] bool idle() const { return turns_.empty(); }
+  /// While something is due: everybody has been given what came up to this link sequence. A lower
+  /// bound, at most two rounds behind; grows.
+  [[nodiscard]] std::uint64_t settled_sequence() const { return settled_; }
+  /// Nothing is due to anybody; unlike idle() also true to its word inside run().
+  [[nodiscard]] bool settled() const { return pending_audiences_ == 0; }
   /// Bytes of frames that not everybody has been given.
   [[nodiscard]] std::size_t pending_bytes() const { return pending_bytes_; }
   /// Frames given to clients, never reset.
@@ -80,6 +94,8 @@ class FanOut final : public DueSource {
                                   ///< next return everybody has what stands before
     std::uint32_t common = 0;     ///< everybody has what stands before
     std::uint32_t noted = 0;      ///< and so much of it is in finished_stamps_
+    std::uint32_t mark = 0;       ///< what stood before it when the mark under way was made
+    bool marked = false;          ///< not everybody has that yet
     bool waiting = false;         ///< in turns_
     bool removed = false;         ///< freed when its turn comes
   };
@@ -98,6 +114,11 @@ class FanOut final : public DueSource {
   void merge_parts();
   void after_slice(std::uint32_t id);
   void finish(std::uint32_t id);
+  void begin_mark();
+  void unmark(Audience& audience);
+  [[nodiscard]] static std::uint64_t began(const Subscriber& subscriber) {
+    return subscriber.session->state.subscriptions[subscriber.subscription].began_sequence;
+  }
   void note_finished(Audience& audience, std::uint32_t to);
   void mark_pending(std::uint32_t id, bool pending);
   [[nodiscard]] bool is_pending(std::uint32_t id) const {
@@ -113,8 +134,15 @@ class FanOut final : public DueSource {
   std::size_t pending_audiences_ = 0;
   std::size_t pending_bytes_ = 0;
   std::uint64_t last_sequence_ = 0;
+  // settled_ moves in marks: one is made over all that is due at a time, and when each audience in
+  // it has given its share, everything up to there is settled and the next one is made. So a figure
+  // over all audiences costs each of them O(1) a round.
+  std::uint64_t settled_ = 0;
+  std::uint64_t mark_sequence_ = 0;
+  std::size_t marked_ = 0;
   std::uint64_t deliveries_ = 0;
   RunPool pool_;
+  FrameLog catch_up_;  ///< empty between two calls
   std::string scratch_;
   std::vector<Part> parts_;
   std::vector<RunView> due_;

@@ -1,5 +1,6 @@
 #include "gateway/hub.h"
 
+#include <algorithm>
 #include <utility>
 
 #include "common/check.h"
@@ -36,9 +37,10 @@ void Hub::closed(ClientSession& session) {
   subscriptions = {};
 }
 
-Hub::Channel* Hub::find_or_add(std::string_view name, std::uint32_t& slot) {
+Hub::Channel* Hub::find_or_add(std::string_view name, std::uint32_t& slot, bool& added) {
   std::string key(name);
   const auto found = by_name_.find(key);
+  added = found == by_name_.end();
   if (found != by_name_.end()) {
     slot = found->second;
     return &channels_[slot];
@@ -55,16 +57,41 @@ Hub::Channel* Hub::find_or_add(std::string_view name, std::uint32_t& slot) {
   free_.pop_back();
   by_name_.emplace(key, slot);
   channels_[slot].name = std::move(key);
-  link_->subscribe(name, slot);
   return &channels_[slot];
 }
 
 bool Hub::subscribe(ClientSession& session, std::string_view name) {
   std::uint32_t slot = 0;
-  if (find_or_add(name, slot) == nullptr) return false;
-  fan_out_.join(audience_of(slot, *session.protocol), session, link_->sequence());
+  bool added = false;
+  if (find_or_add(name, slot, added) == nullptr) return false;
+  if (added) link_->subscribe(name, slot);
+  // During a catch-up the relay sends what came before this client did. It would be in order and
+  // once, but old: the client joins where the catch-up ends.
+  const std::uint64_t began = std::max(link_->sequence(), catch_up_top_);
+  auto& state = session.state;
+  if (state.subscriptions.empty()) state.last_sequence = std::max(state.last_sequence, began);
+  fan_out_.join(audience_of(slot, *session.protocol), session, began);
   ++subscriptions_;
   return true;
+}
+
+bool Hub::resubscribe(ClientSession& session, std::string_view name, std::uint64_t began_sequence,
+                      bool earlier_link) {
+  std::uint32_t slot = 0;
+  bool added = false;
+  if (find_or_add(name, slot, added) == nullptr) return false;
+  link_->restore(name, slot, earlier_link);
+  fan_out_.join(audience_of(slot, *session.protocol), session, began_sequence);
+  ++subscriptions_;
+  return true;
+}
+
+std::vector<SubscriptionRecord> Hub::subscriptions_of(const ClientSession& session) const {
+  std::vector<SubscriptionRecord> records;
+  records.reserve(session.state.subscriptions.size());
+  for (const Subscription& one : session.state.subscriptions)
+    records.push_back({channels_[channel_of_[one.audience]].name, one.began_sequence});
+  return records;
 }
 
 std::uint32_t Hub::audience_of(std::uint32_t slot, const ClientProtocol& protocol) {
@@ -106,13 +133,43 @@ std::string_view Hub::first_channel(const ClientSession& session) const {
 
 // ---- relay side
 
+void Hub::link_begins(std::uint64_t relay_instance, std::uint64_t last_sequence, bool resumed) {
+  if (!resumed) {
+    // What clients' records say of the old sequences must be true for good.
+    fan_out_.settle_all();
+    catch_up_top_ = 0;
+    limit_sequences(last_sequence);
+  } else if (catch_up_top_ > last_sequence) {
+    // Records that claim what the relay never sent. Rather twice than lost in silence.
+    catch_up_top_ = last_sequence;
+    limit_sequences(last_sequence);
+  }
+  observer_.link_begins(relay_instance, last_sequence, resumed);
+}
+
+void Hub::limit_sequences(std::uint64_t sequence) {
+  for (std::size_t slot = 0; slot < sessions_.slots(); ++slot) {
+    ClientSession* session = sessions_.at(slot);
+    if (session == nullptr) continue;
+    session->state.last_sequence = std::min(session->state.last_sequence, sequence);
+    for (Subscription& one : session->state.subscriptions)
+      one.began_sequence = std::min(one.began_sequence, sequence);
+  }
+}
+
 void Hub::channel_message(std::uint32_t slot, const proto::Message& message) {
   Channel& channel = channels_[slot];
   channel.position.offset = message.offset;
   ++stats_.messages_in;
   const ChannelMessage decoded{channel.name, channel.position, message.payload, message.meta};
-  for (const std::uint32_t audience : channel.audiences)
-    fan_out_.append(audience, decoded, {message.sequence, message.received_micros});
+  const FrameLog::Stamp stamp{message.sequence, message.received_micros};
+  for (const std::uint32_t audience : channel.audiences) {
+    if (message.sequence <= catch_up_top_) {
+      fan_out_.give_now(audience, decoded, stamp);
+    } else {
+      fan_out_.append(audience, decoded, stamp);
+    }
+  }
 }
 
 bool Hub::fan_out(std::size_t clients_max) {
@@ -123,30 +180,46 @@ bool Hub::fan_out(std::size_t clients_max) {
   return more;
 }
 
-const std::vector<ClientRef>& Hub::subscribers(const Channel& channel) {
+const std::vector<Hub::Reader>& Hub::subscribers(const Channel& channel) {
   scratch_.clear();
   for (const std::uint32_t audience : channel.audiences)
-    for (std::size_t i = 0; i < fan_out_.size(audience); ++i)
-      scratch_.push_back(fan_out_.subscriber(audience, i).ref);
+    for (std::size_t i = 0; i < fan_out_.size(audience); ++i) {
+      const ClientSession& session = fan_out_.subscriber(audience, i);
+      const std::uint64_t began = fan_out_.began(audience, i);
+      scratch_.push_back({session.ref, std::max(session.state.last_sequence, began)});
+    }
   return scratch_;
 }
 
 void Hub::channel_gap(std::uint32_t slot, const ChannelGap& gap) {
   Channel& channel = channels_[slot];
   channel.position = gap.position;
+  // In a catch-up clients may have got all that is missing here, or a part of it.
+  const std::vector<Reader>& readers = subscribers(channel);
+  if (std::none_of(readers.begin(), readers.end(), [&](auto& r) { return lacks(r, gap); })) return;
   ++stats_.gap_events;
   if (gap.count == proto::kCountUnknown) {
     ++stats_.gaps_unknown;
   } else {
     stats_.gap_messages += gap.count;
   }
-  // What came before the gap goes before it.
-  const std::vector<ClientRef>& refs = subscribers(channel);
-  for (const ClientRef ref : refs)
-    if (ClientSession* session = sessions_.find(ref)) fan_out_.settle(*session);
   observer_.channel_gap(gap);
-  for (const ClientRef ref : refs)
-    if (ClientSession* session = sessions_.find(ref)) session->protocol->gap(*session, gap, *this);
+  for (const Reader& reader : readers) {
+    ClientSession* session = sessions_.find(reader.ref);
+    if (session != nullptr && lacks(reader, gap)) tell_gap(*session, gap, reader.has);
+  }
+}
+
+void Hub::tell_gap(ClientSession& session, const ChannelGap& gap, std::uint64_t has) {
+  const bool placed = gap.through != gap.after;
+  // What came before the gap goes before it.
+  fan_out_.settle(session);
+  // Once told, never again; but a client of several channels may be told more of the same cut.
+  auto& state = session.state;
+  if (placed && state.subscriptions.size() == 1) state.last_sequence = gap.through;
+  ChannelGap own = gap;
+  if (placed && has > gap.after) own.count = proto::kCountUnknown;
+  session.protocol->gap(session, own, *this);
 }
 
 void Hub::channel_subscribed(std::uint32_t slot, proto::Position start) {
@@ -157,8 +230,8 @@ void Hub::channel_subscribed(std::uint32_t slot, proto::Position start) {
 void Hub::channel_refused(std::uint32_t slot, std::string_view reason) {
   ++stats_.channels_refused;
   observer_.channel_refused(channels_[slot].name, reason);
-  for (const ClientRef ref : subscribers(channels_[slot])) {
-    if (ClientSession* session = sessions_.find(ref))
+  for (const Reader& reader : subscribers(channels_[slot])) {
+    if (ClientSession* session = sessions_.find(reader.ref))
       delivery_.close(*session, CloseCode::kTryAgainLater, "too many channels");
   }
 }

@@ -3,6 +3,12 @@
 //
 // A channel lives from its first subscriber to its last. Who they are, and what they have still to
 // get, the fan-out knows: one audience per protocol that is spoken on the channel.
+//
+// After a takeover (ARCHITECTURE.md, Taking over) clients are at different link sequences. In this
+// order: RelayLink::take_over(), each session with its last_sequence and resubscribe() for each of
+// its subscriptions, begin_catch_up(), RelayLink::connected(). Then messages up to the highest
+// sequence that any client has go at once, and only to who lacks them; from there on by the
+// fan-out.
 #pragma once
 
 #include <cstdint>
@@ -36,10 +42,20 @@ struct HubStats {
   std::uint64_t channels_refused = 0;  ///< over channels_max
 };
 
+/// A client's subscription as its record keeps it.
+struct SubscriptionRecord {
+  std::string_view channel;  ///< until a channel is added or given up
+  std::uint64_t began_sequence = 0;
+};
+
 /// What the Hub tells beside deliveries.
 class HubObserver {
  public:
   virtual ~HubObserver() = default;
+  /// As RelayLinkEvents tells it. Not resumed: everybody's queue has all that was due on the link
+  /// that was, and all last_sequence and began_sequence count from `last_sequence` of the new one.
+  virtual void link_begins(std::uint64_t /*relay_instance*/, std::uint64_t /*last_sequence*/,
+                           bool /*resumed*/) {}
   virtual void link_state(bool up) = 0;
   virtual void broker_state(bool connected, std::string_view reason) = 0;
   virtual void channel_gap(const ChannelGap& gap) = 0;
@@ -64,6 +80,21 @@ class Hub final : public RelayLinkEvents, public ProtocolActions {
   void received(ClientSession& session, proto::Bytes payload, bool text);
   /// Leaves all channels. Idempotent.
   void closed(ClientSession& session);
+  /// Of a session that a process before this one had: in the order in which it subscribed, with
+  /// last_sequence set. `earlier_link`: its record is of a link before the one taken over, so its
+  /// sequences mean nothing; both are 0 then. False: more channels than the gateway may have.
+  [[nodiscard]] bool resubscribe(ClientSession& session, std::string_view channel,
+                                 std::uint64_t began_sequence, bool earlier_link);
+  /// All sessions are back; no client has been given what comes after `top`.
+  void begin_catch_up(std::uint64_t top) { catch_up_top_ = top; }
+  /// In the order in which it subscribed.
+  [[nodiscard]] std::vector<SubscriptionRecord> subscriptions_of(
+      const ClientSession& session) const;
+  /// Everybody has been given, or has queued, what is due up to this link sequence. Grows while the
+  /// link goes on; link_begins() tells when it starts anew. O(1).
+  [[nodiscard]] std::uint64_t settled_sequence() const {
+    return fan_out_.settled() ? link_->sequence() : fan_out_.settled_sequence();
+  }
   /// Gives channel messages to about so many clients. True: there are more to give. Call when a
   /// loop turn ends.
   bool fan_out(std::size_t clients_max);
@@ -85,6 +116,8 @@ class Hub final : public RelayLinkEvents, public ProtocolActions {
   }
 
   // RelayLinkEvents.
+  void link_begins(std::uint64_t relay_instance, std::uint64_t last_sequence,
+                   bool resumed) override;
   void link_state(bool up) override { observer_.link_state(up); }
   void broker_state(bool connected, std::string_view reason) override {
     observer_.broker_state(connected, reason);
@@ -116,11 +149,24 @@ class Hub final : public RelayLinkEvents, public ProtocolActions {
     std::vector<std::uint32_t> audiences;  ///< one per protocol: few
   };
 
-  [[nodiscard]] Channel* find_or_add(std::string_view name, std::uint32_t& slot);
+  /// A subscriber of a channel, and the link sequence up to which it has what it carried.
+  struct Reader {
+    ClientRef ref;
+    std::uint64_t has = 0;
+  };
+
+  /// Null: the bound on channels. `added`: the relay is to be asked for it.
+  [[nodiscard]] Channel* find_or_add(std::string_view name, std::uint32_t& slot, bool& added);
+  /// No session is further than `sequence`.
+  void limit_sequences(std::uint64_t sequence);
+  [[nodiscard]] static bool lacks(const Reader& reader, const ChannelGap& gap) {
+    return gap.after == gap.through || reader.has < gap.through;
+  }
+  void tell_gap(ClientSession& session, const ChannelGap& gap, std::uint64_t has);
   [[nodiscard]] std::uint32_t audience_of(std::uint32_t slot, const ClientProtocol& protocol);
   void audience_left(std::uint32_t audience);
   /// All of a channel, as they are now: what is done to them may change the channel.
-  [[nodiscard]] const std::vector<ClientRef>& subscribers(const Channel& channel);
+  [[nodiscard]] const std::vector<Reader>& subscribers(const Channel& channel);
 
   HubOptions options_;
   SessionTable& sessions_;
@@ -132,7 +178,8 @@ class Hub final : public RelayLinkEvents, public ProtocolActions {
   std::vector<std::uint32_t> channel_of_;  ///< by audience
   std::unordered_map<std::string, std::uint32_t> by_name_;
   std::size_t subscriptions_ = 0;
-  std::vector<ClientRef> scratch_;
+  std::uint64_t catch_up_top_ = 0;  ///< 0: nothing to catch up with on this link
+  std::vector<Reader> scratch_;
   FanOut fan_out_;
   HubStats stats_;
 };

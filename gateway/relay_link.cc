@@ -34,13 +34,33 @@ RelayLink::RelayLink(RelayLinkOptions options, RelayLinkEvents& events, const Ti
 // ---- the Hub's side
 
 void RelayLink::subscribe(std::string_view name, std::uint32_t channel) {
+  Channel& added = add_channel(name, channel);
+  if (phase_ == Phase::kReady) send_subscribe(added);
+}
+
+void RelayLink::restore(std::string_view name, std::uint32_t channel, bool earlier_link) {
+  CHECK(stats_.connects == 0);
+  const auto found = channels_.find(std::string(name));
+  Channel& restored = found == channels_.end() ? add_channel(name, channel) : *found->second;
+  restored.restored = taken_over_;
+  restored.unplaced = restored.unplaced || (taken_over_ && earlier_link);
+}
+
+void RelayLink::take_over(std::uint64_t relay_instance, std::uint64_t last_sequence) {
+  CHECK(stats_.connects == 0 && channels_.empty());
+  relay_instance_ = relay_instance;
+  sequence_ = last_sequence;
+  taken_over_ = forgotten_ = relay_instance != 0;
+}
+
+RelayLink::Channel& RelayLink::add_channel(std::string_view name, std::uint32_t channel) {
   auto entry = std::make_unique<Channel>();
   entry->name = name;
   entry->hub_channel = channel;
   Channel& added = *entry;
   const bool fresh = channels_.emplace(added.name, std::move(entry)).second;
   CHECK(fresh);
-  if (phase_ == Phase::kReady) send_subscribe(added);
+  return added;
 }
 
 void RelayLink::unsubscribe(std::string_view name) {
@@ -144,6 +164,7 @@ void RelayLink::connected() {
   told_info_.reset();
   ++stats_.connects;
   proto::encode(output_, proto::Hello{.resume = relay_instance_ != 0,
+                                      .forgotten = relay_instance_ != 0 && forgotten_,
                                       .last_sequence = sequence_,
                                       .relay_instance = relay_instance_,
                                       .gateway_id = options_.gateway_id,
@@ -156,6 +177,7 @@ void RelayLink::disconnected() {
   phase_ = Phase::kDown;
   output_.clear();
   output_sent_ = 0;
+  cut_.clear();  // told again: the relay goes on in front of it
   if (!was_up) return;
   down_since_ = last_heard_;
   ++stats_.losses;
@@ -303,19 +325,24 @@ Result<void> RelayLink::on_welcome(const proto::FrameView& frame) {
   if (welcome->resumed && welcome->relay_instance != relay_instance_) {
     return fail(ErrorCode::kInvalid, "WELCOME resumes another relay's link");
   }
+  if (welcome->resumed && forgotten_ && !welcome->tells_all) {
+    // Ids and positions would have to be guessed; afresh, each channel tells a gap.
+    relay_instance_ = 0;
+    return fail(ErrorCode::kUnavailable, "the relay is too old to go on with a new process");
+  }
+  events_.link_begins(welcome->relay_instance, welcome->last_sequence, welcome->resumed);
   phase_ = Phase::kReady;
   payload_bytes_max_ = welcome->payload_bytes_max;
   if (welcome->resumed) {
     ++stats_.resumes;
     for (const std::uint32_t id : leaving_) proto::encode_unsubscribe(output_, id);
+    if (forgotten_) recalled_until_ = welcome->last_sequence;
   } else {
     forget_link_state();
     relay_instance_ = welcome->relay_instance;
     sequence_ = welcome->last_sequence;
   }
-  for (auto& [name, channel] : channels_) {
-    if (channel->id == 0) send_subscribe(*channel);
-  }
+  if (!forgotten_) subscribe_missing();
   // Before readiness: who asks next may be owed a `ready`.
   events_.drain_marks(welcome->drained);
   for (const auto& [balancer, set] : marks_unanswered_)
@@ -323,6 +350,12 @@ Result<void> RelayLink::on_welcome(const proto::FrameView& frame) {
   events_.link_state(true);
   flush_hold();
   return {};
+}
+
+void RelayLink::subscribe_missing() {
+  for (auto& [name, channel] : channels_) {
+    if (channel->id == 0) send_subscribe(*channel);
+  }
 }
 
 Result<void> RelayLink::on_drain_mark(const proto::FrameView& frame) {
@@ -346,18 +379,22 @@ Result<void> RelayLink::on_control(const proto::FrameView& frame) {
 void RelayLink::forget_link_state() {
   by_id_.clear();
   leaving_.clear();
+  forgotten_ = false;
+  recalled_until_ = 0;
   for (auto& [name, channel] : channels_) {
     channel->id = 0;
     channel->request = 0;
+    channel->unplaced = channel->restored;
   }
 }
 
 void RelayLink::send_subscribe(Channel& channel) {
   channel.request = next_request_++;
-  proto::encode(output_, proto::Subscribe{.request = channel.request,
-                                          .from_position = channel.position.epoch != 0,
-                                          .position = channel.position,
-                                          .channel = channel.name});
+  proto::encode(output_,
+                proto::Subscribe{.request = channel.request,
+                                 .from_position = channel.position.epoch != 0 || channel.unplaced,
+                                 .position = channel.position,
+                                 .channel = channel.name});
 }
 
 Result<void> RelayLink::on_subscribed(const proto::FrameView& frame) {
@@ -379,8 +416,13 @@ Result<void> RelayLink::on_subscribed(const proto::FrameView& frame) {
   if (channel.id != 0) by_id_.erase(channel.id);
   channel.id = answer->channel_id;
   by_id_[channel.id] = &channel;
-  if (channel.position.epoch != 0 && !answer->continuous) report_break(channel, *answer);
+  // Unasked, the relay says that something is missing only where it is.
+  const bool went_on =
+      channel.position.epoch != 0 || channel.unplaced || (channel.restored && answer->request == 0);
+  if (went_on && !answer->continuous) report_break(channel, *answer);
   channel.position = answer->start;
+  channel.unplaced = false;
+  channel.restored = channel.restored && answer->start.epoch == 0;
   events_.channel_subscribed(channel.hub_channel, answer->start);
   return {};
 }
@@ -411,18 +453,22 @@ Result<void> RelayLink::on_message(const proto::FrameView& frame) {
     return fail(ErrorCode::kInvalid, "link sequence " + std::to_string(message->sequence) +
                                          " after " + std::to_string(sequence_));
   }
-  sequence_ = message->sequence;
+  tell_cut(sequence_);
   ++stats_.messages_in;
   const auto found = by_id_.find(message->channel_id);
   if (found == by_id_.end()) {
     // On its way when the channel was given up. Any other id was never given.
-    if (leaving_.contains(message->channel_id)) return {};
+    if (ended_before(message->channel_id)) {
+      sequence_ = message->sequence;
+      return {};
+    }
     return fail(ErrorCode::kInvalid, "a message for channel id " +
                                          std::to_string(message->channel_id) + ", never given");
   }
   Channel& channel = *found->second;
   channel.position.offset = message->offset;
   events_.channel_message(channel.hub_channel, *message);
+  sequence_ = message->sequence;
   return {};
 }
 
@@ -431,21 +477,35 @@ Result<void> RelayLink::on_gap(const proto::FrameView& frame) {
   if (!gap) return tl::make_unexpected(gap.error());
   if (gap->sequence < sequence_)
     return fail(ErrorCode::kInvalid, "the link sequence of a GAP runs backwards");
-  sequence_ = gap->sequence;
-  const auto found = by_id_.find(gap->channel_id);
-  if (found == by_id_.end()) {
-    if (leaving_.contains(gap->channel_id)) return {};
+  if (by_id_.contains(gap->channel_id)) {
+    if (cut_.size() >= options_.channels_max + kLeavingChannelsMax)
+      return fail(ErrorCode::kInvalid, "a cut of more channels than there are");
+    cut_.push_back(*gap);
+  } else if (!ended_before(gap->channel_id)) {
     return fail(ErrorCode::kInvalid,
                 "a gap for channel id " + std::to_string(gap->channel_id) + ", never given");
   }
-  Channel& channel = *found->second;
-  channel.position = gap->position;
-  events_.channel_gap(channel.hub_channel, ChannelGap{.channel = channel.name,
-                                                      .cause = proto::to_string(gap->cause).data(),
-                                                      .position = gap->position,
-                                                      .count = gap->count,
-                                                      .duration_ms = gap->duration_ms});
+  if (gap->sequence > sequence_) tell_cut(gap->sequence);
   return {};
+}
+
+/// All at once: who lacks what the cut took, only its end says.
+void RelayLink::tell_cut(std::uint64_t through) {
+  for (const proto::Gap& gap : std::exchange(cut_, {})) {
+    const auto found = by_id_.find(gap.channel_id);
+    if (found == by_id_.end()) continue;
+    Channel& channel = *found->second;
+    channel.position = gap.position;
+    channel.restored = false;
+    events_.channel_gap(channel.hub_channel, ChannelGap{.channel = channel.name,
+                                                        .cause = proto::to_string(gap.cause).data(),
+                                                        .position = gap.position,
+                                                        .count = gap.count,
+                                                        .duration_ms = gap.duration_ms,
+                                                        .after = sequence_,
+                                                        .through = through});
+  }
+  sequence_ = through;
 }
 
 Result<void> RelayLink::on_published(const proto::FrameView& frame) {
@@ -495,6 +555,8 @@ Result<void> RelayLink::on_subscribe_refused(const proto::ErrorFrame& error) {
 Result<void> RelayLink::on_broker_state(const proto::FrameView& frame) {
   const auto state = proto::decode_broker_state(frame);
   if (!state) return tl::make_unexpected(state.error());
+  // All subscriptions have been told in front of the first one.
+  if (std::exchange(forgotten_, false)) subscribe_missing();
   events_.broker_state(state->state == proto::BrokerLink::kConnected, state->reason);
   return {};
 }

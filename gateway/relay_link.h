@@ -5,6 +5,9 @@
 // What survives the loss of a connection: wanted channels with their positions, the link sequence,
 // held publishes. What does not: publishes written and unanswered; nobody knows their fate and they
 // are never sent again.
+//
+// What survives the loss of the process: the link sequence (take_over) and the names of the
+// channels (restore). The relay tells the rest, or the channels begin anew with a gap.
 #pragma once
 
 #include <cstdint>
@@ -15,6 +18,7 @@
 #include <string_view>
 #include <unordered_map>
 #include <unordered_set>
+#include <vector>
 
 #include "common/clock.h"
 #include "gateway/balancers.h"
@@ -51,6 +55,10 @@ struct RelayLinkStats {
 class RelayLinkEvents {
  public:
   virtual ~RelayLinkEvents() = default;
+  /// WELCOME came. Not resumed: sequences begin anew behind `last_sequence`; until this returns
+  /// sequence() is still that of the link that was. Before link_state(true).
+  virtual void link_begins(std::uint64_t /*relay_instance*/, std::uint64_t /*last_sequence*/,
+                           bool /*resumed*/) {}
   virtual void link_state(bool up) = 0;
   virtual void broker_state(bool connected, std::string_view reason) = 0;
   virtual void channel_message(std::uint32_t channel, const proto::Message& message) = 0;
@@ -76,12 +84,20 @@ class RelayLink final : public DrainMemory {
 
   // The Hub's side.
   void subscribe(std::string_view name, std::uint32_t channel);
+  /// As subscribe(), after take_over() and before the first connected(): a process that is gone had
+  /// clients on it. If the stream can't go on where it was, channel_gap() tells it. `earlier_link`:
+  /// they may have been there since before the link that is taken over began. Again for each
+  /// client.
+  void restore(std::string_view name, std::uint32_t channel, bool earlier_link);
   void unsubscribe(std::string_view name);
   /// kFull: refused, at once and for good.
   [[nodiscard]] Enqueue publish(ClientRef origin, std::string_view channel, proto::Bytes payload,
                                 proto::Bytes meta);
   [[nodiscard]] bool up() const { return phase_ == Phase::kReady; }
-  /// Link sequence of the last message or gap received.
+  /// Before the first connected(): goes on for a process that is gone, behind this sequence of its
+  /// link to this relay. relay_instance 0: it had none.
+  void take_over(std::uint64_t relay_instance, std::uint64_t last_sequence);
+  /// Link sequence of the last message or gap that the Hub has worked off.
   [[nodiscard]] std::uint64_t sequence() const { return sequence_; }
   /// Publishes held here or written and unanswered.
   [[nodiscard]] std::size_t publishes_pending() const { return hold_.count() + in_flight_.size(); }
@@ -123,6 +139,8 @@ class RelayLink final : public DrainMemory {
     std::uint32_t id = 0;       ///< 0: not confirmed on this link state
     std::uint64_t request = 0;  ///< of the SUBSCRIBE not yet answered; 0: none
     proto::Position position;   ///< last seen; epoch 0: nothing yet
+    bool restored = false;      ///< somebody was on it before, and where it was is not known yet
+    bool unplaced = false;      ///< restored, and not on this link: something may be missing
   };
   struct InFlight {
     ClientRef origin;
@@ -139,6 +157,14 @@ class RelayLink final : public DrainMemory {
   [[nodiscard]] Result<void> on_subscribe_refused(const proto::ErrorFrame& error);
   [[nodiscard]] Result<void> on_broker_state(const proto::FrameView& frame);
   void forget_link_state();
+  void subscribe_missing();
+  /// Of a MESSAGE or GAP: a subscription that a process before this one gave up, too early to be
+  /// told.
+  [[nodiscard]] bool ended_before(std::uint32_t channel_id) const {
+    return leaving_.contains(channel_id) || sequence_ < recalled_until_;
+  }
+  [[nodiscard]] Channel& add_channel(std::string_view name, std::uint32_t channel);
+  void tell_cut(std::uint64_t through);
   void send_subscribe(Channel& channel);
   void report_break(const Channel& channel, const proto::Subscribed& answer);
   [[nodiscard]] bool may_write_publish() const;
@@ -162,6 +188,11 @@ class RelayLink final : public DrainMemory {
   std::size_t output_sent_ = 0;
   std::uint64_t relay_instance_ = 0;
   std::uint64_t sequence_ = 0;
+  bool taken_over_ = false;
+  bool forgotten_ = false;  ///< the relay has not told all subscriptions yet
+  std::uint64_t recalled_until_ = 0;
+  /// GAPs of the cut under way: the one that says how far it goes is still to come.
+  std::vector<proto::Gap> cut_;
   std::uint64_t next_request_ = 1;
   std::size_t payload_bytes_max_ = proto::kPayloadBytesMax;
   std::unordered_map<std::string, std::unique_ptr<Channel>> channels_;

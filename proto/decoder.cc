@@ -170,6 +170,7 @@ Result<Hello> decode_hello(const FrameView& f) {
     in.fault("magic", "is not that of a Sluice gateway");
   h.resume = (f.header.flags & kFlagResume) != 0;
   h.tool = (f.header.flags & kFlagTool) != 0;
+  h.forgotten = (f.header.flags & kFlagForgotten) != 0;
   h.last_sequence = f.header.sequence;
   h.version_min = in.integer<std::uint16_t>("lowest version");
   h.version_max = in.integer<std::uint16_t>("highest version");
@@ -184,6 +185,7 @@ Result<Welcome> decode_welcome(const FrameView& f) {
   BodyReader in(f.body, "WELCOME");
   Welcome w;
   w.resumed = (f.header.flags & kFlagResumed) != 0;
+  w.tells_all = (f.header.flags & kFlagTellsAll) != 0;
   w.version = f.header.aux;
   w.last_sequence = f.header.sequence;
   w.relay_instance = in.integer<std::uint64_t>("relay instance");
@@ -221,7 +223,7 @@ Result<Subscribed> decode_subscribed(const FrameView& f) {
   s.channel = in.string("channel name", kChannelNameBytesMax);
   if (s.channel.empty()) in.fault("channel name", "is empty");
   if (s.channel_id == 0) in.fault("channel id", "is 0");
-  if (s.start.epoch == 0) in.fault("epoch", "is 0");
+  if (s.start.epoch == 0 && s.request != 0) in.fault("epoch", "is 0");
   in.must_end();
   return in.done(s);
 }

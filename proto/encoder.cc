@@ -80,6 +80,7 @@ void encode(std::string& out, const Hello& h) {
   std::uint8_t flags = 0;
   if (h.resume) flags |= kFlagResume;
   if (h.tool) flags |= kFlagTool;
+  if (h.forgotten) flags |= kFlagForgotten;
   put_header(out, {.length = 16 + string_bytes(h.gateway_id) + string_bytes(h.software),
                    .type = FrameType::kHello,
                    .flags = flags,
@@ -100,9 +101,12 @@ void encode(std::string& out, const Welcome& w) {
     CHECK(balancer.size() <= kBalancerBytesMax);
     marks_bytes += string_bytes(balancer);
   }
+  std::uint8_t flags = 0;
+  if (w.resumed) flags |= kFlagResumed;
+  if (w.tells_all) flags |= kFlagTellsAll;
   put_header(out, {.length = 12 + string_bytes(w.software) + marks_bytes,
                    .type = FrameType::kWelcome,
-                   .flags = w.resumed ? kFlagResumed : std::uint8_t{0},
+                   .flags = flags,
                    .aux = w.version,
                    .sequence = w.last_sequence});
   put(out, w.relay_instance);

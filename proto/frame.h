@@ -40,7 +40,9 @@ inline constexpr FrameType kLastFrameType = FrameType::kControlled;
 
 inline constexpr std::uint8_t kFlagResume = 0x01;        // HELLO
 inline constexpr std::uint8_t kFlagTool = 0x02;          // HELLO
+inline constexpr std::uint8_t kFlagForgotten = 0x04;     // HELLO
 inline constexpr std::uint8_t kFlagResumed = 0x01;       // WELCOME
+inline constexpr std::uint8_t kFlagTellsAll = 0x02;      // WELCOME
 inline constexpr std::uint8_t kFlagFromPosition = 0x01;  // SUBSCRIBE
 inline constexpr std::uint8_t kFlagContinuous = 0x01;    // SUBSCRIBED
 inline constexpr std::uint8_t kFlagAcknowledge = 0x01;   // PUBLISH
@@ -128,6 +130,7 @@ struct FrameView {
 struct Hello {
   bool resume = false;
   bool tool = false;                ///< an operator's tool: no gateway id, no resume
+  bool forgotten = false;           ///< with resume: knows no channel ids
   std::uint64_t last_sequence = 0;  ///< with resume
   std::uint16_t version_min = kVersionMin;
   std::uint16_t version_max = kVersionMax;
@@ -138,6 +141,7 @@ struct Hello {
 
 struct Welcome {
   bool resumed = false;
+  bool tells_all = false;  ///< with resumed: every subscription follows, then BROKER_STATE
   std::uint32_t version = kVersionMax;
   std::uint64_t last_sequence = 0;
   std::uint64_t relay_instance = 0;
@@ -149,7 +153,7 @@ struct Welcome {
 struct Subscribe {
   std::uint64_t request = 0;
   bool from_position = false;
-  Position position;
+  Position position;  ///< epoch 0: nobody knows it, so something is missing
   std::string_view channel;
 };
 
@@ -157,7 +161,7 @@ struct Subscribed {
   std::uint64_t request = 0;
   std::uint32_t channel_id = 0;
   bool continuous = false;
-  Position start;
+  Position start;  ///< epoch 0: told again and not known; a GAP comes first
   std::string_view channel;
 };
 

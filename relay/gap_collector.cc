@@ -46,6 +46,14 @@ void GapCollector::add_break(std::uint32_t channel_id, proto::Position position,
   gap.position = position;
 }
 
+void GapCollector::positions(std::unordered_map<std::uint32_t, proto::Position>& out) const {
+  for (const proto::Gap& gap : gaps_) {
+    const bool known = gap.first_missing != 0;
+    out[gap.channel_id] =
+        known ? proto::Position{gap.position.epoch, gap.first_missing - 1} : proto::Position{};
+  }
+}
+
 void GapCollector::clear() {
   gaps_.clear();
   place_.clear();

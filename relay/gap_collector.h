@@ -22,6 +22,8 @@ class GapCollector {
   void add_break(std::uint32_t channel_id, proto::Position position, std::uint64_t duration_ms);
 
   [[nodiscard]] bool empty() const { return gaps_.empty(); }
+  /// Of each channel id in it: the position in front of its first loss. epoch 0: not known.
+  void positions(std::unordered_map<std::uint32_t, proto::Position>& out) const;
   void clear();
   /// Hands all out, in the order of their channels' first loss. Only the last one uses up the link
   /// sequences to `last`, the others carry the `previous` one: a link that ends between them

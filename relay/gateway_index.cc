@@ -110,6 +110,25 @@ void GatewayIndex::take(const ReplayRing& ring, Outgoing& out) {
   queue_bytes_ -= entry.bytes;
 }
 
+std::unordered_map<std::uint32_t, proto::Position> GatewayIndex::positions_at_cursor() const {
+  std::unordered_map<std::uint32_t, proto::Position> next;
+  std::unordered_map<std::uint32_t, proto::Position> last;
+  if (cursor_ < base_) folded_.positions(next);
+  for (std::uint64_t sequence = base_; sequence <= last_sequence(); ++sequence) {
+    const Entry& entry = at(sequence);
+    const proto::Position position{entry.epoch, entry.offset};
+    if (sequence < cursor_) {
+      last[entry.channel_id] = position;
+    } else if (entry.bytes != 0) {
+      next.try_emplace(entry.channel_id, proto::Position{position.epoch, position.offset - 1});
+    } else {
+      const auto before = last.find(entry.channel_id);
+      next.try_emplace(entry.channel_id, before == last.end() ? proto::Position{} : before->second);
+    }
+  }
+  return next;
+}
+
 bool GatewayIndex::can_resume(std::uint64_t last_received) const {
   if (last_received > last_sequence()) return false;
   return last_received + 1 >= base_ || (!folded_.empty() && last_received + 1 == cursor_);

@@ -6,6 +6,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <unordered_map>
 #include <vector>
 
 #include "relay/block_queue.h"
@@ -56,6 +57,11 @@ class GatewayIndex {
   }
   [[nodiscard]] std::size_t queue_bytes() const { return queue_bytes_; }
   [[nodiscard]] std::size_t entries() const { return entries_.size(); }
+  /// Every sequence from here on is remembered.
+  [[nodiscard]] std::uint64_t oldest() const { return base_; }
+  /// Of the channel ids that have something to come from the cursor on: the position in front of
+  /// it. epoch 0: a new epoch comes first, and where the old one was is not remembered.
+  [[nodiscard]] std::unordered_map<std::uint32_t, proto::Position> positions_at_cursor() const;
 
   /// The next message, or what was lost in front of it; moves the cursor. `out` may be used again
   /// and again.

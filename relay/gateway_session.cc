@@ -105,6 +105,7 @@ void GatewaySession::greet(const proto::Hello& hello, const Router::Attached& at
       control_,
       proto::Welcome{
           .resumed = resumed_,
+          .tells_all = resumed_ && hello.forgotten,
           .version = std::min<std::uint32_t>(hello.version_max, proto::kVersionMax),
           .last_sequence = attached.last_sequence,
           .relay_instance = router_.instance(),
@@ -113,8 +114,13 @@ void GatewaySession::greet(const proto::Hello& hello, const Router::Attached& at
           .drained = router_.drain_marks().of(gateway_id_),
       });
   control_grew();
-  router_.greet(*gateway_, hello.last_sequence);
+  if (resumed_ && hello.forgotten) {
+    router_.greet_forgotten(*gateway_, hello.last_sequence);
+  } else {
+    router_.greet(*gateway_, hello.last_sequence);
+  }
   greeting_ = false;
+  greeting_bytes_ = control_.size();
   host_.wake();
 }
 
@@ -211,7 +217,7 @@ void GatewaySession::finish(std::string_view text) {
 
 void GatewaySession::control_grew() {
   const std::size_t bytes = control_.size() + unsubscribed_.size() * proto::kHeaderBytes;
-  if (bytes > kControlBytesMax && !ending_) {
+  if (bytes > kControlBytesMax + greeting_bytes_ && !greeting_ && !ending_) {
     control_.clear();
     unsubscribed_.clear();
     refuse_link(ErrorReason::kOverrun, "answers are not read");
@@ -282,6 +288,7 @@ bool GatewaySession::fill(OutputBatch& batch) {
   CHECK(batch.empty());
   batch.add_text(control_);
   control_.clear();
+  greeting_bytes_ = 0;
   if (gateway_ != nullptr && !ending_ && !greeting_) fill_from_index(batch);
   if (finishing_ && !ending_ && idle()) {
     proto::encode(batch.text(), proto::Goodbye{proto::GoodbyeReason::kShuttingDown, finish_text_});

@@ -107,7 +107,10 @@ class GatewaySession final : public LinkPort {
   std::string software_;
   std::string end_text_;
   proto::ErrorReason end_reason_{};
-  std::string control_;  ///< whole frames, at most kControlBytesMax
+  std::string control_;  ///< whole frames, at most kControlBytesMax beside greeting_bytes_
+  /// What is said unasked at the beginning: at most a SUBSCRIBED per subscription, so
+  /// --max-channels bounds it.
+  std::size_t greeting_bytes_ = 0;
   /// UNSUBSCRIBED that must come behind a sequence: {sequence, channel id}; counted with control_.
   std::deque<std::pair<std::uint64_t, std::uint32_t>> unsubscribed_;
   Outgoing outgoing_;

@@ -84,6 +84,9 @@ class Router final : public BrokerEvents {
   /// After WELCOME: the broker's state, then the subscriptions whose confirmation may have been
   /// lost.
   void greet(GatewayState& gateway, std::uint64_t last_received);
+  /// The same for a gateway that has forgotten everything: all subscriptions, each with where its
+  /// stream goes on, then the broker's state.
+  void greet_forgotten(GatewayState& gateway, std::uint64_t last_received);
   /// The link is gone; the state lingers, but not a tool's.
   void detach(GatewayState& gateway);
   /// The gateway said that it ends for good.
@@ -163,6 +166,9 @@ class Router final : public BrokerEvents {
   /// Where the stream starts, and the first of the ring's serials to be replayed.
   void plan_start(Subscription& subscription, std::size_t& first_replayed) const;
   void answer(Subscription& subscription);
+  /// Tells who has not asked, or may not have heard the answer.
+  static void tell_again(const Subscription& subscription, proto::Position start, bool continuous);
+  [[nodiscard]] static bool misses_something(const Subscription& subscription);
   void drop(Subscription& subscription, TimePoint since);
   void expire_gateways(TimePoint now);
   void expire_channels(TimePoint now);

@@ -91,13 +91,39 @@ void Router::greet(GatewayState& gateway, std::uint64_t last_received) {
   gateway.port->broker_state(broker_connected_, broker_reason_);
   for (const auto& [id, subscription] : gateway.subscriptions) {
     if (!subscription->confirmed || subscription->confirmed_at < last_received) continue;
-    gateway.port->subscribed({.request = 0,
-                              .channel_id = id,
-                              .continuous = subscription->continuous,
-                              .start = subscription->start,
-                              .channel = subscription->channel->name});
+    tell_again(*subscription, subscription->start, !misses_something(*subscription));
   }
   if (gateway.index.pending()) gateway.port->pending();
+}
+
+void Router::greet_forgotten(GatewayState& gateway, std::uint64_t last_received) {
+  const auto next = gateway.index.positions_at_cursor();
+  for (const auto& [id, subscription] : gateway.subscriptions) {
+    if (!subscription->confirmed) continue;
+    const auto found = next.find(id);
+    proto::Position start = found == next.end() ? subscription->channel->top : found->second;
+    const bool told_before = subscription->confirmed_at < last_received;
+    // A new epoch comes first. If the index remembers all since the confirmation, that is where
+    // the stream still stands.
+    if (start.epoch == 0 &&
+        (!told_before || subscription->confirmed_at + 1 >= gateway.index.oldest()))
+      start = subscription->start;
+    tell_again(*subscription, start, told_before || !misses_something(*subscription));
+  }
+  gateway.port->broker_state(broker_connected_, broker_reason_);
+  if (gateway.index.pending()) gateway.port->pending();
+}
+
+bool Router::misses_something(const Subscription& subscription) {
+  return subscription.asked.has_value() && !subscription.continuous;
+}
+
+void Router::tell_again(const Subscription& subscription, proto::Position start, bool continuous) {
+  subscription.gateway->port->subscribed({.request = 0,
+                                          .channel_id = subscription.id,
+                                          .continuous = continuous,
+                                          .start = start,
+                                          .channel = subscription.channel->name});
 }
 
 void Router::detach(GatewayState& gateway) {
@@ -238,7 +264,8 @@ void Router::confirm(Subscription& subscription) {
 void Router::answer(Subscription& subscription) {
   // Whoever asked was cut off before the answer, came back and has not asked again: told all the
   // same, because messages of the id follow.
-  if (subscription.requests.empty()) subscription.requests.push_back(0);
+  if (subscription.requests.empty())
+    return tell_again(subscription, subscription.start, !misses_something(subscription));
   for (const std::uint64_t request : subscription.requests) {
     subscription.gateway->port->subscribed({.request = request,
                                             .channel_id = subscription.id,

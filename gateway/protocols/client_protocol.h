@@ -28,6 +28,9 @@ struct ChannelGap {
   proto::Position position;                    ///< the channel goes on behind it
   std::uint64_t count = proto::kCountUnknown;  ///< messages missing
   std::uint64_t duration_ms = 0;               ///< 0: no such time
+  /// What is missing had link sequences above `after`, up to `through`. Equal: nobody can place it.
+  std::uint64_t after = 0;
+  std::uint64_t through = 0;
 };
 
 /// Why a publish was not done; reason kUnknownFate: nobody knows whether it was.

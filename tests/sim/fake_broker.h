@@ -77,6 +77,18 @@ class FakeBroker final : public relay::Broker {
     lost_.clear();
     events_->broker_away("simulated outage");
   }
+  /// The relay's process is gone: a part of what it wrote has arrived, and nobody listens.
+  void relay_died() {
+    for (const Pending& p : std::exchange(in_flight_, {}))
+      if (random_.below(2) == 0) record(p.channel, p.payload);
+    up_ = recovering_ = breaks_ = false;
+    wanted_.clear();
+    unconfirmed_.clear();
+    live_.clear();
+    covered_until_.clear();
+    undelivered_.clear();
+    refused_.clear();
+  }
   /// Somebody else publishes.
   void publish_from_outside(const std::string& channel, const std::string& payload) {
     arrive(channel, payload);

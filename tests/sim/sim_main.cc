@@ -1,5 +1,7 @@
 // sim --seed N: replays one run. sim --forever [--seed N]: seed after seed until one fails.
-// sim --sweep: the fault sweep; sim --sweep N: the one run of it in which the N-th call fails.
+// --takeovers: worlds in which gateways die and are taken over, and nothing else fails. --tiny:
+// worlds with next to no ring. sim --sweep: the fault sweep; sim --sweep N: the one run of it in
+// which the N-th call fails.
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
@@ -14,9 +16,11 @@ using sluice::sim::WorldOptions;
 bool run(const WorldOptions& options, const char* what, std::uint64_t number) {
   World world(options);
   const std::string failure = world.run();
-  std::printf("%s %llu: %llu deliveries, %llu gaps", what, static_cast<unsigned long long>(number),
-              static_cast<unsigned long long>(world.deliveries),
-              static_cast<unsigned long long>(world.gaps));
+  std::printf(
+      "%s %llu: %llu deliveries, %llu gaps, %llu takeovers, %llu relay restarts", what,
+      static_cast<unsigned long long>(number), static_cast<unsigned long long>(world.deliveries),
+      static_cast<unsigned long long>(world.gaps), static_cast<unsigned long long>(world.takeovers),
+      static_cast<unsigned long long>(world.relay_restarts));
   if (world.faults.happened()) {
     const std::string_view port = to_string(world.faults.failed());
     std::printf(", failed: %.*s", static_cast<int>(port.size()), port.data());
@@ -44,20 +48,27 @@ int sweep(std::uint64_t only) {
 int main(int argc, char** argv) {
   std::uint64_t seed = 1;
   bool forever = false;
+  WorldOptions options;
   for (int i = 1; i < argc; ++i) {
     if (std::strcmp(argv[i], "--forever") == 0) {
       forever = true;
+    } else if (std::strcmp(argv[i], "--takeovers") == 0) {
+      options = sluice::sim::takeover_options(seed);
+    } else if (std::strcmp(argv[i], "--tiny") == 0) {
+      options = sluice::sim::tiny_options(seed);
     } else if (std::strcmp(argv[i], "--seed") == 0 && i + 1 < argc) {
       seed = std::strtoull(argv[++i], nullptr, 10);
     } else if (std::strcmp(argv[i], "--sweep") == 0) {
       return sweep(i + 1 < argc ? std::strtoull(argv[i + 1], nullptr, 10) : 0);
     } else {
-      std::fprintf(stderr, "usage: sim [--seed N] [--forever] | --sweep [N]\n");
+      std::fprintf(stderr,
+                   "usage: sim [--takeovers | --tiny] [--seed N] [--forever] | --sweep [N]\n");
       return 2;
     }
   }
   do {
-    if (!run({.seed = seed}, "seed", seed)) return 1;
+    options.seed = seed;
+    if (!run(options, "seed", seed)) return 1;
     ++seed;
   } while (forever);
   return 0;

@@ -14,13 +14,15 @@ TEST_P(Seeds, KeepsTheInvariants) {
 }
 
 TEST_P(Seeds, KeepsTheInvariantsWithATinyRing) {
-  World world({.seed = GetParam() + 1000,
-               .gateways = 2,
-               .channels = 2,
-               .steps = 4000,
-               .ring_messages = 4,
-               .gateway_queue_bytes = 512});
+  World world(tiny_options(GetParam() + 1000));
   EXPECT_EQ(world.run(), "");
+}
+
+TEST_P(Seeds, ATakeoverMissesNothing) {
+  World world(takeover_options(GetParam()));
+  EXPECT_EQ(world.run(), "");
+  EXPECT_GT(world.takeovers, 50U);
+  EXPECT_EQ(world.gaps, 0U);
 }
 
 INSTANTIATE_TEST_SUITE_P(Fixed, Seeds, testing::Range<std::uint64_t>(1, 13));

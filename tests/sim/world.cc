@@ -25,7 +25,16 @@ std::size_t index_in(const std::vector<std::string>& log, std::string_view paylo
   return 0;
 }
 
+constexpr std::string_view kGapMark = "gap:";
+
 }  // namespace
+
+void SimProtocol::gap(ClientSession& session, const gateway::ChannelGap& gap,
+                      gateway::ProtocolActions& actions) const {
+  std::string text(kGapMark);
+  if (gap.count != proto::kCountUnknown) text += std::to_string(gap.count);
+  actions.deliver(session, gateway::FrameRun::make(gateway::Opcode::kText, text, {}));
+}
 
 // ---- one gateway
 
@@ -36,7 +45,7 @@ SimGateway::SimGateway(World& world, int number)
 
 void SimGateway::start_process() {
   sessions_ = std::make_unique<gateway::SessionTable>();
-  protocol_ = std::make_unique<gateway::PlainProtocol>(gateway::PlainOptions{}, world_.time);
+  protocol_ = std::make_unique<SimProtocol>(world_.time);
   hub_ = std::make_unique<gateway::Hub>(gateway::HubOptions{.channels_max = 100}, *sessions_, *this,
                                         *this);
   link_ = std::make_unique<gateway::RelayLink>(
@@ -52,8 +61,97 @@ void SimGateway::crash() {
   clients_.clear();
   closed_.clear();
   seen_.clear();
+  records_.clear();
+  link_record_ = {};
   accepted_ = 0;
   start_process();
+}
+
+// ---- death and takeover
+
+void SimGateway::kill(std::uint64_t deliveries) {
+  if (deliveries == 0) dead_ = true;
+  dies_in_ = deliveries;
+}
+
+bool SimGateway::alive() {
+  if (dies_in_ > 0 && --dies_in_ == 0) dead_ = true;
+  return !dead_;
+}
+
+void SimGateway::record(const ClientSession& session) {
+  Record& record = records_[session.ref.index];
+  record.last_sequence = session.state.last_sequence;
+  record.generation = link_record_.generation;
+  record_link();
+}
+
+void SimGateway::record_link() {
+  const std::uint64_t settled = hub_->settled_sequence();
+  if (settled < link_record_.settled_sequence)
+    world_.fail("the settled sequence of " + id_ + " falls");
+  link_record_.settled_sequence = settled;
+}
+
+void SimGateway::link_begins(std::uint64_t relay_instance, std::uint64_t last_sequence,
+                             bool resumed) {
+  if (dead_ || resumed) return;
+  link_record_ = {relay_instance, last_sequence, link_record_.generation + 1};
+}
+
+std::uint64_t SimGateway::known_sequence(const Record& record) const {
+  const bool of_this_link = record.generation == link_record_.generation;
+  return std::max(of_this_link ? record.last_sequence : 0, link_record_.settled_sequence);
+}
+
+void SimGateway::take_over() {
+  ++world_.takeovers;
+  std::vector<std::pair<Record, Seen>> clients;
+  std::uint64_t lowest = link_record_.settled_sequence;
+  std::uint64_t top = lowest;
+  for (const ClientRef ref : clients_) {
+    const ClientSession* session = sessions_->find(ref);
+    if (session == nullptr || session->phase != gateway::SessionPhase::kOpen) continue;
+    const std::uint64_t known = known_sequence(records_[ref.index]);
+    lowest = clients.empty() ? known : std::min(lowest, known);
+    top = std::max(top, known);
+    clients.emplace_back(records_[ref.index], seen_[ref.index]);
+  }
+  break_pipe();
+  clients_.clear();
+  closed_.clear();
+  seen_.clear();
+  records_.clear();
+  accepted_ = 0;
+  dead_ = false;
+  dies_in_ = 0;
+  start_process();
+  link_->take_over(link_record_.relay_instance, lowest);
+  for (auto& [record, seen] : clients) {
+    ClientSession& session = sessions_->add();
+    session.protocol = protocol_.get();
+    session.state.last_sequence = known_sequence(record);
+    const bool earlier = record.began_generation != link_record_.generation;
+    if (!hub_->resubscribe(session, record.channel, earlier ? 0 : record.began_sequence, earlier))
+      world_.fail("a channel that was there is refused");
+    clients_.push_back(session.ref);
+    records_[session.ref.index] = record;
+    seen_[session.ref.index] = seen;
+  }
+  hub_->begin_catch_up(top);
+}
+
+void SimGateway::check_last_words() {
+  for (const ClientRef ref : clients_) {
+    const ClientSession* session = sessions_->find(ref);
+    if (session == nullptr || session->phase != gateway::SessionPhase::kOpen) continue;
+    const Seen& seen = seen_[ref.index];
+    const auto log = world_.broker->log().find(seen.channel);
+    if (log == world_.broker->log().end() || seen.last_index == log->second.size()) continue;
+    if (seen.told_missing == 0 && !seen.told_unknown)
+      world_.fail("the last messages of " + seen.channel + " are missing at " + id_ +
+                  ", and nothing was told");
+  }
 }
 
 void SimGateway::break_pipe() {
@@ -76,6 +174,7 @@ void SimGateway::stop() {
 }
 
 void SimGateway::add_client() {
+  if (dead_) return;
   ClientSession& session = sessions_->add();
   session.protocol = protocol_.get();
   const std::string channel =
@@ -83,10 +182,19 @@ void SimGateway::add_client() {
   seen_[session.ref.index] = Seen{channel, 0, 0, false};
   clients_.push_back(session.ref);
   hub_->opened(session, channel);
+  const auto subscriptions = hub_->subscriptions_of(session);
+  if (subscriptions.size() != 1 || subscriptions[0].channel != channel)
+    return world_.fail("a client is not on its channel");
+  records_[session.ref.index] = {
+      .channel = channel,
+      .began_sequence = subscriptions[0].began_sequence,
+      .began_generation = link_record_.generation,
+  };
+  record(session);
 }
 
 void SimGateway::remove_client() {
-  if (clients_.empty()) return;
+  if (clients_.empty() || dead_) return;
   const auto at =
       clients_.begin() + static_cast<std::ptrdiff_t>(world_.random.below(clients_.size()));
   const ClientRef ref = *at;
@@ -98,11 +206,13 @@ void SimGateway::remove_client() {
 }
 
 void SimGateway::remove_all_clients() {
+  if (dead_) take_over();
+  dies_in_ = 0;
   while (!clients_.empty()) remove_client();
 }
 
 void SimGateway::publish() {
-  if (clients_.empty()) return;
+  if (clients_.empty() || dead_) return;
   ClientSession* session = sessions_->find(clients_[world_.random.below(clients_.size())]);
   if (session == nullptr || session->phase != gateway::SessionPhase::kOpen) return;
   // The sender's slot and a running number: unique, and in order per sender.
@@ -110,6 +220,7 @@ void SimGateway::publish() {
                               std::to_string(session->ref.generation) + "." +
                               std::to_string(++sent_) + std::string(world_.random.below(100), '.');
   ++accepted_;
+  ++world_.accepted;
   hub_->received(*session, proto::as_bytes(payload), true);
 }
 
@@ -120,11 +231,14 @@ std::uint64_t SimGateway::outcomes() const {
 }
 
 void SimGateway::deliver(ClientSession& session, gateway::FrameRef frame) {
+  if (!alive()) return;
+  record(session);
   for (const std::string& payload : test::payloads(frame->bytes())) got(session, payload);
 }
 
 void SimGateway::deliver_due(ClientSession& session, std::span<const gateway::RunView> due) {
-  if (session.phase != gateway::SessionPhase::kOpen) return;
+  if (!alive() || session.phase != gateway::SessionPhase::kOpen) return;
+  record(session);
   if (world_.faults.hit(Port::kDeliver))
     return close(session, gateway::CloseCode::kPolicy, "too slow");
   for (const std::string& payload : test::payloads(due)) got(session, payload);
@@ -133,6 +247,7 @@ void SimGateway::deliver_due(ClientSession& session, std::span<const gateway::Ru
 void SimGateway::got(ClientSession& session, std::string_view payload) {
   if (session.phase != gateway::SessionPhase::kOpen) return;
   Seen& seen = seen_[session.ref.index];
+  if (payload.starts_with(kGapMark)) return told_gap(seen, payload.substr(kGapMark.size()));
   const auto& logs = world_.broker->log();
   const auto log = logs.find(seen.channel);
   const std::size_t index = log == logs.end() ? 0 : index_in(log->second, payload);
@@ -154,21 +269,17 @@ void SimGateway::got(ClientSession& session, std::string_view payload) {
   seen.told_unknown = false;
 }
 
-void SimGateway::channel_gap(const gateway::ChannelGap& gap) {
+void SimGateway::told_gap(Seen& seen, std::string_view count) {
   ++world_.gaps;
-  for (const ClientRef ref : clients_) {
-    Seen& seen = seen_[ref.index];
-    if (seen.channel != gap.channel) continue;
-    if (gap.count == proto::kCountUnknown) {
-      seen.told_unknown = true;
-    } else {
-      seen.told_missing += gap.count;
-    }
+  if (count.empty()) {
+    seen.told_unknown = true;
+  } else {
+    seen.told_missing += std::stoull(std::string(count));
   }
 }
 
 void SimGateway::close(ClientSession& session, gateway::CloseCode, const char*) {
-  if (session.phase != gateway::SessionPhase::kOpen) return;
+  if (dead_ || session.phase != gateway::SessionPhase::kOpen) return;
   session.phase = gateway::SessionPhase::kClosing;
   closed_.push_back(session.ref);
 }
@@ -262,14 +373,16 @@ void SimGateway::step() {
     --stalled_;
     return;
   }
-  if (!session_ && world_.router) dial();
-  if (session_) move_up();
-  if (session_) move_down();
+  if (!dead_ && !session_ && world_.router) dial();
+  if (!dead_ && session_) move_up();
+  if (!dead_ && session_) move_down();
   // A few clients a turn: walks go on while clients come and go and more messages arrive.
-  if (!hub_->congested() || world_.random.below(4) == 0)
+  if (!dead_ && (!hub_->congested() || world_.random.below(4) == 0))
     hub_->fan_out(world_.random.below(4) == 0 ? 1000 : 1 + world_.random.below(3));
-  tick();
-  sweep_closed();
+  if (!dead_) tick();
+  if (!dead_) sweep_closed();
+  if (dead_) return take_over();
+  record_link();
 }
 
 // ---- the world
@@ -304,9 +417,19 @@ void World::start_relay() {
   broker->start(*router);
 }
 
+void World::restart_relay() {
+  ++relay_restarts;
+  for (auto& gateway : gateways_) gateway->relay_gone();
+  broker->relay_died();
+  router.reset();
+  start_relay();
+}
+
 void World::act() {
   SimGateway& g = *gateways_[random.below(gateways_.size())];
-  switch (random.below(200)) {
+  const std::uint64_t what = random.below(200);
+  if (options.only_takeovers && what < 4) return g.kill(random.below(20));
+  switch (what) {
     case 0:
       g.break_pipe();
       break;
@@ -314,10 +437,15 @@ void World::act() {
       g.stall(static_cast<int>(random.below(300)));
       break;
     case 2:
-      if (random.below(10) == 0) g.crash();
+      if (random.below(10) == 0) {
+        g.crash();
+      } else if (random.below(3) == 0) {
+        g.kill(random.below(20));
+      }
       break;
     case 3:
       if (broker->up() && random.below(5) == 0) broker->go_down();
+      if (random.below(20) == 0) restart_relay();
       break;
     case 4:
     case 5:
@@ -361,6 +489,7 @@ void World::act_by_script(int step) {
   if (step == 250) broker->go_down();
   if (step > 270 && step % 10 == 0 && !broker->up()) broker->come_up();
   if (step == 400) gateways_[1]->crash();
+  if (step == 500) gateways_[0]->kill(3);
   SimGateway& g = *gateways_[random.below(gateways_.size())];
   if (step % 20 == 0 && step < 600) g.add_client();
   if (step % 50 == 49) g.remove_client();
@@ -403,15 +532,21 @@ void World::settle() {
   }
 }
 
+void World::check_last_words() {
+  for (int i = 0; i < options.channels; ++i)
+    broker->publish_from_outside(channel_name(static_cast<std::uint64_t>(i)),
+                                 "last." + std::to_string(i));
+  settle();
+  for (auto& gateway : gateways_) gateway->check_last_words();
+}
+
 void World::check_end() {
-  std::uint64_t accepted = 0;
   for (const auto& gateway : gateways_) {
     if (gateway->link().publishes_pending() != 0) fail("publishes still pending");
     if (gateway->accepted() != gateway->outcomes()) {
       fail("accepted " + std::to_string(gateway->accepted()) + " publishes, outcomes " +
            std::to_string(gateway->outcomes()));
     }
-    accepted += gateway->accepted();
     gateway->remove_all_clients();
   }
   std::map<std::string, int> times;
@@ -464,6 +599,23 @@ WorldOptions sweep_options(std::uint64_t fail_at) {
           .fail_at = fail_at};
 }
 
+WorldOptions takeover_options(std::uint64_t seed) {
+  return {.seed = seed,
+          .steps = 8000,
+          .ring_messages = 4096,
+          .gateway_queue_bytes = 1U << 20U,
+          .only_takeovers = true};
+}
+
+WorldOptions tiny_options(std::uint64_t seed) {
+  return {.seed = seed,
+          .gateways = 2,
+          .channels = 2,
+          .steps = 4000,
+          .ring_messages = 4,
+          .gateway_queue_bytes = 512};
+}
+
 std::string World::run() {
   for (int i = 0; i < options.steps && failure_.empty(); ++i) {
     if (options.scripted) {
@@ -474,6 +626,7 @@ std::string World::run() {
     step();
   }
   if (failure_.empty()) settle();
+  if (failure_.empty()) check_last_words();
   if (failure_.empty()) check_end();
   return failure_;
 }

@@ -3,10 +3,13 @@
 // each delivery and at the end:
 //
 //  - a client sees a channel's messages in the broker's order, each at most once;
-//  - what it misses between two messages was told as a gap to its gateway, with the right number
-//  where one was given;
+//  - what it misses between two messages, or at the end, was told to it as a gap, with the right
+//  number where one was given;
 //  - each publish has exactly one outcome, and what was refused never reached the broker;
 //  - bounds hold, and when all clients have left nothing is left of them.
+//
+// A gateway's process may be killed at any delivery and another one take over its clients: what was
+// handed to Delivery counts as with the client, and the records say what they said then.
 #pragma once
 
 #include <deque>
@@ -36,6 +39,8 @@ struct WorldOptions {
   Duration linger = std::chrono::seconds(5);
   Duration publish_wait = std::chrono::seconds(2);
   int settle_steps = 3000;
+  /// Of all faults only that gateways die and are taken over: nothing may be missed then.
+  bool only_takeovers = false;
   /// The short story of the fault sweep instead of random acts and random faults.
   bool scripted = false;
   std::uint64_t fail_at = 0;  ///< the n-th port call fails; 0: none
@@ -44,6 +49,11 @@ struct WorldOptions {
 
 /// The story that the fault sweep tells again and again, each time with another call failing.
 [[nodiscard]] WorldOptions sweep_options(std::uint64_t fail_at);
+
+/// Of all faults only that gateways die and are taken over.
+[[nodiscard]] WorldOptions takeover_options(std::uint64_t seed);
+/// Next to no ring and queues: much is missed, and told.
+[[nodiscard]] WorldOptions tiny_options(std::uint64_t seed);
 
 class QuietWatcher final : public relay::RouterWatcher {
  public:
@@ -61,6 +71,39 @@ class QuietWatcher final : public relay::RouterWatcher {
 
 class World;
 
+/// The plain protocol, but its clients are told of gaps.
+class SimProtocol final : public gateway::ClientProtocol {
+ public:
+  explicit SimProtocol(const TimeSource& time) : plain_({}, time) {}
+
+  [[nodiscard]] std::string_view name() const override { return "sim"; }
+  [[nodiscard]] gateway::EncodedMessage encode(const gateway::ChannelMessage& message,
+                                               std::string& scratch) const override {
+    return plain_.encode(message, scratch);
+  }
+  void opened(gateway::ClientSession& session, std::string_view channel,
+              gateway::ProtocolActions& actions) const override {
+    plain_.opened(session, channel, actions);
+  }
+  void received(gateway::ClientSession& session, proto::Bytes payload, bool text,
+                gateway::ProtocolActions& actions) const override {
+    plain_.received(session, payload, text, actions);
+  }
+  void greeting_due(gateway::ClientSession& session,
+                    gateway::ProtocolActions& actions) const override {
+    plain_.greeting_due(session, actions);
+  }
+  void publish_failed(gateway::ClientSession& session, const gateway::PublishFailure& failure,
+                      gateway::ProtocolActions& actions) const override {
+    plain_.publish_failed(session, failure, actions);
+  }
+  void gap(gateway::ClientSession& session, const gateway::ChannelGap& gap,
+           gateway::ProtocolActions& actions) const override;
+
+ private:
+  gateway::PlainProtocol plain_;
+};
+
 /// One gateway process with its clients, and the pipe to the relay.
 class SimGateway final : public gateway::Delivery,
                          public gateway::HubObserver,
@@ -73,6 +116,9 @@ class SimGateway final : public gateway::Delivery,
   void stall(int steps) { stalled_ = steps; }
   /// kill -9: clients, hub and link are gone; a new process takes the id.
   void crash();
+  /// kill -9 in front of the n-th delivery from now on; 0: at once. Another process goes on with
+  /// the clients.
+  void kill(std::uint64_t deliveries);
   void add_client();
   void remove_client();
   void publish();
@@ -89,7 +135,9 @@ class SimGateway final : public gateway::Delivery,
   // HubObserver.
   void link_state(bool) override {}
   void broker_state(bool, std::string_view) override {}
-  void channel_gap(const gateway::ChannelGap& gap) override;
+  void link_begins(std::uint64_t relay_instance, std::uint64_t last_sequence,
+                   bool resumed) override;
+  void channel_gap(const gateway::ChannelGap&) override {}
   void channel_subscribed(std::string_view) override {}
   void channel_refused(std::string_view, std::string_view) override {}
   void message_given(std::uint32_t) override {}
@@ -101,6 +149,8 @@ class SimGateway final : public gateway::Delivery,
   [[nodiscard]] std::uint64_t accepted() const { return accepted_; }
   [[nodiscard]] std::uint64_t outcomes() const;
   void relay_gone();
+  /// Each client has its channel's last message, or was told that something is missing.
+  void check_last_words();
   /// Ends for good: no process takes its place.
   void stop();
 
@@ -111,8 +161,28 @@ class SimGateway final : public gateway::Delivery,
     std::uint64_t told_missing = 0;  ///< since the last message
     bool told_unknown = false;
   };
+  /// What a session's records in the state memory say.
+  struct Record {
+    std::uint64_t last_sequence = 0;
+    std::uint32_t generation = 0;  ///< of the link that last_sequence is of
+    std::string channel;
+    std::uint64_t began_sequence = 0;
+    std::uint32_t began_generation = 0;
+  };
+  struct LinkRecord {
+    std::uint64_t relay_instance = 0;
+    std::uint64_t settled_sequence = 0;
+    std::uint32_t generation = 0;
+  };
 
   void start_process();
+  void take_over();
+  /// False: the process has died.
+  [[nodiscard]] bool alive();
+  void record(const gateway::ClientSession& session);
+  void record_link();
+  [[nodiscard]] std::uint64_t known_sequence(const Record& record) const;
+  void told_gap(Seen& seen, std::string_view count);
   void got(gateway::ClientSession& session, std::string_view payload);
   void move_up();
   void move_down();
@@ -123,14 +193,18 @@ class SimGateway final : public gateway::Delivery,
   World& world_;
   std::string id_;
   std::unique_ptr<gateway::SessionTable> sessions_;
-  std::unique_ptr<gateway::PlainProtocol> protocol_;
+  std::unique_ptr<SimProtocol> protocol_;
   std::unique_ptr<gateway::Hub> hub_;
   std::unique_ptr<gateway::RelayLink> link_;
   std::unique_ptr<relay::GatewaySession> session_;
   relay::OutputBatch batch_;
   std::string to_gateway_;  ///< bytes in the pipe
   std::string to_relay_;
-  std::map<std::uint32_t, Seen> seen_;  ///< by session slot
+  std::map<std::uint32_t, Seen> seen_;       ///< by session slot
+  std::map<std::uint32_t, Record> records_;  ///< by session slot
+  LinkRecord link_record_;
+  bool dead_ = false;  ///< whatever the process still does, nobody sees
+  std::uint64_t dies_in_ = 0;
   std::vector<gateway::ClientRef> clients_;
   std::vector<gateway::ClientRef> closed_;
   int stalled_ = 0;
@@ -162,20 +236,24 @@ class World {
   std::unique_ptr<relay::Router> router;
   std::uint64_t published_outside = 0;
   std::uint64_t deliveries = 0;
+  std::uint64_t accepted = 0;  ///< publishes, of all processes
   std::uint64_t gaps = 0;
+  std::uint64_t takeovers = 0;
+  std::uint64_t relay_restarts = 0;
 
  private:
   void start_relay();
+  void restart_relay();
   void act();
   void act_by_script(int step);
   void step();
   void check_bounds();
   void settle();
+  void check_last_words();
   void check_end();
   void check_nothing_left();
 
   std::vector<std::unique_ptr<SimGateway>> gateways_;
-  std::vector<std::unique_ptr<FakeBroker>> old_brokers_;
   std::string failure_;
   int ticks_ = 0;
   int tick_late_ = 0;  ///< steps without the relay's timer
