@@ -19,6 +19,7 @@ pure=(
   relay/router relay/router_links relay/router_publish relay/router_ports relay/router_state relay/gateway_session
   relay/status relay/drain_marks relay/gateway_index relay/replay_ring relay/gap_collector relay/publish_hold relay/brokers/broker
   relay/brokers/redis_push_reader relay/admin_request relay/refusal_log
+  keeper/recovery keeper/parting keeper/fields keeper/shared_state
   ctl/text ctl/table ctl/status_view ctl/tail_event ctl/tail_channel
   ctl/haproxy_words ctl/haproxy_condition ctl/haproxy_config
   ctl/haproxy_lint/settings ctl/haproxy_lint/server ctl/haproxy_lint/model ctl/haproxy_lint/traffic ctl/haproxy_lint/rule ctl/haproxy_lint/timeouts
