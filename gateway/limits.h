@@ -107,6 +107,8 @@ inline constexpr Duration kInfoInterval = std::chrono::seconds(1);
 inline constexpr Duration kLinkRetryMin = std::chrono::milliseconds(20);
 inline constexpr Duration kLinkRetryMax = std::chrono::milliseconds(400);
 
+/// And for the keeper to take what it is told last.
+inline constexpr Duration kParkKeeperWait = std::chrono::milliseconds(500);
 /// How long a newer program may take to check itself before it takes over.
 inline constexpr Duration kProgramCheckWait = std::chrono::seconds(10);
 /// The keeper: how long a start waits for one that is not there yet, how often it is looked for,

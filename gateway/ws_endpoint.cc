@@ -152,7 +152,7 @@ void WsEndpoint::adopt(UniqueFd fd, const UpgradeRequest& request, ClientIdentit
     return;
   }
   if (wsi != nullptr) ::shutdown(lws_get_socket_fd(wsi), SHUT_RDWR);
-  events_.never_opened(address);
+  events_.never_opened(ref, address);
   if (ClientSession* left = sessions_.find(ref)) remove_session(*left);
 }
 

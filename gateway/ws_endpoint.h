@@ -33,6 +33,8 @@ namespace sluice::gateway {
 class EndpointEvents {
  public:
   virtual ~EndpointEvents() = default;
+  /// The session stands, and the 101 is about to leave. Ends in opened() or never_opened().
+  virtual void opening(ClientSession& /*session*/) {}
   /// The 101 is on its way. `session` has id, address, facts and transport; protocol is the
   /// receiver's to set.
   virtual void opened(ClientSession& session, const UpgradeRequest& request) = 0;
@@ -47,7 +49,7 @@ class EndpointEvents {
   /// Last event of the session, which is destroyed afterwards.
   virtual void closed(ClientSession& session) = 0;
   /// An adopted connection ended before it was opened.
-  virtual void never_opened(const ClientAddress& address) = 0;
+  virtual void never_opened(ClientRef ref, const ClientAddress& address) = 0;
 };
 
 struct EndpointOptions {

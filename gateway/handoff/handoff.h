@@ -12,10 +12,10 @@
 
 #include "gateway/acceptor.h"
 #include "gateway/client_session.h"
-#include "gateway/handoff/arena_runs.h"
 #include "gateway/handoff/in_recorder.h"
 #include "gateway/handoff/keeper_link.h"
 #include "gateway/handoff/out_recorder.h"
+#include "gateway/handoff/run_arena.h"
 #include "gateway/handoff/session_record.h"
 #include "gateway/handoff/takeover.h"
 #include "keeper/shared_memory.h"
@@ -37,14 +37,9 @@ struct HandoffStats {
 
 class Handoff final : public KeeperLinkEvents {
  public:
-  /// Who must be told everything when a keeper comes back.
-  struct World {
-    SessionTable& sessions;
-    std::function<NameSubscription()> names;
-  };
+  /// All of them outlive it. `name_of` gives the channel of a subscription.
   Handoff(EventLoop& loop, HandoffOptions options, SessionTable& sessions, Sender& sender,
-          NameSubscription name_of);
-  ~Handoff() override;
+          std::function<std::string_view(const Subscription&)> name_of);
 
   // ---- start, in this order
   /// Asks the keeper; may wait for a predecessor's end. An error ends the start.
@@ -55,16 +50,19 @@ class Handoff final : public KeeperLinkEvents {
   void listens(const std::string& name, int fd);
   /// No longer.
   void listens_no_more();
-  /// The predecessor's clients, if there are any.
-  void take_over(TakeoverTargets& targets, RelayLink& link, Hub& hub);
-  /// Everything is ours now.
+  /// The predecessor's clients, if there are any, and where the link to the relay goes on. Nothing is
+  /// sent yet.
+  [[nodiscard]] LinkResume take_over(const TakeoverParts& parts, RelayLink& link, Acceptor& acceptor);
+  /// Everything is ours now: the keeper's clock stops.
   void taken();
 
   // ---- a client's life
   /// Before the 101: the keeper gets a dup.
   void opening(const ClientSession& session);
   void opened(ClientSession& session);
-  /// Subscriptions, times, its ending.
+  /// It never opened.
+  void given_up(ClientRef ref);
+  /// Subscriptions, times.
   void changed(ClientSession& session);
   void worked_off(ClientSession& session);
   void closed(ClientSession& session);
@@ -80,7 +78,7 @@ class Handoff final : public KeeperLinkEvents {
 
   [[nodiscard]] bool keeper_up() const { return keeper_.up(); }
   [[nodiscard]] const HandoffStats& stats() const { return stats_; }
-  [[nodiscard]] const OutRecorder& out() const { return *out_; }
+  [[nodiscard]] const OutRecorderStats& out() const { return out_->stats(); }
   [[nodiscard]] std::uint64_t unrecorded() const;
   [[nodiscard]] std::size_t memory_used() const { return arena_->used_bytes(); }
   [[nodiscard]] std::size_t memory_bytes() const { return arena_->capacity(); }
@@ -92,22 +90,27 @@ class Handoff final : public KeeperLinkEvents {
  private:
   [[nodiscard]] Result<void> make_state();
   void make_recorders(std::vector<keeper::ArenaUnit> in_use);
-  [[nodiscard]] keeper::Slot* slot_of(const ClientSession& session) const;
-  void give(const ClientSession& session);
+  [[nodiscard]] keeper::Slot& slot_of(const ClientSession& session) const {
+    return state_->slots()[session.ref.index];
+  }
+  [[nodiscard]] std::uint32_t link_generation() const;
+  void tell_everything();
+  void report(const TakeoverReport& report) const;
 
   HandoffOptions options_;
   SessionTable& sessions_;
   Sender& sender_;
-  NameSubscription name_of_;
+  std::function<std::string_view(const Subscription&)> name_of_;
   KeeperLink keeper_;
   Held held_;
   std::optional<keeper::SharedState> state_;
   std::optional<keeper::Arena> arena_;
-  std::optional<ArenaRuns> runs_;
+  std::optional<RunArena> runs_;
   std::optional<OutRecorder> out_;
   std::optional<InRecorder> in_;
-  std::optional<SessionRecorder> sessions_recorder_;
+  std::optional<SessionRecorder> who_;
   std::map<std::string, int> listeners_;  ///< of this process, by name
+  bool took_over_ = false;
   HandoffStats stats_;
 };
 

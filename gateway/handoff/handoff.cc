@@ -1,0 +1,265 @@
+#include "gateway/handoff/handoff.h"
+
+#include <algorithm>
+#include <chrono>
+#include <utility>
+
+#include "common/log.h"
+#include "gateway/handoff/handshake_record.h"
+#include "gateway/limits.h"
+#include "keeper/stream_position.h"
+
+namespace sluice::gateway {
+namespace {
+
+[[nodiscard]] std::uint64_t now_micros() {
+  return static_cast<std::uint64_t>(std::chrono::duration_cast<std::chrono::microseconds>(
+                                        std::chrono::steady_clock::now().time_since_epoch())
+                                        .count());
+}
+
+[[nodiscard]] keeper::ClientRef keepers(ClientRef ref) {
+  return {.slot = ref.index, .generation = ref.generation};
+}
+
+}  // namespace
+
+Handoff::Handoff(EventLoop& loop, HandoffOptions options, SessionTable& sessions, Sender& sender,
+                 std::function<std::string_view(const Subscription&)> name_of)
+    : options_(std::move(options)),
+      sessions_(sessions),
+      sender_(sender),
+      name_of_(std::move(name_of)),
+      keeper_(loop, options_.keeper, *this) {
+}
+
+// ---- start
+
+Result<void> Handoff::begin() {
+  auto held = keeper_.open();
+  if (!held) {
+    if (held.error().code == ErrorCode::kPermission) return tl::make_unexpected(held.error());
+    log_warn("--keeper: {}: serving without, until there is one", held.error().message);
+    return make_state();
+  }
+  held_ = std::move(*held);
+  if (keeper_.clients_max() < options_.slots) {
+    return fail(ErrorCode::kSystem,
+                "the keeper can hold " + std::to_string(keeper_.clients_max()) + " clients, and " +
+                    std::to_string(options_.slots) +
+                    " may be here: raise its descriptor limit (LimitNOFILE=) or lower "
+                    "--max-connections");
+  }
+  if (!held_.state.valid()) return make_state();
+  auto state = keeper::SharedState::open(std::move(held_.state));
+  if (state && state->header().slots >= options_.slots) {
+    state_ = std::move(*state);
+    took_over_ = true;
+    return {};
+  }
+  const std::string why = state ? "too few slots for --max-connections" : state.error().message;
+  log_warn("what the gateway before has left can't be used: {}; its {} clients are closed", why,
+           held_.clients.size());
+  keeper_.send(keeper::Release{.reason = why});
+  held_.clients.clear();
+  return make_state();
+}
+
+Result<void> Handoff::make_state() {
+  auto made = keeper::SharedState::create({.slots = static_cast<std::uint32_t>(options_.slots),
+                                           .views = kVectorsPerBatch,
+                                           .arena_bytes = options_.memory_bytes});
+  if (!made) return tl::make_unexpected(made.error());
+  state_ = std::move(*made);
+  make_recorders({});
+  keeper_.send(keeper::State{}, state_->fd());
+  return {};
+}
+
+void Handoff::make_recorders(std::vector<keeper::ArenaUnit> in_use) {
+  arena_.emplace(state_->arena(), std::move(in_use));
+  runs_.emplace(*arena_);
+  FrameRun::use(&*runs_);
+  out_.emplace(*state_, *runs_, sessions_);
+  in_.emplace(*arena_);
+  who_.emplace(*arena_, [this](const Subscription& subscription) {
+    return SubscriptionName{.channel = name_of_(subscription),
+                            .link_generation = link_generation()};
+  });
+  sender_.record_with(*out_);
+}
+
+std::uint32_t Handoff::link_generation() const {
+  const keeper::StateHeader& header = state_->header();
+  return header.link[header.link_now & 1U].generation;
+}
+
+void Handoff::listens(const std::string& name, int fd) {
+  listeners_[name] = fd;
+  keeper_.send(keeper::Listen{.name = name}, fd);
+}
+
+void Handoff::listens_no_more() {
+  for (const auto& [name, fd] : std::exchange(listeners_, {}))
+    keeper_.send(keeper::Unlisten{.name = name});
+}
+
+LinkResume Handoff::take_over(const TakeoverParts& parts, RelayLink& link, Acceptor& acceptor) {
+  LinkResume resume;
+  if (took_over_) {
+    TakeoverReport report{.planned = held_.welcome.ending == keeper::Ending::kPlanned,
+                          .crashes = held_.welcome.crashes};
+    Takeover takeover(*state_, std::exchange(held_.clients, {}), report);
+    auto blocks = takeover.blocks();
+    if (!blocks) log_error("the state left behind: {}", blocks.error().message);
+    make_recorders(blocks ? std::move(*blocks) : std::vector<keeper::ArenaUnit>{});
+    resume = takeover.link();
+    link.take_over(resume.relay_instance, resume.sequence);
+    if (blocks) takeover.build(*out_, *runs_, parts);
+    // From here on the records are this process's, and each is whole: the views that the process
+    // before had under way stand in queues.
+    out_->sync_all();
+    for (const keeper::ClientRef& ref : takeover.left()) {
+      out_->discard(ref.slot);
+      keeper_.send(keeper::Take{.client = ref});
+    }
+    keeper::publish(state_->header().quiescent, 0U);
+    stats_.takeover = std::move(report);
+  }
+  for (Held::Handshake& handshake : held_.handshakes) {
+    auto state = decode_handshake(handshake.state);
+    if (!state) continue;
+    acceptor.resume(std::move(handshake.fd), std::move(*state));
+    if (stats_.takeover) ++stats_.takeover->handshakes;
+  }
+  return resume;
+}
+
+void Handoff::taken() {
+  keeper_.send(keeper::Taken{});
+  if (stats_.takeover) {
+    const std::uint64_t from = state_->header().frozen_micros;
+    if (stats_.takeover->planned && from != 0) stats_.takeover->pause_micros = now_micros() - from;
+    state_->header().frozen_micros = 0;
+    report(*stats_.takeover);
+  }
+  // What the process before listened on and this one does not.
+  for (const auto& [name, fd] : held_.listeners)
+    if (!listeners_.contains(name)) keeper_.send(keeper::Unlisten{.name = name});
+  held_ = Held{};
+}
+
+void Handoff::report(const TakeoverReport& report) const {
+  log_info("took over from {}: {} clients with {} bytes waiting, {} in handshake{}",
+           report.planned ? "a gateway that parked" : "a gateway that was killed", report.moved,
+           report.pending_bytes, report.handshakes,
+           report.planned ? ", after " + std::to_string(report.pause_micros / 1000) + " ms" : "");
+  for (const auto& [reason, count] : report.closed)
+    log_warn("{} clients could not be taken over: {}", count, reason);
+}
+
+// ---- a client's life
+
+void Handoff::opening(const ClientSession& session) {
+  if (!keeper_.up()) ++stats_.unheld;
+  keeper_.send(keeper::Give{.client = keepers(session.ref)}, session.fd);
+}
+
+void Handoff::given_up(ClientRef ref) {
+  keeper_.send(keeper::Take{.client = keepers(ref)});
+}
+
+void Handoff::opened(ClientSession& session) {
+  const auto counters = keeper::stream_position(session.fd);
+  SlotStart start;
+  if (counters) {
+    start = {.sent_before = counters->sent - session.out.written,
+             .received_before = counters->received - session.read,
+             .has_counters = true};
+  }
+  if (!out_->prepare(session, start)) return;
+  in_->worked_off(slot_of(session), session);
+  if (!who_->record(slot_of(session), session)) return;
+  out_->sync(session);
+  out_->opened(session);
+}
+
+void Handoff::changed(ClientSession& session) {
+  if (!session.out.recorded) return;
+  out_->sync(session);
+  static_cast<void>(who_->record(slot_of(session), session));
+}
+
+void Handoff::worked_off(ClientSession& session) {
+  if (!session.out.recorded) return;
+  out_->sync(session);
+  in_->worked_off(slot_of(session), session);
+}
+
+void Handoff::closed(ClientSession& session) {
+  const bool recorded = session.out.recorded;
+  out_->closed(session);
+  if (recorded) {
+    in_->forget(slot_of(session));
+    who_->forget(slot_of(session));
+  }
+  given_up(session.ref);
+}
+
+// ---- the loop
+
+void Handoff::link_begins(std::uint64_t relay_instance, std::uint64_t sequence) {
+  out_->link(relay_instance, link_generation() + 1, sequence);
+}
+
+void Handoff::end_of_turn(std::uint64_t settled_sequence) {
+  out_->sync_all();
+  out_->settled(settled_sequence);
+}
+
+void Handoff::park(Acceptor& acceptor) {
+  keeper::publish(state_->header().frozen_micros, now_micros());
+  out_->sync_all();
+  for (std::size_t i = 0; i < sessions_.slots(); ++i) {
+    ClientSession* session = sessions_.at(i);
+    if (session != nullptr && session->phase != SessionPhase::kClosed) out_->settle(*session);
+  }
+  acceptor.park([this](UniqueFd fd, HandshakeState state) {
+    keeper_.send(keeper::Pending{.listener = {}, .bytes = encode_handshake(state)}, fd.get());
+  });
+  keeper::publish(state_->header().quiescent, 1U);
+  keeper_.send(keeper::Park{});
+  if (!keeper_.flush(kParkKeeperWait)) log_error("the keeper has not heard of the end");
+}
+
+std::uint64_t Handoff::unrecorded() const {
+  return out_->stats().unrecoverable + out_->stats().without_slot + in_->unrecorded() +
+         who_->unrecorded();
+}
+
+// ---- keepers come and go
+
+void Handoff::keeper_back(Held held) {
+  if (!held.clients.empty() || held.state.valid())
+    keeper_.send(keeper::Release{.reason = "a gateway serves that has not waited"});
+  tell_everything();
+  log_info("a keeper holds this gateway's clients: {}", sessions_.size());
+}
+
+void Handoff::tell_everything() {
+  keeper_.send(keeper::State{}, state_->fd());
+  for (const auto& [name, fd] : listeners_) keeper_.send(keeper::Listen{.name = name}, fd);
+  for (std::size_t i = 0; i < sessions_.slots(); ++i) {
+    const ClientSession* session = sessions_.at(i);
+    if (session != nullptr && session->phase != SessionPhase::kClosed)
+      keeper_.send(keeper::Give{.client = keepers(session->ref)}, session->fd);
+  }
+  keeper_.send(keeper::Taken{});
+}
+
+void Handoff::keeper_lost(const std::string& why) {
+  ++stats_.keeper_losses;
+  log_error("the keeper is lost: {}; clients would not outlive this process", why);
+}
+
+}  // namespace sluice::gateway
