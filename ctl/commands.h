@@ -11,6 +11,7 @@ namespace sluice::ctl {
 [[nodiscard]] ExitCode run_publish(const PublishOptions& options, Console& console);
 [[nodiscard]] ExitCode run_drain(const DrainOptions& options, Console& console);
 [[nodiscard]] ExitCode run_undrain(const DrainOptions& options, Console& console);
+[[nodiscard]] ExitCode run_upgrade(const UpgradeOptions& options, Console& console);
 [[nodiscard]] ExitCode run_haproxy_lint(const LintCommandOptions& options, Console& console);
 [[nodiscard]] ExitCode run_version(const CommonOptions& options, Console& console);
 

@@ -51,11 +51,13 @@ int dispatch(int argc, char** argv) {
   if (command == "publish") return run(argc - 1, argv + 1, run_publish, false);
   if (command == "drain") return run(argc - 1, argv + 1, run_drain, true);
   if (command == "undrain") return run_undrain_command(argc - 1, argv + 1);
+  if (command == "upgrade") return run(argc - 1, argv + 1, run_upgrade, true);
   if (command == "haproxy-lint") return run(argc - 1, argv + 1, run_haproxy_lint, false);
   if (command == "version") return run_version_command(argc - 1, argv + 1);
-  complain("'" + std::string(command) +
-           "' is no command: status, tail, publish, drain, undrain, haproxy-lint or version, flags "
-           "behind it (see --help)");
+  complain(
+      "'" + std::string(command) +
+      "' is no command: status, tail, publish, drain, undrain, upgrade, haproxy-lint or version, "
+      "flags behind it (see --help)");
   return kUsage;
 }
 

@@ -55,9 +55,9 @@ void add_channel(Flags& flags, std::string& channel) {
       true);
 }
 
-void add_gateway(Flags& flags, std::string& gateway) {
+void add_gateway(Flags& flags, std::string& gateway, const char* help = "Its --id") {
   flags.add_positional(
-      "GATEWAY", "Its --id",
+      "GATEWAY", help,
       [&gateway](const std::string& text) -> Result<void> {
         if (!proto::valid_gateway_id(text))
           return fail(ErrorCode::kInvalid, "a gateway id is 1 to 64 of A-Z a-z 0-9 . _ -");
@@ -146,6 +146,18 @@ std::optional<int> read_undrain_options(int argc, char** argv, DrainOptions& opt
   return flags.parse(argc, argv);
 }
 
+std::optional<int> read_options(int argc, char** argv, UpgradeOptions& options) {
+  Flags flags(
+      "sluice upgrade",
+      "Lets the relay, or a gateway, go on as the program that is installed now: its "
+      "clients notice nothing.\nWaits until it has. A program that can't read its settings is "
+      "refused, and the old one goes on.",
+      kPrefix, false);
+  add_gateway(flags, options.target, "Its --id; relay: the relay itself");
+  add_common(flags, options.common);
+  return flags.parse(argc, argv);
+}
+
 std::optional<int> read_options(int argc, char** argv, LintCommandOptions& options) {
   Flags flags(
       "sluice haproxy-lint",
@@ -208,6 +220,7 @@ Commands:
   publish CHANNEL [TEXT]     Publishes one message: TEXT, or standard input
   drain GATEWAY              Sends a gateway's clients to the others, keeps new ones away
   undrain GATEWAY            Takes that back
+  upgrade relay|GATEWAY      Lets it go on as the program that is installed now
   haproxy-lint FILE          What in an HAProxy configuration will hurt WebSockets
   version                    Versions of this tool and of the relay
 
@@ -226,7 +239,7 @@ Exit codes:
   3  no relay: nobody listens there, it does not answer, or the link was lost
   4  no permission: the socket's mode, or the relay's --allow-uid
   5  the relay refuses the tool: one is too old for the other, or too many tools are connected
-  6  refused: not published, the channel can't be watched, no such gateway
+  6  refused: not published, the channel can't be watched, no such gateway, not upgraded
   7  nobody knows whether it was published: the answer was lost
 Those of haproxy-lint: 0 nothing found, 1 findings, 2 FILE can't be read (or wrong usage).
 )";

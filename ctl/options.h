@@ -38,6 +38,11 @@ struct DrainOptions {
   bool no_wait = false;
 };
 
+struct UpgradeOptions {
+  CommonOptions common;
+  std::string target;  ///< "relay", or a gateway's id
+};
+
 struct PublishOptions {
   CommonOptions common;
   std::string channel;
@@ -63,6 +68,7 @@ struct LintCommandOptions {
 [[nodiscard]] std::optional<int> read_options(int argc, char** argv, PublishOptions& options);
 [[nodiscard]] std::optional<int> read_options(int argc, char** argv, DrainOptions& options);
 [[nodiscard]] std::optional<int> read_undrain_options(int argc, char** argv, DrainOptions& options);
+[[nodiscard]] std::optional<int> read_options(int argc, char** argv, UpgradeOptions& options);
 [[nodiscard]] std::optional<int> read_options(int argc, char** argv, LintCommandOptions& options);
 [[nodiscard]] std::optional<int> read_version_options(int argc, char** argv,
                                                       CommonOptions& options);

@@ -98,6 +98,8 @@ void Gateway::control(const proto::Control& control) {
           std::min<std::uint64_t>(control.older_than_ms, kOlderThanMax.count())));
     case proto::ControlAction::kUndrain:
       return operator_undrain();
+    case proto::ControlAction::kUpgrade:
+      break;
   }
   log_warn("the relay passes on an action that this release does not know: {}",
            static_cast<std::uint32_t>(control.action));

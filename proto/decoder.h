@@ -30,6 +30,8 @@ class Decoder {
   [[nodiscard]] Result<std::optional<FrameView>> next();
 
   [[nodiscard]] std::size_t buffered_bytes() const { return end_ - begin_; }
+  /// Those: given to another decoder, it stands where this one does. Lives until the next call.
+  [[nodiscard]] Bytes buffered() const { return Bytes(buffer_).subspan(begin_, end_ - begin_); }
 
  private:
   [[nodiscard]] Result<Header> read_header() const;

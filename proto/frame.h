@@ -89,8 +89,8 @@ enum class GatewayCondition : std::uint32_t {
 };
 [[nodiscard]] std::string_view to_string(GatewayCondition condition);
 
-/// What an operator asks of a gateway.
-enum class ControlAction : std::uint32_t { kDrain = 1, kUndrain = 2 };
+/// What an operator asks of a gateway; kUpgrade, with no gateway named, of the relay.
+enum class ControlAction : std::uint32_t { kDrain = 1, kUndrain = 2, kUpgrade = 3 };
 
 /// A place in a channel. epoch 0 means "none".
 struct Position {

@@ -37,6 +37,9 @@ class AdminServer final : public AdminConnectionOwner {
 
   /// Call every kTickInterval.
   void tick() { listener_.tick(); }
+  /// Whether connections are accepted.
+  void take_in(bool on) { listener_.accept_on(on); }
+  [[nodiscard]] int descriptor() const { return listener_.descriptor(); }
   /// What it is bound to.
   [[nodiscard]] const std::string& name() const { return name_; }
   [[nodiscard]] const AdminStats& stats() const { return stats_; }

@@ -106,6 +106,11 @@ void add_operation_flags(Flags& flags, RelayConfig& c) {
       "admin-listen",
       {group, "ADDR", "", "Serves /healthz, /readyz and /metrics: ADDR:PORT, unix:PATH, fd:N"},
       c.admin_listen, parse_address);
+  flags.add_switch(
+      "check", {group, "", "", "Only see whether the settings can be read: exit code 0"}, c.check);
+  // Internal, so without a group: an upgrade gives it to the program that follows.
+  flags.add_as("resume-fd", {"", "N", "", "State of the program before"}, c.resume_fd,
+               count_between(3, 1U << 20U));
   flags.add_as("log-level", {group, "LEVEL", "info", "debug, info, warn or error"}, c.log_level,
                parse_log_level);
   flags.add_as("log-format", {group, "FORMAT", "text", "text or json"}, c.log_format,
@@ -124,6 +129,7 @@ std::optional<int> read_config(int argc, char** argv, RelayConfig& config) {
   add_ring_flags(flags, config);
   add_operation_flags(flags, config);
   if (const std::optional<int> code = flags.parse(argc, argv)) return code;
+  if (config.check) return 0;
   if (config.allow_uids.empty()) config.allow_uids = {::geteuid(), 0};
   return std::nullopt;
 }

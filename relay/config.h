@@ -23,12 +23,15 @@ struct RelayConfig {
   RouterOptions router;
   std::string state_dir;  ///< empty: nothing is kept beyond the process
   std::optional<Address> admin_listen;
+  bool check = false;  ///< say nothing, do nothing: it could be read
+  /// State of the program that ran in this process before; -1: there was none.
+  int resume_fd = -1;
   LogLevel log_level = LogLevel::kInfo;
   LogFormat log_format = LogFormat::kText;
 };
 
 /// Fills `config`, or says with which code to exit: help was printed (0), or one line about what is
-/// wrong (2).
+/// wrong (2), or all is well and nothing more was asked (--check, 0).
 [[nodiscard]] std::optional<int> read_config(int argc, char** argv, RelayConfig& config);
 
 }  // namespace sluice::relay

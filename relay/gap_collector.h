@@ -13,6 +13,8 @@ namespace sluice::relay {
 
 /// At most one gap per channel id of the gateway, so --max-channels bounds it.
 class GapCollector {
+  friend struct IndexCodec;  // handover/
+
  public:
   /// A message that was there and will not be sent.
   void add_message(std::uint32_t channel_id, proto::Position position);

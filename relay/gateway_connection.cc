@@ -25,6 +25,49 @@ GatewayConnection::GatewayConnection(event_base* base, UniqueFd fd, pid_t peer, 
   event_add(read_event_.get(), nullptr);
 }
 
+GatewayConnection::GatewayConnection(event_base* base, UniqueFd fd, LinkState state, Router& router,
+                                     const TimeSource& time, ConnectionOwner& owner)
+    : fd_(std::move(fd)),
+      peer_(static_cast<pid_t>(state.peer)),
+      time_(time),
+      owner_(owner),
+      session_(router, *this, state.peer, std::move(state.session)),
+      read_event_(
+          make_event<&GatewayConnection::on_readable>(base, fd_.get(), EV_READ | EV_PERSIST, this)),
+      write_event_(make_event<&GatewayConnection::on_writable>(base, fd_.get(), EV_WRITE, this)),
+      flush_event_(make_event<&GatewayConnection::flush>(base, -1, 0, this)),
+      opened_at_(state.opened_at),
+      ending_since_(state.ending_since),
+      told_open_(state.told_open) {
+  batch_.add_text(state.unsent);
+  read_on(true);
+  wake();
+}
+
+void GatewayConnection::read_on(bool on) {
+  if (closed_) return;
+  if (on && !session_.ending()) {
+    event_add(read_event_.get(), nullptr);
+  } else {
+    event_del(read_event_.get());
+  }
+}
+
+LinkState GatewayConnection::state() const {
+  LinkState state{.descriptor = fd_.get(),
+                  .peer = peer_,
+                  .opened_at = opened_at_,
+                  .ending_since = ending_since_,
+                  .told_open = told_open_,
+                  .unsent = {},
+                  .session = session_.state()};
+  std::array<iovec, kBatchPiecesMax> pieces;
+  const std::size_t count = batch_.pieces(pieces);
+  for (std::size_t i = 0; i < count; ++i)
+    state.unsent.append(static_cast<const char*>(pieces[i].iov_base), pieces[i].iov_len);
+  return state;
+}
+
 void GatewayConnection::on_readable() {
   std::size_t total = 0;
   while (!closed_ && !session_.ending() && total < kReadBytesPerTurnMax) {

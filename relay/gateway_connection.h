@@ -33,12 +33,20 @@ class GatewayConnection final : public SessionHost {
  public:
   GatewayConnection(event_base* base, UniqueFd fd, pid_t peer, Router& router,
                     const TimeSource& time, ConnectionOwner& owner);
+  /// Goes on where an earlier program's connection stopped; `fd` is that of the state.
+  GatewayConnection(event_base* base, UniqueFd fd, LinkState state, Router& router,
+                    const TimeSource& time, ConnectionOwner& owner);
 
   /// Something is to be sent. A whole batch leaves at once, less when the loop turn's work is done.
   void wake() override;
   /// Deadlines of HELLO and of last words.
   void tick();
   void finish(std::string_view text) { session_.finish(text); }
+
+  /// Whether what the peer sends is read; writing goes on.
+  void read_on(bool on);
+  [[nodiscard]] LinkState state() const;
+  [[nodiscard]] int descriptor() const { return fd_.get(); }
 
   [[nodiscard]] bool closed() const { return closed_; }
   [[nodiscard]] bool idle() const { return closed_ || (batch_.empty() && session_.idle()); }

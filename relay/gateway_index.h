@@ -35,6 +35,8 @@ struct Outgoing {
 };
 
 class GatewayIndex {
+  friend struct IndexCodec;  // handover/
+
  public:
   explicit GatewayIndex(GatewayIndexOptions options) : options_(options) {}
 

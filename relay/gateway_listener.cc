@@ -70,6 +70,27 @@ void GatewayListener::stop_listening() {
   listener_.stop();
 }
 
+void GatewayListener::take_in(bool on) {
+  listener_.accept_on(on);
+  for (const auto& [key, connection] : connections_) connection->read_on(on);
+}
+
+std::vector<LinkState> GatewayListener::links() {
+  // A link that has ended is no link any more for the Router either.
+  free_closed();
+  std::vector<LinkState> links;
+  links.reserve(connections_.size());
+  for (const auto& [key, connection] : connections_) links.push_back(connection->state());
+  return links;
+}
+
+void GatewayListener::adopt(UniqueFd fd, LinkState state) {
+  auto connection = std::make_unique<GatewayConnection>(base_, std::move(fd), std::move(state),
+                                                        router_, time_, *this);
+  GatewayConnection* key = connection.get();
+  connections_.emplace(key, std::move(connection));
+}
+
 // ---- connections
 
 void GatewayListener::tick() {

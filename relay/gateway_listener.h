@@ -49,6 +49,15 @@ class GatewayListener final : public ConnectionOwner {
   void tick();
   /// No new links from now on.
   void stop_listening();
+  /// Whether links are accepted and read; what is queued for them leaves in any case.
+  void take_in(bool on);
+  /// Of the links as they are, for another program to go on from.
+  [[nodiscard]] std::vector<LinkState> links();
+  /// A link of an earlier program. `fd` is that of the state.
+  void adopt(UniqueFd fd, LinkState state);
+  [[nodiscard]] int descriptor() const { return listener_.descriptor(); }
+  /// Counters of an earlier program.
+  void restore(const LinkStats& stats) { stats_ = stats; }
   /// All links: what is queued, GOODBYE, end.
   void finish(std::string_view text);
 

@@ -18,6 +18,41 @@ GatewaySession::GatewaySession(Router& router, SessionHost& host, std::int64_t p
     : router_(router), host_(host), peer_pid_(peer_pid) {
 }
 
+GatewaySession::GatewaySession(Router& router, SessionHost& host, std::int64_t peer_pid,
+                               SessionState state)
+    : GatewaySession(router, host, peer_pid) {
+  tool_ = state.tool;
+  resumed_ = state.resumed;
+  ending_ = state.ending;
+  said_goodbye_ = state.said_goodbye;
+  gateway_id_ = std::move(state.gateway_id);
+  software_ = std::move(state.software);
+  end_text_ = std::move(state.end_text);
+  end_reason_ = state.end_reason;
+  control_ = std::move(state.control);
+  unsubscribed_.assign(state.unsubscribed.begin(), state.unsubscribed.end());
+  decoder_.feed(proto::as_bytes(state.unread));
+  if (state.link != 0) {
+    gateway_ = router_.adopt(*this, state.link);
+    CHECK(gateway_ != nullptr);
+  }
+}
+
+SessionState GatewaySession::state() const {
+  return {.link = gateway_ == nullptr ? 0 : gateway_->link,
+          .tool = tool_,
+          .resumed = resumed_,
+          .ending = ending_,
+          .said_goodbye = said_goodbye_,
+          .gateway_id = gateway_id_,
+          .software = software_,
+          .end_text = end_text_.substr(0, proto::kControlBodyBytesMax),
+          .end_reason = end_reason_,
+          .unread = std::string(proto::as_text(decoder_.buffered())),
+          .control = control_,
+          .unsubscribed = {unsubscribed_.begin(), unsubscribed_.end()}};
+}
+
 GatewaySession::~GatewaySession() {
   if (gateway_ == nullptr) return;
   if (said_goodbye_) {

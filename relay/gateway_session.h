@@ -13,6 +13,7 @@
 
 #include "common/result.h"
 #include "proto/decoder.h"
+#include "relay/handover/link_state.h"
 #include "relay/output_batch.h"
 #include "relay/router.h"
 #include "relay/router_ports.h"
@@ -32,6 +33,8 @@ class GatewaySession final : public LinkPort {
  public:
   /// `peer_pid`: whose process is at the other end, for people.
   GatewaySession(Router& router, SessionHost& host, std::int64_t peer_pid = 0);
+  /// Goes on where an earlier program's session stopped; the Router has its gateway as adoptable.
+  GatewaySession(Router& router, SessionHost& host, std::int64_t peer_pid, SessionState state);
   GatewaySession(const GatewaySession&) = delete;
   GatewaySession& operator=(const GatewaySession&) = delete;
   ~GatewaySession() override;
@@ -63,6 +66,9 @@ class GatewaySession final : public LinkPort {
   [[nodiscard]] const std::string& end_text() const { return end_text_; }
   /// The ERROR that ended it; 0: none did.
   [[nodiscard]] proto::ErrorReason end_reason() const { return end_reason_; }
+
+  /// For another program to go on from.
+  [[nodiscard]] SessionState state() const;
 
   // ---- LinkPort
   void subscribed(const proto::Subscribed& answer) override;

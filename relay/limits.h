@@ -82,6 +82,11 @@ inline constexpr Duration kTickInterval = std::chrono::milliseconds(100);
 inline constexpr Duration kShutdownFlushWait = std::chrono::milliseconds(500);
 inline constexpr Duration kShutdownGoodbyeWait = std::chrono::milliseconds(250);
 
+/// An upgrade: for the new program's --check, then for answers of the broker while links are not
+/// read.
+inline constexpr Duration kProgramCheckWait = std::chrono::seconds(10);
+inline constexpr Duration kUpgradeQuietWait = std::chrono::milliseconds(500);
+
 /// A STATUS_REPLY is an answer like the others.
 static_assert(proto::kStatusBytesMax + proto::kHeaderBytes < kControlBytesMax);
 /// The bytes before each shared body, the body, and the bytes behind the last.

@@ -15,7 +15,8 @@ std::size_t cost(const HeldPublish& publish) {
 
 bool PublishHold::push(HeldPublish publish) {
   const std::size_t bytes = cost(publish);
-  if (bytes > bytes_max_ - bytes_) return false;
+  // What an earlier program has left may be over the bound.
+  if (bytes_ > bytes_max_ || bytes > bytes_max_ - bytes_) return false;
   bytes_ += bytes;
   const std::uint64_t arrival = next_arrival_++;
   deadlines_.emplace(publish.deadline, arrival);

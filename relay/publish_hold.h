@@ -34,6 +34,8 @@ struct HeldPublish {
 };
 
 class PublishHold {
+  friend struct HoldCodec;  // handover/
+
  public:
   explicit PublishHold(std::size_t bytes_max) : bytes_max_(bytes_max) {}
 

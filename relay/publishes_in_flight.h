@@ -33,6 +33,13 @@ class PublishesInFlight {
     for (; !requests_.empty() && !requests_.front(); ++first_) requests_.drop_front();
     return request;
   }
+  /// All of them, in the order in which they were given.
+  template <typename Use>
+  void each(Use use) const {
+    for (std::size_t i = 0; i < requests_.size(); ++i) {
+      if (requests_[i]) use(*requests_[i]);
+    }
+  }
   [[nodiscard]] std::size_t count() const { return count_; }
 
  private:

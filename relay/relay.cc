@@ -43,10 +43,19 @@ Result<void> raise_descriptor_limit(std::size_t gateways_max) {
   return {};
 }
 
+EventBasePtr make_base() {
+  EventBasePtr base(event_base_new());
+  CHECK(base != nullptr);
+  return base;
+}
+
 }  // namespace
 
-Relay::Relay(const RelayConfig& config) : config_(config), base_(event_base_new()) {
-  CHECK(base_ != nullptr);
+Relay::Relay(const RelayConfig& config, Program program)
+    : config_(config),
+      program_(std::move(program)),
+      base_(make_base()),
+      upgrade_(base_.get(), program_, time_, *this) {
 }
 
 Relay::~Relay() {
@@ -56,23 +65,38 @@ Relay::~Relay() {
   broker_.reset();
 }
 
-Result<std::unique_ptr<Relay>> Relay::create(const RelayConfig& config) {
+Result<std::unique_ptr<Relay>> Relay::create(const RelayConfig& config, Program program) {
   std::signal(SIGPIPE, SIG_IGN);
   if (auto done = raise_descriptor_limit(config.router.gateways_max); !done) {
     return tl::make_unexpected(done.error());
   }
-  std::unique_ptr<Relay> relay(new Relay(config));
-  if (auto done = relay->make_broker(); !done) return tl::make_unexpected(done.error());
-  relay->router_ = std::make_unique<Router>(config.router, *relay->broker_, relay->log_,
-                                            relay->time_, relay->random_);
-  if (auto done = relay->open_state_dir(); !done) return tl::make_unexpected(done.error());
-  if (auto done = relay->open_sockets(); !done) return tl::make_unexpected(done.error());
+  std::unique_ptr<Relay> relay(new Relay(config, std::move(program)));
+  if (auto done = relay->make_core(); !done) return tl::make_unexpected(done.error());
+  std::optional<Takeover> takeover;
+  std::optional<Leftovers> leftovers;
+  if (config.resume_fd >= 0) {
+    auto taken = relay->take_over(takeover.emplace(config.resume_fd));
+    if (!taken) return tl::make_unexpected(taken.error());
+    leftovers = *std::move(taken);
+  }
+  if (auto done = relay->open_state_dir(leftovers.has_value()); !done)
+    return tl::make_unexpected(done.error());
+  if (auto done = relay->open_sockets(takeover ? &*takeover : nullptr); !done)
+    return tl::make_unexpected(done.error());
+  if (leftovers) relay->adopt(*std::move(leftovers), *takeover->descriptors);
   relay->add_pages();
   relay->add_signals();
   relay->tick_event_ = make_event<&Relay::tick>(relay->base_.get(), -1, EV_PERSIST, relay.get());
   const timeval interval = to_timeval(kTickInterval);
   event_add(relay->tick_event_.get(), &interval);
   return relay;
+}
+
+Result<void> Relay::make_core() {
+  router_.reset();
+  if (auto done = make_broker(); !done) return done;
+  router_ = std::make_unique<Router>(config_.router, *broker_, log_, time_, random_);
+  return {};
 }
 
 Result<void> Relay::make_broker() {
@@ -93,7 +117,72 @@ Result<void> Relay::make_broker() {
   return {};
 }
 
-Result<void> Relay::open_state_dir() {
+// ---- from program to program
+
+Result<std::optional<Leftovers>> Relay::take_over(Takeover& takeover) {
+  std::string problem = takeover.problem;
+  if (problem.empty()) {
+    StateReader reader(takeover.state());
+    Leftovers leftovers = read_state(reader, parts(), *takeover.descriptors);
+    if (reader.good()) return leftovers;
+    problem = reader.error();
+  }
+  log_error("the state of the program before can't be read, starting as after a crash: {}",
+            problem);
+  takeover.descriptors.reset();
+  // Half of it may have been read.
+  if (auto done = make_core(); !done) return tl::make_unexpected(done.error());
+  router_->count_upgrade_failed();
+  return std::nullopt;
+}
+
+void Relay::adopt(Leftovers leftovers, Descriptors& descriptors) {
+  listener_->restore(leftovers.link_stats);
+  const std::size_t links = leftovers.links.size();
+  for (LinkState& link : leftovers.links) {
+    UniqueFd fd = descriptors.take(link.descriptor);
+    listener_->adopt(std::move(fd), std::move(link));
+  }
+  router_->lose_publishes(leftovers.unanswered,
+                          "the relay was upgraded before the broker had answered");
+  const Duration pause = time_.now() - leftovers.stopped_at;
+  router_->count_upgrade(pause);
+  log_info(
+      "upgraded: {} links, {} channels, {} messages in the ring, {} publishes of unknown fate, "
+      "links not read for {} ms",
+      links, router_->channels(), router_->ring().messages(), leftovers.unanswered.size(),
+      std::chrono::duration_cast<std::chrono::milliseconds>(pause).count());
+}
+
+void Relay::take_in(bool on) {
+  listener_->take_in(on);
+  if (admin_) admin_->take_in(on);
+  router_->hold_publishes(!on);
+}
+
+bool Relay::quiet() const {
+  // A scrape that is under way would be cut.
+  const bool admin_quiet = !admin_ || admin_->stats().connections == 0;
+  return admin_quiet && (redis_ == nullptr || redis_->quiet());
+}
+
+Preamble Relay::preamble() {
+  links_to_save_ = listener_->links();
+  return make_preamble(parts(), links_to_save_, listener_->descriptor(),
+                       admin_ ? admin_->descriptor() : -1);
+}
+
+void Relay::save(StateWriter& out, TimePoint stopped_at) {
+  write_state(out, parts(),
+              {.stopped_at = stopped_at,
+               .link_stats = listener_->stats(),
+               .links = std::exchange(links_to_save_, {}),
+               .unanswered = {}});
+}
+
+// ---- start
+
+Result<void> Relay::open_state_dir(bool marks_known) {
   if (config_.state_dir.empty()) return {};
   if (::mkdir(config_.state_dir.c_str(), 0700) != 0 && errno != EEXIST) {
     return fail(ErrorCode::kSystem,
@@ -101,7 +190,8 @@ Result<void> Relay::open_state_dir() {
   }
   mark_file_.emplace(config_.state_dir);
   const TimePoint now = time_.now();
-  Result<DrainMarks> marks = mark_file_->load(now);
+  Result<DrainMarks> marks = router_->drain_marks();
+  if (!marks_known) marks = mark_file_->load(now);
   if (!marks) return fail(marks.error().code, "--state-dir: " + marks.error().message);
   // Now, not at the first drain, shows whether it can be written.
   if (auto saved = mark_file_->save(*marks, now); !saved)
@@ -118,11 +208,22 @@ void Relay::keep_drain_marks() {
     log_warn("{}: a drain will not be remembered beyond this process", saved.error().message);
 }
 
-Result<void> Relay::open_sockets() {
-  Result<UniqueFd> links = listen_on(config_.listen, {.unix_mode = config_.socket_mode});
+Result<UniqueFd> Relay::admin_socket(Takeover* takeover) const {
+  if (takeover != nullptr && takeover->admin_socket.valid())
+    return std::move(takeover->admin_socket);
+  return listen_on(*config_.admin_listen, {});
+}
+
+Result<void> Relay::open_sockets(Takeover* takeover) {
+  // Where an earlier program listens it goes on: an address that the settings have changed since
+  // then takes a restart.
+  const bool inherited = takeover != nullptr && takeover->link_socket.valid();
+  Result<UniqueFd> links = inherited
+                               ? std::move(takeover->link_socket)
+                               : listen_on(config_.listen, {.unix_mode = config_.socket_mode});
   if (!links) return fail(links.error().code, "--listen: " + links.error().message);
   if (config_.admin_listen) {
-    Result<UniqueFd> socket = listen_on(*config_.admin_listen, {});
+    Result<UniqueFd> socket = admin_socket(takeover);
     if (!socket) {
       remove_socket_file();
       return fail(socket.error().code, "--admin-listen: " + socket.error().message);
@@ -156,8 +257,10 @@ void Relay::add_signals() {
   constexpr short kWhat = EV_SIGNAL | EV_PERSIST;
   terminate_event_ = on(make_event<&Relay::on_terminate>(base, SIGTERM, kWhat, this));
   interrupt_event_ = on(make_event<&Relay::on_terminate>(base, SIGINT, kWhat, this));
-  handoff_event_ = on(make_event<&Relay::on_handoff>(base, SIGUSR2, kWhat, this));
+  upgrade_event_ = on(make_event<&Relay::on_upgrade>(base, SIGUSR2, kWhat, this));
   reload_event_ = on(make_event<&Relay::on_reload>(base, SIGHUP, kWhat, this));
+  log_.on_upgrade([this] { on_upgrade(); });
+  block_handover_signals(false);
 }
 
 int Relay::run() {
@@ -198,6 +301,7 @@ void Relay::on_terminate() {
     event_base_loopbreak(base_.get());
     return;
   }
+  upgrade_.cancel();
   log_info("ending: telling {} gateways", router_->links());
   manager_.stopping();
   phase_ = Phase::kFlushing;
@@ -222,10 +326,6 @@ void Relay::shutdown_step() {
   if (!late && listener_->connections() != 0) return;
   log_info("ended");
   event_base_loopbreak(base_.get());
-}
-
-void Relay::on_handoff() {
-  log_warn("SIGUSR2 refused: this relay can't hand off to a successor");
 }
 
 void Relay::on_reload() {

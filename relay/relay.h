@@ -18,19 +18,24 @@
 #include "relay/drain_mark_file.h"
 #include "relay/event_handles.h"
 #include "relay/gateway_listener.h"
+#include "relay/handover/program.h"
+#include "relay/handover/relay_state.h"
+#include "relay/handover/takeover.h"
+#include "relay/handover/upgrade.h"
 #include "relay/relay_log.h"
 #include "relay/router.h"
 
 namespace sluice::relay {
 
-class Relay {
+class Relay final : UpgradeHost {
  public:
   /// Listening when it returns; an absent broker is waited for. The error's message is for people,
   /// with the remedy.
-  [[nodiscard]] static Result<std::unique_ptr<Relay>> create(const RelayConfig& config);
+  [[nodiscard]] static Result<std::unique_ptr<Relay>> create(const RelayConfig& config,
+                                                             Program program);
   Relay(const Relay&) = delete;
   Relay& operator=(const Relay&) = delete;
-  ~Relay();
+  ~Relay() override;
 
   /// Serves until a signal ends it; the exit code.
   [[nodiscard]] int run();
@@ -38,11 +43,18 @@ class Relay {
  private:
   enum class Phase { kServing, kFlushing, kGoodbye };
 
-  explicit Relay(const RelayConfig& config);
+  Relay(const RelayConfig& config, Program program);
+  /// Broker and Router; a second call begins anew.
+  [[nodiscard]] Result<void> make_core();
   [[nodiscard]] Result<void> make_broker();
-  [[nodiscard]] Result<void> open_state_dir();
+  /// `marks_known`: the Router has newer ones than the file.
+  [[nodiscard]] Result<void> open_state_dir(bool marks_known);
+  /// What the earlier program left becomes ours; nothing when it can't be.
+  [[nodiscard]] Result<std::optional<Leftovers>> take_over(Takeover& takeover);
+  void adopt(Leftovers leftovers, Descriptors& descriptors);
   void keep_drain_marks();
-  [[nodiscard]] Result<void> open_sockets();
+  [[nodiscard]] Result<void> open_sockets(Takeover* takeover);
+  [[nodiscard]] Result<UniqueFd> admin_socket(Takeover* takeover) const;
   void add_pages();
   void add_signals();
 
@@ -50,12 +62,22 @@ class Relay {
   void tick();
   [[nodiscard]] std::string status_line() const;
   void on_terminate();
-  void on_handoff();
+  void on_upgrade() { upgrade_.ask(); }
   void on_reload();
   void shutdown_step();
   void remove_socket_file() const;
 
+  // ---- UpgradeHost
+  void take_in(bool on) override;
+  [[nodiscard]] bool quiet() const override;
+  [[nodiscard]] Preamble preamble() override;
+  void save(StateWriter& out, TimePoint stopped_at) override;
+  void upgrade_refused() override { router_->count_upgrade_refused(); }
+  void upgrade_failed() override { router_->count_upgrade_failed(); }
+  [[nodiscard]] RelayParts parts() const { return {*router_, *broker_, redis_}; }
+
   const RelayConfig config_;
+  const Program program_;
   SteadyTime time_;
   SystemRandom random_;
   RelayLog log_;
@@ -70,11 +92,13 @@ class Relay {
   std::unique_ptr<Router> router_;
   std::unique_ptr<GatewayListener> listener_;
   std::unique_ptr<AdminServer> admin_;
+  Upgrade upgrade_;
+  std::vector<LinkState> links_to_save_;  ///< between preamble() and save()
   EventPtr tick_event_;
   EventPtr shutdown_event_;
   EventPtr terminate_event_;
   EventPtr interrupt_event_;
-  EventPtr handoff_event_;
+  EventPtr upgrade_event_;
   EventPtr reload_event_;
   Phase phase_ = Phase::kServing;
   TimePoint phase_deadline_{};

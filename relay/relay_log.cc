@@ -57,9 +57,11 @@ void RelayLog::gateway_overrun(std::string_view gateway_id) {
 void RelayLog::gateway_controlled(std::string_view gateway_id, proto::ControlAction action) {
   const bool drain = action == proto::ControlAction::kDrain;
   const bool undrain = action == proto::ControlAction::kUndrain;
+  const bool upgrade = action == proto::ControlAction::kUpgrade;
   log_info("an operator asks gateway {} to {}", gateway_id,
            drain     ? "drain"
            : undrain ? "take its drain back"
+           : upgrade ? "upgrade"
                      : "do what this release does not know");
 }
 

@@ -28,13 +28,19 @@ class RelayLog final : public RouterWatcher {
   void drain_marks_changed() override {
     if (keep_marks_) keep_marks_();
   }
+  void upgrade_asked() override {
+    if (upgrade_) upgrade_();
+  }
   /// Who keeps the drain marks.
   void on_drain_marks(std::function<void()> keep) { keep_marks_ = std::move(keep); }
+  /// Who upgrades. Called from inside the Router: it may only note it.
+  void on_upgrade(std::function<void()> upgrade) { upgrade_ = std::move(upgrade); }
 
  private:
   void sum_up_oversized();
 
   std::function<void()> keep_marks_;
+  std::function<void()> upgrade_;
   std::size_t gap_lines_ = 0;  ///< since the broker was lost
   std::size_t gaps_unsaid_ = 0;
   std::size_t gaps_at_tick_ = 0;

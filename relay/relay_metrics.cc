@@ -115,6 +115,22 @@ void add_publishes(RelayPage& page, const Router& router) {
              router.publishes_in_flight());
 }
 
+void add_upgrades(RelayPage& page, const Router& router) {
+  const RouterStats& stats = router.stats();
+  const auto outcome = [&](const char* name, std::uint64_t value) {
+    page.counter("upgrades_total", "Upgrades of the relay in place, by outcome.", value,
+                 {{"outcome", name}});
+  };
+  outcome("done", stats.upgrades);
+  outcome("refused", stats.upgrades_refused);
+  outcome("failed", stats.upgrades_failed);
+  page.gauge("upgrade_pause_seconds", "How long the last upgrade kept links from being read.",
+             static_cast<double>(stats.upgrade_pause_micros) / 1e6);
+  page.counter("upgrade_publishes_unknown_fate_total",
+               "Publishes that the broker had not answered when the relay was upgraded.",
+               stats.upgrade_unknown_fate);
+}
+
 void add_admin(RelayPage& page, const AdminServer* admin) {
   const AdminStats stats = admin == nullptr ? AdminStats{} : admin->stats();
   page.gauge("admin_connections", "Connections of the admin listener.", stats.connections);
@@ -164,6 +180,7 @@ std::string metrics_text(const Router& router, const GatewayListener& listener,
   add_publishes(page, router);
   add_broker(page, router, redis);
   add_admin(page, admin);
+  add_upgrades(page, router);
   return page.finish();
 }
 

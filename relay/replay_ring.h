@@ -93,6 +93,8 @@ struct ReplayRingOptions {
 };
 
 class ReplayRing {
+  friend struct RingCodec;  // handover/
+
  public:
   explicit ReplayRing(ReplayRingOptions options) : options_(options) {}
 

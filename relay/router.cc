@@ -200,6 +200,12 @@ void Router::tick() {
   release_held();
 }
 
+void Router::count_upgrade(Duration pause) {
+  ++stats_.upgrades;
+  stats_.upgrade_pause_micros = static_cast<std::uint64_t>(
+      std::chrono::duration_cast<std::chrono::microseconds>(pause).count());
+}
+
 std::size_t Router::queue_bytes() const {
   std::size_t bytes = 0;
   for (const auto& [id, gateway] : gateways_) bytes += gateway->index.queue_bytes();

@@ -13,6 +13,7 @@
 #include <string_view>
 #include <unordered_map>
 #include <utility>
+#include <vector>
 
 #include "common/clock.h"
 #include "common/random.h"
@@ -61,9 +62,16 @@ struct RouterStats {
   std::uint64_t broker_connects = 0;
   std::uint64_t broker_losses = 0;
   std::uint64_t resumes = 0;
+  std::uint64_t upgrades = 0;              ///< this process went on as another program
+  std::uint64_t upgrades_refused = 0;      ///< the new program did not stand its check
+  std::uint64_t upgrades_failed = 0;       ///< the system or the state refused; served on
+  std::uint64_t upgrade_unknown_fate = 0;  ///< of publish_unknown_fate
+  std::uint64_t upgrade_pause_micros = 0;  ///< of the last one: links not read
 };
 
 class Router final : public BrokerEvents {
+  friend struct RouterCodec;  // handover/
+
  public:
   Router(RouterOptions options, Broker& broker, RouterWatcher& watcher, const TimeSource& time,
          Random& random);
@@ -97,7 +105,8 @@ class Router final : public BrokerEvents {
   void publish(GatewayState& gateway, const proto::Publish& publish);
   void inform(GatewayState& gateway, const proto::GatewayInfo& info) { gateway.info = info; }
   void mark_drain(GatewayState& gateway, const proto::DrainMark& mark);
-  /// Passed on to the gateway named; `tool` hears whether that could be done.
+  /// Passed on to the gateway named; `tool` hears whether that could be done. Without a name it is
+  /// for the relay: the watcher hears of it once the tool's answer stands in its queue.
   void control(GatewayState& tool, const proto::Control& control);
   /// What is to be sent next.
   void take(GatewayState& gateway, Outgoing& out);
@@ -111,6 +120,22 @@ class Router final : public BrokerEvents {
   [[nodiscard]] const DrainMarks& drain_marks() const { return drain_marks_; }
   /// Held publishes fail now, later ones at once.
   void shut_down();
+
+  // ---- a program that follows another in the same process (handover/)
+
+  /// Nothing is given to the broker while it is on: what waits goes on waiting.
+  void hold_publishes(bool on) { holding_ = on; }
+  /// The gateway or tool of a link that came with the state; null: there is none, or it has been
+  /// adopted.
+  [[nodiscard]] GatewayState* adopt(LinkPort& port, std::uint64_t link);
+  [[nodiscard]] bool adoptable(std::uint64_t link) const { return links_.contains(link); }
+  /// All links, of gateways and tools.
+  [[nodiscard]] std::size_t all_links() const { return links_.size(); }
+  /// The broker had these and did not answer in time: whoever asked is told.
+  void lose_publishes(const std::vector<PublishRequest>& requests, std::string_view text);
+  void count_upgrade(Duration pause);
+  void count_upgrade_refused() { ++stats_.upgrades_refused; }
+  void count_upgrade_failed() { ++stats_.upgrades_failed; }
 
   [[nodiscard]] std::uint64_t instance() const { return instance_; }
   [[nodiscard]] const RouterOptions& options() const { return options_; }
@@ -157,6 +182,8 @@ class Router final : public BrokerEvents {
   // router_links.cc
   [[nodiscard]] Result<GatewayState*> fresh_state(std::string_view id);
   [[nodiscard]] bool make_room_for_gateway();
+  [[nodiscard]] GatewayIndexOptions index_options(bool tool) const;
+  void control_relay(GatewayState& tool, const proto::Control& control);
   void join(GatewayState& gateway, LinkPort& port, const proto::Hello& hello, std::int64_t pid);
   [[nodiscard]] Subscription* subscription_for(GatewayState& gateway, Channel& channel);
   void forget(GatewayState& gateway, TimePoint since);
@@ -201,6 +228,7 @@ class Router final : public BrokerEvents {
   PublishHold hold_;
   bool broker_connected_ = false;
   bool shutting_down_ = false;
+  bool holding_ = false;
   std::string broker_reason_ = "not connected yet";
   TimePoint broker_since_;
 

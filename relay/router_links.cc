@@ -40,11 +40,9 @@ Result<Router::Attached> Router::attach_tool(LinkPort& port, const proto::Hello&
   if (tools_.size() >= kToolsMax) {
     return fail(ErrorCode::kPermission, std::to_string(kToolsMax) + " tools are connected already");
   }
-  const GatewayIndexOptions index{
-      .queue_bytes_max = std::min(options_.gateway_queue_bytes, kToolQueueBytesMax),
-      .entries_max = kToolIndexEntriesMax};
   // '#' stands in no gateway id.
-  auto state = std::make_unique<GatewayState>("tool#" + std::to_string(next_tool_++), index, true);
+  auto state = std::make_unique<GatewayState>("tool#" + std::to_string(next_tool_++),
+                                              index_options(true), true);
   GatewayState* tool = state.get();
   tools_.emplace(tool->id, std::move(state));
   join(*tool, port, hello, pid);
@@ -66,13 +64,19 @@ Result<GatewayState*> Router::fresh_state(std::string_view id) {
     return fail(ErrorCode::kPermission,
                 std::to_string(options_.gateways_max) + " gateways are connected (--max-gateways)");
   }
-  const GatewayIndexOptions index{
-      .queue_bytes_max = options_.gateway_queue_bytes,
-      .entries_max = std::max(options_.ring.messages_max, kIndexEntriesMin)};
-  auto state = std::make_unique<GatewayState>(std::string(id), index, false);
+  auto state = std::make_unique<GatewayState>(std::string(id), index_options(false), false);
   GatewayState* gateway = state.get();
   gateways_.emplace(gateway->id, std::move(state));
   return gateway;
+}
+
+GatewayIndexOptions Router::index_options(bool tool) const {
+  if (tool) {
+    return {.queue_bytes_max = std::min(options_.gateway_queue_bytes, kToolQueueBytesMax),
+            .entries_max = kToolIndexEntriesMax};
+  }
+  return {.queue_bytes_max = options_.gateway_queue_bytes,
+          .entries_max = std::max(options_.ring.messages_max, kIndexEntriesMin)};
 }
 
 bool Router::make_room_for_gateway() {
@@ -134,6 +138,13 @@ void Router::detach(GatewayState& gateway) {
   // Their answers can't be placed on another link; the gateway asks again.
   for (const auto& [id, subscription] : gateway.subscriptions) subscription->requests.clear();
   if (gateway.tool) forget(gateway, gateway.detached_at);
+}
+
+GatewayState* Router::adopt(LinkPort& port, std::uint64_t link) {
+  const auto found = links_.find(link);
+  if (found == links_.end() || found->second->port != nullptr) return nullptr;
+  found->second->port = &port;
+  return found->second;
 }
 
 void Router::end(GatewayState& gateway) {
@@ -310,6 +321,7 @@ void Router::mark_drain(GatewayState& gateway, const proto::DrainMark& mark) {
 
 void Router::control(GatewayState& tool, const proto::Control& control) {
   if (tool.port == nullptr) return;
+  if (control.gateway_id.empty()) return control_relay(tool, control);
   const auto found = gateways_.find(control.gateway_id);
   if (found == gateways_.end() || found->second->port == nullptr) {
     return tool.port->refused(control.request, ErrorReason::kUnknownGateway,
@@ -321,6 +333,15 @@ void Router::control(GatewayState& tool, const proto::Control& control) {
   found->second->port->control(passed_on);
   watcher_.gateway_controlled(control.gateway_id, control.action);
   tool.port->controlled(control.request);
+}
+
+void Router::control_relay(GatewayState& tool, const proto::Control& control) {
+  if (control.action != proto::ControlAction::kUpgrade) {
+    return tool.port->refused(control.request, ErrorReason::kUnknownGateway,
+                              "that is for a gateway, and none is named");
+  }
+  tool.port->controlled(control.request);
+  watcher_.upgrade_asked();
 }
 
 void Router::expire_drain_marks(TimePoint now) {

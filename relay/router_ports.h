@@ -48,6 +48,9 @@ class RouterWatcher {
   virtual void gateway_forgotten(std::string_view gateway_id) = 0;
   /// An operator's tool has asked something of a gateway.
   virtual void gateway_controlled(std::string_view gateway_id, proto::ControlAction action) = 0;
+  /// An operator's tool asks the relay to go on as the program that is installed now: to be noted,
+  /// not done from inside.
+  virtual void upgrade_asked() = 0;
   /// Marks are to be kept from now on as they are.
   virtual void drain_marks_changed() = 0;
 };

@@ -27,7 +27,8 @@ void Router::publish(GatewayState& gateway, const proto::Publish& p) {
     return refuse(origin, ErrorReason::kTooLarge, "larger than --max-message-size");
   }
   if (shutting_down_) return refuse(origin, ErrorReason::kShuttingDown, "the relay shuts down");
-  const bool in_turn = (channel == nullptr || channel->confirmed) && !hold_.waits(name);
+  const bool in_turn =
+      !holding_ && (channel == nullptr || channel->confirmed) && !hold_.waits(name);
   if (in_turn && broker_.can_publish(p.payload.size())) {
     return send_publish(origin, name, p.payload, p.meta);
   }
@@ -46,7 +47,7 @@ void Router::send_publish(const PublishRequest& origin, std::string_view channel
 }
 
 void Router::release_held() {
-  if (hold_.empty()) return;
+  if (hold_.empty() || holding_) return;
   expire_held(time_.now());
   hold_.release(
       [this](const HeldPublish& held) {
@@ -70,6 +71,11 @@ void Router::expire_held(TimePoint now) {
            : broker_connected_ ? "the broker had no room in time"
                                : "the broker is away");
   });
+}
+
+void Router::lose_publishes(const std::vector<PublishRequest>& requests, std::string_view text) {
+  for (const PublishRequest& request : requests) refuse(request, ErrorReason::kUnknownFate, text);
+  stats_.upgrade_unknown_fate += requests.size();
 }
 
 void Router::shut_down() {

@@ -55,6 +55,15 @@ void SocketListener::tick() {
   event_add(event_.get(), nullptr);
 }
 
+void SocketListener::accept_on(bool on) {
+  paused_ = false;
+  if (on) {
+    event_add(event_.get(), nullptr);
+  } else {
+    event_del(event_.get());
+  }
+}
+
 void SocketListener::stop() {
   event_del(event_.get());
   paused_ = false;

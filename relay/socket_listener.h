@@ -23,6 +23,9 @@ class SocketListener {
 
   /// Call every kTickInterval: resumes after a pause.
   void tick();
+  /// Whether connections are accepted; those that come while it is off wait in the backlog.
+  void accept_on(bool on);
+  [[nodiscard]] int descriptor() const { return socket_.get(); }
   /// Closes the socket.
   void stop();
   /// Times that accept failed for want of something.

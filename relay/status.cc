@@ -32,12 +32,21 @@ std::string hex(std::uint64_t value) {
   return text.data();
 }
 
+Json upgrades_part(const Router& router) {
+  const RouterStats& stats = router.stats();
+  return {{"done", stats.upgrades},
+          {"refused", stats.upgrades_refused},
+          {"failed", stats.upgrades_failed},
+          {"last_pause_seconds", static_cast<double>(stats.upgrade_pause_micros) / 1e6}};
+}
+
 Json relay_part(const Router& router, TimePoint now) {
   return {{"software", "sluice-relay " SLUICE_VERSION},
           {"pid", ::getpid()},
           {"instance", hex(router.instance())},
           {"uptime_seconds", seconds(now - router.started_at())},
-          {"shutting_down", router.shutting_down()}};
+          {"shutting_down", router.shutting_down()},
+          {"upgrades", upgrades_part(router)}};
 }
 
 Json broker_part(const Router& router, TimePoint now) {

@@ -116,6 +116,45 @@ void RedisBroker::away(std::string_view reason) {
   events_->broker_away(reason);
 }
 
+// ---- from program to program
+
+std::vector<int> RedisBroker::descriptors() const {
+  std::vector<int> all;
+  if (const auto fd = subscriber_.carried()) all.push_back(*fd);
+  if (const auto fd = publisher_.carried()) all.push_back(*fd);
+  return all;
+}
+
+void RedisBroker::save(StateWriter& out) const {
+  subscriber_.save(out);
+  publisher_.save(out);
+  out.flag(connected_);
+  for (const Reconnect* one : {&subscriber_reconnect_, &publisher_reconnect_}) {
+    out.flag(one->was_ready);
+    out.flag(one->ready);
+    out.time(one->ready_since);
+  }
+  out.counters(context_.stats);
+}
+
+void RedisBroker::resume(StateReader& in, Descriptors& descriptors) {
+  subscriber_.resume(in, descriptors);
+  publisher_.resume(in, descriptors);
+  const bool connected = in.flag("broker's connection");
+  for (Reconnect* one : {&subscriber_reconnect_, &publisher_reconnect_}) {
+    one->was_ready = in.flag("broker's past");
+    one->ready = in.flag("broker's presence");
+    one->ready_since = in.time("broker's begin");
+  }
+  context_.stats = in.counters<RedisStats>("broker's counters");
+  context_.stats.publishes_in_flight = 0;
+  context_.stats.publish_bytes_in_flight = 0;
+  subscriber_reconnect_.ready = subscriber_reconnect_.ready && !subscriber_.closed();
+  publisher_reconnect_.ready = publisher_reconnect_.ready && !publisher_.closed();
+  // A publisher that has to be made anew is looked at like the first: is it the same server?
+  connected_ = connected && subscriber_.ready() && publisher_.ready();
+}
+
 std::string RedisBroker::describe() const {
   return relay::describe(context_.options);
 }

@@ -4,6 +4,7 @@
 
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "common/backoff.h"
 #include "common/random.h"
@@ -35,6 +36,19 @@ class RedisBroker final : public Broker, RedisLinkOwner {
   void publish(PublishId id, std::string_view channel, proto::Bytes payload,
                proto::Bytes meta) override;
   [[nodiscard]] std::string describe() const override;
+
+  // ---- from program to program
+
+  /// No publish waits for its answer; true also while Redis is away.
+  [[nodiscard]] bool quiet() const { return publisher_.idle(); }
+  /// What another program can go on with.
+  [[nodiscard]] std::vector<int> descriptors() const;
+  void save(StateWriter& out) const;
+  /// Instead of beginning anew; before start(). Of no use when the reader has found a fault.
+  void resume(StateReader& in, Descriptors& descriptors);
+  [[nodiscard]] const RedisSubscriptions& subscriptions() const {
+    return subscriber_.subscriptions();
+  }
 
   [[nodiscard]] const RedisStats& stats() const { return context_.stats; }
 

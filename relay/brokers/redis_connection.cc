@@ -77,11 +77,7 @@ bool RedisConnection::start_connect(const RedisEndpoint& endpoint) {
     connect_error_ = socket.error().message;
     return false;
   }
-  fd_ = std::move(socket->fd);
-  read_event_ = make_event<&RedisConnection::on_readable>(context_.base, fd_.get(),
-                                                          EV_READ | EV_PERSIST, this);
-  write_event_ =
-      make_event<&RedisConnection::on_writable>(context_.base, fd_.get(), EV_WRITE, this);
+  watch(std::move(socket->fd));
   if (socket->connected) {
     begin_handshake();
   } else {
@@ -89,6 +85,14 @@ bool RedisConnection::start_connect(const RedisEndpoint& endpoint) {
     set_deadline(kConnectWait);
   }
   return true;
+}
+
+void RedisConnection::watch(UniqueFd fd) {
+  fd_ = std::move(fd);
+  read_event_ = make_event<&RedisConnection::on_readable>(context_.base, fd_.get(),
+                                                          EV_READ | EV_PERSIST, this);
+  write_event_ =
+      make_event<&RedisConnection::on_writable>(context_.base, fd_.get(), EV_WRITE, this);
 }
 
 void RedisConnection::finish_connect() {
@@ -131,6 +135,34 @@ void RedisConnection::handshake_reply(const redisReply& reply) {
   event_del(deadline_event_.get());
   state_ = State::kReady;
   user_.connection_ready();
+}
+
+// ---- from program to program
+
+void RedisConnection::resume(UniqueFd fd, RedisConnectionState state) {
+  CHECK(closed());
+  watch(std::move(fd));
+  state_ = State::kReady;
+  server_id_ = std::move(state.server_id);
+  output_ = std::move(state.unsent);
+  last_received_ = state.last_received;
+  if (state.expecting) {
+    expecting_ = true;
+    expecting_since_ = state.expecting_since;
+    set_deadline(kRedisAnswerWait);
+  }
+  event_add(read_event_.get(), nullptr);
+  if (output_bytes() > 0) event_active(write_event_.get(), EV_WRITE, 0);
+}
+
+RedisConnectionState RedisConnection::state() const {
+  CHECK(ready());
+  return {.descriptor = fd_.get(),
+          .server_id = server_id_,
+          .unsent = output_.substr(sent_),
+          .expecting = expecting_,
+          .expecting_since = expecting_since_,
+          .last_received = last_received_};
 }
 
 // ---- ending

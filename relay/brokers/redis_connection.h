@@ -19,6 +19,7 @@
 #include "relay/brokers/redis_resolver.h"
 #include "relay/brokers/redis_url.h"
 #include "relay/event_handles.h"
+#include "relay/handover/redis_connection_state.h"
 
 namespace sluice::relay {
 
@@ -75,6 +76,12 @@ class RedisConnection {
 
   /// Reads the password, resolves the name and connects. Only when closed.
   void open();
+  /// Goes on with one that an earlier program left: ready at once, the user is not told. Only when
+  /// closed.
+  void resume(UniqueFd fd, RedisConnectionState state);
+  [[nodiscard]] int descriptor() const { return fd_.get(); }
+  /// For another program to go on from; only when ready.
+  [[nodiscard]] RedisConnectionState state() const;
   /// Without a word to the user.
   void close();
   /// The same, and the user is told. `loss` must not stand in anything of this connection's.
@@ -103,6 +110,7 @@ class RedisConnection {
   void resolved(Result<RedisEndpoints> endpoints);
   void connect_next();
   [[nodiscard]] bool start_connect(const RedisEndpoint& endpoint);
+  void watch(UniqueFd fd);
   void finish_connect();
   void begin_handshake();
   void handshake_reply(const redisReply& reply);

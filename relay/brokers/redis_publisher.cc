@@ -18,12 +18,16 @@ RedisPublisher::RedisPublisher(RedisContext& context, RedisLinkOwner& owner)
 // ---- the connection
 
 void RedisPublisher::connection_ready() {
+  begin();
+  owner_.link_ready(RedisLink::kPublisher);
+}
+
+void RedisPublisher::begin() {
   reader_.emplace();
   ping_out_ = false;
   room_refused_ = false;
   const timeval interval = to_timeval(kRedisPingInterval);
   event_add(ping_event_.get(), &interval);
-  owner_.link_ready(RedisLink::kPublisher);
 }
 
 void RedisPublisher::connection_closed(const RedisLoss& loss) {
@@ -64,6 +68,33 @@ void RedisPublisher::ask(Asked what, std::string_view word) {
   const std::string_view words[] = {word};
   connection_.send(words);
   in_flight_.push_back({what, 0, 0});
+}
+
+// ---- from program to program
+
+bool RedisPublisher::idle() const {
+  return in_flight_.empty() && connection_.output_bytes() == 0 &&
+         (!reader_ || reader_->rest().empty());
+}
+
+std::optional<int> RedisPublisher::carried() const {
+  if (!connection_.ready() || !idle()) return std::nullopt;
+  return connection_.descriptor();
+}
+
+void RedisPublisher::save(StateWriter& out) const {
+  out.flag(carried().has_value());
+  if (carried()) write(out, connection_.state());
+}
+
+void RedisPublisher::resume(StateReader& in, Descriptors& descriptors) {
+  if (!in.flag("publisher")) return;
+  RedisConnectionState connection = read_redis_connection(in);
+  UniqueFd fd = descriptors.take(connection.descriptor);
+  in.require(fd.valid(), "publisher's descriptor", "is not there");
+  if (!in.good()) return;
+  connection_.resume(std::move(fd), std::move(connection));
+  begin();
 }
 
 // ---- publishing

@@ -13,6 +13,9 @@
 #include "relay/brokers/redis_link_owner.h"
 #include "relay/brokers/redis_reply_reader.h"
 #include "relay/event_handles.h"
+#include "relay/handover/descriptors.h"
+#include "relay/handover/state_reader.h"
+#include "relay/handover/state_writer.h"
 
 namespace sluice::relay {
 
@@ -25,6 +28,17 @@ class RedisPublisher final : RedisConnectionUser {
   /// Ends the connection, if there is one; the owner knows already. What is in flight is of unknown
   /// fate.
   void drop(std::string_view reason);
+
+  // ---- from program to program
+
+  /// Nothing is under way on it, in either direction.
+  [[nodiscard]] bool idle() const;
+  /// The descriptor, when it is ready and idle: else another program makes its own connection, and
+  /// what is in flight is of unknown fate.
+  [[nodiscard]] std::optional<int> carried() const;
+  void save(StateWriter& out) const;
+  /// Before start().
+  void resume(StateReader& in, Descriptors& descriptors);
 
   [[nodiscard]] bool closed() const { return connection_.closed(); }
   [[nodiscard]] bool ready() const { return connection_.ready(); }
@@ -49,6 +63,7 @@ class RedisPublisher final : RedisConnectionUser {
   void connection_closed(const RedisLoss& loss) override;
 
   void reply(const redisReply& reply);
+  void begin();
   void ping();
   void ask(Asked what, std::string_view word);
   /// The usual answer; false: something else stands at the front of `bytes`.

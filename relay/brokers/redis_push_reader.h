@@ -42,6 +42,8 @@ struct RedisPush {
 };
 
 class RedisPushReader {
+  friend struct RedisPushCodec;  // handover/
+
  public:
   /// Larger payloads are skipped.
   explicit RedisPushReader(std::size_t payload_bytes_max) : payload_bytes_max_(payload_bytes_max) {}

@@ -7,6 +7,8 @@
 #include "common/log.h"
 #include "proto/limits.h"
 #include "relay/brokers/redis_limits.h"
+#include "relay/handover/redis_push_codec.h"
+#include "relay/handover/redis_subscriptions_codec.h"
 
 namespace sluice::relay {
 namespace {
@@ -34,9 +36,13 @@ void RedisSubscriber::connection_ready() {
   ping_out_ = false;
   restored_told_ = false;
   refused_backoff_.reset();
+  begin_pings();
+  pump();
+}
+
+void RedisSubscriber::begin_pings() {
   const timeval interval = to_timeval(kRedisPingInterval);
   event_add(ping_event_.get(), &interval);
-  pump();
 }
 
 void RedisSubscriber::connection_drained() {
@@ -69,6 +75,42 @@ void RedisSubscriber::ping() {
   subscriptions_.ping_written();
   connection_.expect_answer();
   ++context_.stats.pings;
+}
+
+// ---- from program to program
+
+std::optional<int> RedisSubscriber::carried() const {
+  if (!connection_.ready()) return std::nullopt;
+  return connection_.descriptor();
+}
+
+void RedisSubscriber::save(StateWriter& out) const {
+  out.flag(connection_.ready());
+  RedisSubscriptionsCodec::write(out, subscriptions_);
+  if (!connection_.ready()) return;
+  relay::write(out, connection_.state());
+  RedisPushCodec::write(out, *reader_);
+  out.flag(ping_out_);
+  out.flag(restored_told_);
+}
+
+void RedisSubscriber::resume(StateReader& in, Descriptors& descriptors) {
+  const bool carried = in.flag("subscriber");
+  RedisSubscriptionsCodec::read(in, subscriptions_);
+  in.require(subscriptions_.is_connected() == carried, "subscriber", "does not fit its connection");
+  if (!carried || !in.good()) return;
+  RedisConnectionState connection = read_redis_connection(in);
+  reader_.emplace(proto::kPayloadBytesMax);
+  RedisPushCodec::read(in, *reader_);
+  ping_out_ = in.flag("subscriber's ping");
+  restored_told_ = in.flag("subscriber's word");
+  UniqueFd fd = descriptors.take(connection.descriptor);
+  in.require(fd.valid(), "subscriber's descriptor", "is not there");
+  if (!in.good()) return;
+  connection_.resume(std::move(fd), std::move(connection));
+  begin_pings();
+  event_active(pump_event_.get(), EV_TIMEOUT, 0);
+  if (subscriptions_.any_refused()) event_active(retry_event_.get(), EV_TIMEOUT, 0);
 }
 
 // ---- subscriptions

@@ -11,6 +11,9 @@
 #include "relay/brokers/redis_push_reader.h"
 #include "relay/brokers/redis_subscriptions.h"
 #include "relay/event_handles.h"
+#include "relay/handover/descriptors.h"
+#include "relay/handover/state_reader.h"
+#include "relay/handover/state_writer.h"
 
 namespace sluice::relay {
 
@@ -27,6 +30,15 @@ class RedisSubscriber final : RedisConnectionUser, SubscriptionEvents {
   void subscribe(std::string_view channel);
   void unsubscribe(std::string_view channel);
 
+  // ---- from program to program
+
+  /// The descriptor is of use to another program: the handshake is done.
+  [[nodiscard]] std::optional<int> carried() const;
+  void save(StateWriter& out) const;
+  /// Before start(). The subscriptions as they were, and the connection if it was carried.
+  void resume(StateReader& in, Descriptors& descriptors);
+  [[nodiscard]] const RedisSubscriptions& subscriptions() const { return subscriptions_; }
+
   [[nodiscard]] bool closed() const { return connection_.closed(); }
   /// Connected, and everything wanted at that time subscribed again (or refused).
   [[nodiscard]] bool ready() const { return connection_.ready() && subscriptions_.restored(); }
@@ -41,6 +53,7 @@ class RedisSubscriber final : RedisConnectionUser, SubscriptionEvents {
   void confirmed(std::string_view channel, std::optional<Duration> uncovered) override;
   void refused(std::string_view channel, std::string_view text, bool first) override;
 
+  void begin_pings();
   void pump();
   void write(const RedisSubscriptions::Command& command);
   void tell_when_restored();

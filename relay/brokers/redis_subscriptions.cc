@@ -1,5 +1,6 @@
 #include "relay/brokers/redis_subscriptions.h"
 
+#include <algorithm>
 #include <utility>
 
 #include "common/check.h"
@@ -40,6 +41,11 @@ void RedisSubscriptions::unwant(std::string_view channel) {
 bool RedisSubscriptions::is_confirmed(std::string_view channel) const {
   const auto found = channels_.find(channel);
   return found != channels_.end() && found->second.confirmed;
+}
+
+std::size_t RedisSubscriptions::wanted() const {
+  return static_cast<std::size_t>(std::count_if(
+      channels_.begin(), channels_.end(), [](const Node& node) { return node.second.wanted; }));
 }
 
 void RedisSubscriptions::enqueue(Node& node) {

@@ -28,6 +28,8 @@ class SubscriptionEvents {
 /// per name, so that a queue of the commands under way tells whose answer it is; a channel given up
 /// and wanted again meanwhile is confirmed by its last one.
 class RedisSubscriptions {
+  friend struct RedisSubscriptionsCodec;  // handover/
+
   struct State;
   using Node = StringMap<State>::value_type;
 
@@ -41,6 +43,7 @@ class RedisSubscriptions {
 
    private:
     friend class RedisSubscriptions;
+    friend struct RedisSubscriptionsCodec;
     Verb verb_ = Verb::kSubscribe;
     std::vector<Node*> nodes_;
     std::size_t answered_ = 0;
@@ -53,9 +56,12 @@ class RedisSubscriptions {
   /// Confirmed and not lost since.
   [[nodiscard]] bool is_confirmed(std::string_view channel) const;
   [[nodiscard]] std::size_t channels() const { return channels_.size(); }
+  /// Those that are wanted now.
+  [[nodiscard]] std::size_t wanted() const;
 
   /// Everything wanted is to be asked for.
   void connected();
+  [[nodiscard]] bool is_connected() const { return connected_; }
   /// Nothing is subscribed any more; until `known_good` it was.
   void lost(TimePoint known_good);
   /// Since connected() each channel wanted then has been confirmed, refused or given up.

@@ -66,6 +66,7 @@ class QuietWatcher final : public relay::RouterWatcher {
   void gateway_overrun(std::string_view) override {}
   void gateway_forgotten(std::string_view) override {}
   void gateway_controlled(std::string_view, proto::ControlAction) override {}
+  void upgrade_asked() override {}
   void drain_marks_changed() override {}
 };
 

@@ -58,6 +58,7 @@ struct QuietWatcher final : RouterWatcher {
   void gateway_overrun(std::string_view) override {}
   void gateway_forgotten(std::string_view) override {}
   void gateway_controlled(std::string_view, proto::ControlAction) override {}
+  void upgrade_asked() override {}
   void drain_marks_changed() override {}
 };
 

@@ -120,6 +120,7 @@ struct RecordingWatcher final : RouterWatcher {
   void gateway_controlled(std::string_view g, proto::ControlAction) override {
     lines.push_back("control " + std::string(g));
   }
+  void upgrade_asked() override { lines.emplace_back("upgrade"); }
   void drain_marks_changed() override { lines.emplace_back("marks"); }
   void gateway_forgotten(std::string_view g) override {
     lines.push_back("forgot " + std::string(g));

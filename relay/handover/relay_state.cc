@@ -1,0 +1,80 @@
+#include "relay/handover/relay_state.h"
+
+#include <unordered_set>
+
+#include "relay/handover/link_state.h"
+#include "relay/handover/router_codec.h"
+
+namespace sluice::relay {
+namespace {
+
+constexpr std::size_t kLinkBytesMin = 64;
+constexpr std::size_t kAddressBytesMax = 4096;
+
+/// Each link of the Router has its connection, and the other way round.
+void check_links(StateReader& in, const Router& router, const Descriptors& descriptors,
+                 const std::vector<LinkState>& links) {
+  std::unordered_set<std::uint64_t> named;
+  std::unordered_set<int> sockets;
+  for (const LinkState& link : links) {
+    in.require(descriptors.has(link.descriptor) && sockets.insert(link.descriptor).second,
+               "link's descriptor", "is not there");
+    if (link.session.link == 0) continue;
+    in.require(router.adoptable(link.session.link) && named.insert(link.session.link).second,
+               "link's number", "is none, or there twice");
+  }
+  in.require(named.size() == router.all_links(), "gateway's link", "has no connection");
+}
+
+/// What the Router has is what the broker is to bring.
+void check_channels(StateReader& in, const RelayParts& parts) {
+  for (const auto& [name, channel] : parts.router.channel_table()) {
+    parts.broker.subscribe(name);
+    const bool confirmed =
+        parts.redis != nullptr && parts.redis->subscriptions().is_confirmed(name);
+    in.require(channel->confirmed || !confirmed, "channel's confirmation", "was not heard");
+  }
+  const std::size_t wanted =
+      parts.redis == nullptr ? parts.router.channels() : parts.redis->subscriptions().wanted();
+  in.require(wanted == parts.router.channels(), "wanted channels", "are wanted by nobody");
+}
+
+}  // namespace
+
+Preamble make_preamble(const RelayParts& parts, const std::vector<LinkState>& links,
+                       int link_socket, int admin_socket) {
+  Preamble preamble{.link_socket = link_socket, .admin_socket = admin_socket, .others = {}};
+  for (const LinkState& link : links) preamble.others.push_back(link.descriptor);
+  if (parts.redis != nullptr) {
+    for (const int fd : parts.redis->descriptors()) preamble.others.push_back(fd);
+  }
+  return preamble;
+}
+
+void write_state(StateWriter& out, const RelayParts& parts, const Leftovers& leftovers) {
+  out.text(parts.broker.describe());
+  out.time(leftovers.stopped_at);
+  RouterCodec::write(out, parts.router);
+  if (parts.redis != nullptr) parts.redis->save(out);
+  out.counters(leftovers.link_stats);
+  out.number<std::uint64_t>(leftovers.links.size());
+  for (const LinkState& link : leftovers.links) write(out, link);
+}
+
+Leftovers read_state(StateReader& in, const RelayParts& parts, Descriptors& descriptors) {
+  Leftovers leftovers;
+  in.require(in.text("broker's address", kAddressBytesMax) == parts.broker.describe(),
+             "broker's address", "is another one now");
+  leftovers.stopped_at = in.time("time of the switch");
+  leftovers.unanswered = RouterCodec::read(in, parts.router);
+  if (parts.redis != nullptr && in.good()) parts.redis->resume(in, descriptors);
+  leftovers.link_stats = in.counters<LinkStats>("links' counters");
+  const std::size_t links = in.count("links", kLinkBytesMin);
+  for (std::size_t i = 0; i < links && in.good(); ++i) leftovers.links.push_back(read_link(in));
+  in.must_end();
+  if (in.good()) check_links(in, parts.router, descriptors, leftovers.links);
+  if (in.good()) check_channels(in, parts);
+  return leftovers;
+}
+
+}  // namespace sluice::relay

@@ -1,0 +1,74 @@
+// The switch to another program in the same process: check it, stop taking in, wait for answers,
+// write the state, execute. Until the last step nothing is given away: whatever fails, the host
+// goes on as if nothing had been asked.
+#pragma once
+
+#include <string_view>
+#include <vector>
+
+#include "common/clock.h"
+#include "common/result.h"
+#include "relay/event_handles.h"
+#include "relay/handover/preamble.h"
+#include "relay/handover/program.h"
+#include "relay/handover/program_check.h"
+#include "relay/handover/sealed_memory.h"
+#include "relay/handover/state_writer.h"
+
+namespace sluice::relay {
+
+/// Who is upgraded. All calls come from the loop.
+class UpgradeHost {
+ public:
+  virtual ~UpgradeHost() = default;
+  /// Whether links are read, connections accepted and publishes given to the broker.
+  virtual void take_in(bool on) = 0;
+  /// Nothing waits for an answer that another program could not hear.
+  [[nodiscard]] virtual bool quiet() const = 0;
+  /// What is carried; total_bytes is left open. save() follows in the same turn of the loop.
+  [[nodiscard]] virtual Preamble preamble() = 0;
+  virtual void save(StateWriter& out, TimePoint stopped_at) = 0;
+  /// The new program did not stand its check.
+  virtual void upgrade_refused() = 0;
+  /// The check was stood, but it could not be executed.
+  virtual void upgrade_failed() = 0;
+};
+
+class Upgrade {
+ public:
+  /// All outlive it.
+  Upgrade(event_base* base, const Program& program, const TimeSource& time, UpgradeHost& host);
+
+  /// From anywhere: it begins on the next turn of the loop. While one is under way: nothing.
+  void ask();
+  /// One that is under way is given up; the host takes in again.
+  void cancel();
+  [[nodiscard]] bool under_way() const { return phase_ != Phase::kIdle; }
+
+ private:
+  enum class Phase { kIdle, kChecking, kQuieting };
+
+  void begin();
+  void checked(const std::string& problem);
+  void wait_for_quiet();
+  void go_over();
+  /// Returns only when it failed.
+  [[nodiscard]] Error execute();
+  [[nodiscard]] Result<StateMemory> write_state(const Preamble& preamble);
+  void refuse(std::string_view problem);
+
+  const Program& program_;
+  const TimeSource& time_;
+  UpgradeHost& host_;
+  ProgramCheck check_;
+  EventPtr begin_event_;
+  EventPtr quiet_event_;
+  Phase phase_ = Phase::kIdle;
+  TimePoint stopped_at_{};
+};
+
+/// Signals that would end a program which has not set its handlers yet wait from before the switch
+/// until then.
+void block_handover_signals(bool on);
+
+}  // namespace sluice::relay
