@@ -33,6 +33,15 @@ void ClientTimers::opened(ClientSession& session, TimePoint now) {
   schedule(session);
 }
 
+void ClientTimers::resumed(ClientSession& session, TimePoint now) {
+  SessionState& state = session.state;
+  if (state.pong_deadline != TimePoint{}) state.pong_deadline = now + options_.pong_timeout;
+  // Pings that became due in the pause would all leave at once.
+  const auto interval = static_cast<std::uint64_t>(options_.ping_interval.count());
+  state.ping_at = now + Duration(random_.below(interval) + 1);
+  schedule(session);
+}
+
 void ClientTimers::schedule(const ClientSession& session) {
   TimePoint next = session.state.ping_at;
   if (session.state.greeting_at != TimePoint{}) next = std::min(next, session.state.greeting_at);
@@ -69,6 +78,7 @@ void ClientTimers::due(ClientSession& session, TimePoint now) {
     state.greeting_at = TimePoint{};
     ++stats_.greetings;
     session.protocol->greeting_due(session, hub_);
+    if (options_.greeted) options_.greeted(session);
   }
   if (state.expires_at != TimePoint{} && state.expires_at <= now) {
     state.expires_at = TimePoint{};

@@ -2,6 +2,8 @@
 // client, spread in time, none cancelled (a stale entry finds no session).
 #pragma once
 
+#include <functional>
+
 #include "common/random.h"
 #include "common/timer_wheel.h"
 #include "gateway/departures.h"
@@ -15,6 +17,8 @@ struct ClientTimerOptions {
   Duration ping_interval{};
   Duration pong_timeout{};
   Duration connection_age_max{};  ///< zero: none
+  /// Its greeting is on its way, and no longer due. May be empty.
+  std::function<void(ClientSession&)> greeted{};
 };
 
 class ClientTimers {
@@ -26,6 +30,8 @@ class ClientTimers {
   /// after a random part of the interval, so that clients which came together are not pinged
   /// together.
   void opened(ClientSession& session, TimePoint now);
+  /// One that another process had: its times are set, and nobody is timed out for the pause.
+  void resumed(ClientSession& session, TimePoint now);
   /// Anything came from the client: it lives.
   void heard(ClientSession& session) { session.state.pong_deadline = TimePoint{}; }
   void advance(TimePoint now);

@@ -11,6 +11,7 @@
 #include "common/log.h"
 #include "common/units.h"
 #include "gateway/gateway_metrics.h"
+#include "gateway/handoff/self_test.h"
 #include "gateway/limits.h"
 
 namespace sluice::gateway {
@@ -70,7 +71,7 @@ proto::GatewayCondition condition_of(ReadyState state) {
 
 }  // namespace
 
-Gateway::Gateway(GatewayConfig config)
+Gateway::Gateway(GatewayConfig config, std::vector<std::string> arguments)
     : config_(std::move(config)),
       sender_({.client_queue_bytes = config_.client_queue_bytes}, sessions_, time_),
       plain_(plain_options(config_), time_),
@@ -87,7 +88,11 @@ Gateway::Gateway(GatewayConfig config)
       departures_(sessions_),
       timers_({.ping_interval = config_.ping_interval,
                .pong_timeout = config_.pong_timeout,
-               .connection_age_max = config_.connection_age_max},
+               .connection_age_max = config_.connection_age_max,
+               .greeted =
+                   [this](ClientSession& session) {
+                     if (handoff_) handoff_->changed(session);
+                   }},
               sessions_, sender_, hub_, departures_, stats_, random_, time_.now()),
       endpoint_({.message_bytes_max = config_.message_bytes_max}, loop_.raw(), sessions_, sender_,
                 *this, time_, random_),
@@ -96,7 +101,8 @@ Gateway::Gateway(GatewayConfig config)
       weight_(config_.agent_ramp),
       ticked_at_(time_.now()),
       end_of_turn_(loop_, [this] { end_of_turn(); }),
-      tick_(loop_, [this] { tick(); }) {
+      tick_(loop_, [this] { tick(); }),
+      program_(loop_, std::move(arguments)) {
   hub_.attach(link_);
   sender_.attach(hub_.due());
 }
@@ -108,7 +114,12 @@ Gateway::~Gateway() = default;
 Result<void> Gateway::start() {
   if (auto enough = set_descriptor_limit(); !enough) return enough;
   if (auto chosen = choose_transport(); !chosen) return chosen;
+  if (config_.keeper) {
+    if (auto able = test_resuming(); !able) handoff_fault_ = able.error().message;
+  }
   if (auto started = endpoint_.start(); !started) return started;
+  if (config_.check_only) return {};
+  if (auto prepared = prepare_handoff(); !prepared) return prepared;
   acceptor_ =
       std::make_unique<Acceptor>(loop_, acceptor_options(config_, demo_pages_), time_, *this);
   if (auto opened = open_admin_listener(); !opened) return opened;
@@ -121,7 +132,9 @@ Result<void> Gateway::start() {
   if (config_.demo) log_info("the demo page is served on / (--demo)");
   watch_signals();
   tick_.start_every(kTimerTick);
+  take_over();
   relay_.start();
+  if (handoff_) handoff_->taken();
   return {};
 }
 
@@ -166,8 +179,8 @@ Result<void> Gateway::choose_transport() {
 
 Result<void> Gateway::open_client_listeners() {
   for (const Address& address : config_.listen) {
-    auto fd = listen_on(address, {.unix_mode = config_.socket_mode});
-    if (!fd) return fail(fd.error().code, "--listen: " + fd.error().message);
+    auto fd = listener_for("listen", address);
+    if (!fd) return tl::make_unexpected(fd.error());
     if (!bound_.clients) bound_.clients = bound_tcp(fd->get());
     said_at_start_.push_back("listening on " + listening_name(address, fd->get()));
     acceptor_->listen(std::move(*fd));
@@ -182,8 +195,8 @@ Result<void> Gateway::open_admin_listener() {
   pages_.add("/metrics", [this] {
     return HttpReply{200, "text/plain; version=0.0.4", metrics_text(*this)};
   });
-  auto fd = listen_on(*config_.admin_listen, {.unix_mode = config_.socket_mode});
-  if (!fd) return fail(fd.error().code, "--admin-listen: " + fd.error().message);
+  auto fd = listener_for("admin-listen", *config_.admin_listen);
+  if (!fd) return tl::make_unexpected(fd.error());
   bound_.admin = bound_tcp(fd->get());
   said_at_start_.push_back("admin on " + listening_name(*config_.admin_listen, fd->get()));
   admin_ = std::make_unique<AdminListener>(loop_, std::move(*fd), pages_, time_);
@@ -211,8 +224,7 @@ void Gateway::watch_signals() {
   };
   on(SIGTERM, [this] { on_terminate("SIGTERM"); });
   on(SIGINT, [this] { on_terminate("SIGINT"); });
-  on(SIGUSR2,
-     [] { log_warn("SIGUSR2 ignored: this version can't hand its clients over; SIGTERM drains"); });
+  on(SIGUSR2, [this] { begin_park("SIGUSR2", false); });
   on(SIGHUP, [] { log_info("SIGHUP: nothing that this process reads again"); });
 }
 
@@ -220,6 +232,7 @@ int Gateway::run() {
   loop_.run();
   link_.goodbye();
   relay_.flush();
+  if (handoff_) handoff_->end(*acceptor_);
   log_info("ended");
   return 0;
 }
@@ -234,6 +247,8 @@ void Gateway::end_of_turn() {
   more = hub_.fan_out(kClientsPerTurn) || more || sender_.waiting();
   // The next turn looks at everything else, and does not sleep.
   if (more) loop_.defer([] {});
+  if (handoff_) handoff_->end_of_turn(hub_.settled_sequence());
+  if (parking_) park_if_ready();
 }
 
 void Gateway::tick() {
@@ -288,6 +303,10 @@ void Gateway::accept(UniqueFd fd, const UpgradeRequest& request, ClientIdentity 
   endpoint_.adopt(std::move(fd), request, std::move(client), rest);
 }
 
+void Gateway::opening(ClientSession& session) {
+  if (handoff_) handoff_->opening(session);
+}
+
 void Gateway::opened(ClientSession& session, const UpgradeRequest& request) {
   ++stats_.opened;
   session.protocol = &plain_;
@@ -297,10 +316,16 @@ void Gateway::opened(ClientSession& session, const UpgradeRequest& request) {
            to_log_fields(session.state.facts.get()));
   hub_.opened(session, request.channel);
   timers_.opened(session, time_.now());
+  if (handoff_) handoff_->opened(session);
 }
 
-void Gateway::never_opened(const ClientAddress& address) {
+void Gateway::worked_off(ClientSession& session) {
+  if (handoff_) handoff_->worked_off(session);
+}
+
+void Gateway::never_opened(ClientRef ref, const ClientAddress& address) {
   ++stats_.never_opened;
+  if (handoff_) handoff_->given_up(ref);
   acceptor_->client_left(address);
 }
 
@@ -330,6 +355,7 @@ bool Gateway::within_rate(ClientSession& session) {
 
 void Gateway::closed(ClientSession& session) {
   const CloseReason reason = session.ended_by;
+  if (handoff_) handoff_->closed(session);
   stats_.count_close(reason);
   log_info("client closed id={} address={} reason={}", to_string(session.state.id),
            to_string(session.state.address), kCloseReasonNames[static_cast<std::size_t>(reason)]);

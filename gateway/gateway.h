@@ -22,6 +22,8 @@
 #include "gateway/drain.h"
 #include "gateway/event_loop.h"
 #include "gateway/gateway_stats.h"
+#include "gateway/handoff/handoff.h"
+#include "gateway/handoff/program.h"
 #include "gateway/hub.h"
 #include "gateway/load_weight.h"
 #include "gateway/protocols/demo.h"
@@ -36,7 +38,8 @@ namespace sluice::gateway {
 
 class Gateway final : public EndpointEvents, public HubObserver, public UpgradeSink {
  public:
-  explicit Gateway(GatewayConfig config);
+  /// `arguments`: of main(), for a newer program that takes this one's place.
+  Gateway(GatewayConfig config, std::vector<std::string> arguments);
   ~Gateway() override;
 
   /// Opens listeners and the link. A fault here ends the program: the message names flag and
@@ -46,14 +49,18 @@ class Gateway final : public EndpointEvents, public HubObserver, public UpgradeS
   int run();
 
   // EndpointEvents.
+  void opening(ClientSession& session) override;
   void opened(ClientSession& session, const UpgradeRequest& request) override;
   void fragment(ClientSession& session, const Fragment& fragment) override;
   void ping(ClientSession& session, proto::Bytes payload) override;
   void pong(ClientSession& session) override { timers_.heard(session); }
+  void worked_off(ClientSession& session) override;
   void closed(ClientSession& session) override;
-  void never_opened(const ClientAddress& address) override;
+  void never_opened(ClientRef ref, const ClientAddress& address) override;
 
   // HubObserver.
+  void link_begins(std::uint64_t relay_instance, std::uint64_t last_sequence,
+                   bool resumed) override;
   void link_state(bool up) override;
   void broker_state(bool connected, std::string_view reason) override;
   void channel_gap(const ChannelGap& gap) override;
@@ -87,6 +94,10 @@ class Gateway final : public EndpointEvents, public HubObserver, public UpgradeS
   [[nodiscard]] unsigned agent_weight() const;
   [[nodiscard]] std::size_t aged_waiting() const { return departures_.aged_waiting(); }
   [[nodiscard]] TimePoint now() const { return time_.now(); }
+  /// Null without --keeper, and where handoff can't be done.
+  [[nodiscard]] const Handoff* handoff() const { return handoff_.get(); }
+  /// --keeper is given, and the library at hand can't do it; empty: it can.
+  [[nodiscard]] const std::string& handoff_fault() const { return handoff_fault_; }
   /// Null without --haproxy-socket.
   [[nodiscard]] const RuntimeApi* runtime_api() const { return runtime_api_.get(); }
   [[nodiscard]] ReadyState ready_state() const { return readiness_.answer(time_.now()).state; }
@@ -104,6 +115,14 @@ class Gateway final : public EndpointEvents, public HubObserver, public UpgradeS
   void say_unsaid_gaps(TimePoint now);
   [[nodiscard]] std::string status_line() const;
   void inform_relay();
+  // gateway_handoff.cc
+  [[nodiscard]] Result<void> prepare_handoff();
+  [[nodiscard]] Result<UniqueFd> listener_for(const char* flag, const Address& address);
+  void take_over();
+  void begin_park(const char* why, bool execute);
+  void upgrade();
+  void park_if_ready();
+  [[noreturn]] void park();
   // gateway_balance.cc
   [[nodiscard]] Result<void> open_agent_listener();
   [[nodiscard]] std::string agent_line(const std::string& balancer);
@@ -163,6 +182,14 @@ class Gateway final : public EndpointEvents, public HubObserver, public UpgradeS
   TimePoint leaving_counted_at_{};
   BoundAddresses bound_;
   std::unique_ptr<RuntimeApi> runtime_api_;
+  Program program_;
+  std::unique_ptr<Handoff> handoff_;
+  std::string handoff_fault_;
+  struct Parking {
+    TimePoint deadline;    ///< until then a moment without unanswered publishes is waited for
+    bool execute = false;  ///< another program takes this one's place
+  };
+  std::optional<Parking> parking_;
   bool drained_ = false;
   std::vector<std::string> said_at_start_;
 };

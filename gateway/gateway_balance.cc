@@ -15,8 +15,8 @@ namespace sluice::gateway {
 
 Result<void> Gateway::open_agent_listener() {
   if (!config_.agent_listen) return {};
-  auto fd = listen_on(*config_.agent_listen, {.unix_mode = config_.socket_mode});
-  if (!fd) return fail(fd.error().code, "--agent-listen: " + fd.error().message);
+  auto fd = listener_for("agent-listen", *config_.agent_listen);
+  if (!fd) return tl::make_unexpected(fd.error());
   said_at_start_.push_back("agent check on " + listening_name(*config_.agent_listen, fd->get()));
   bound_.agent = bound_tcp(fd->get());
   AgentListener::Speaker speaker;
@@ -99,7 +99,7 @@ void Gateway::control(const proto::Control& control) {
     case proto::ControlAction::kUndrain:
       return operator_undrain();
     case proto::ControlAction::kUpgrade:
-      break;
+      return upgrade();
   }
   log_warn("the relay passes on an action that this release does not know: {}",
            static_cast<std::uint32_t>(control.action));
@@ -158,6 +158,7 @@ void Gateway::on_terminate(const char* signal_name) {
     loop_.stop();
     return;
   }
+  if (config_.on_sigterm == OnSigterm::kHandoff) return begin_park(signal_name, false);
   manager_.stopping();
   begin_drain({.delay = config_.drain_delay,
                .timeout = config_.drain_timeout,
@@ -218,6 +219,7 @@ void Gateway::enter_drain_phase(DrainPhase phase) {
     case DrainPhase::kClosing:
       drain_reported_ = sessions_.size();
       if (drain_->options().ends) {
+        if (handoff_) handoff_->listens_no_more("listen ");
         acceptor_->stop_listening();
         log_info("draining: listeners closed, closing {} clients", drain_reported_);
       } else {

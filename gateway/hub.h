@@ -138,6 +138,10 @@ class Hub final : public RelayLinkEvents, public ProtocolActions {
   [[nodiscard]] std::string_view channel_name(std::uint32_t channel) const {
     return channels_[channel].name;
   }
+  /// Until a channel is added or given up.
+  [[nodiscard]] std::string_view channel_name(const Subscription& subscription) const {
+    return channels_[channel_of_[subscription.audience]].name;
+  }
   [[nodiscard]] std::size_t channels() const { return by_name_.size(); }
   [[nodiscard]] std::size_t subscriptions() const { return subscriptions_; }
   [[nodiscard]] const FanOut& fan_out_state() const { return fan_out_; }

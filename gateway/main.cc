@@ -3,6 +3,8 @@
 #include <csignal>
 #include <cstdio>
 #include <memory>
+#include <string>
+#include <vector>
 
 #include "common/log.h"
 #include "common/out_of_memory.h"
@@ -28,10 +30,12 @@ int main(int argc, char** argv) {
   if (!outcome.config) return outcome.exit_code;
   sluice::log_init(outcome.config->log_level, outcome.config->log_format,
                    "gateway[" + outcome.config->id + "]");
-  const auto gateway = std::make_unique<sluice::gateway::Gateway>(std::move(*outcome.config));
+  const bool check_only = outcome.config->check_only;
+  const auto gateway = std::make_unique<sluice::gateway::Gateway>(
+      std::move(*outcome.config), std::vector<std::string>(argv, argv + argc));
   if (auto started = gateway->start(); !started) {
     std::fprintf(stderr, "sluice-gateway: %s\n", started.error().message.c_str());
     end_process(1);
   }
-  end_process(gateway->run());
+  end_process(check_only ? 0 : gateway->run());
 }

@@ -254,6 +254,10 @@ void RelayLink::tell_mark(std::string_view balancer, bool set) {
     proto::encode(output_, proto::DrainMark{.set = set, .balancer = balancer});
 }
 
+void RelayLink::refuse_held() {
+  while (!hold_.empty()) fail_publish(hold_.pop().origin, ErrorReason::kTimedOut);
+}
+
 void RelayLink::goodbye() {
   if (phase_ == Phase::kReady)
     proto::encode(output_, proto::Goodbye{proto::GoodbyeReason::kShuttingDown, "drained"});

@@ -127,6 +127,8 @@ class RelayLink final : public DrainMemory {
   // DrainMemory: told now or as soon as the relay is there, until it has answered.
   void mark_drained(std::string_view balancer) override { tell_mark(balancer, true); }
   void clear_drained(std::string_view balancer) override { tell_mark(balancer, false); }
+  /// Refuses what is held: nobody will be there to send it.
+  void refuse_held();
   /// Tells the relay that this gateway ends for good.
   void goodbye();
 

@@ -59,8 +59,8 @@ class Sender final : public Delivery {
   /// The session begins, with its fd.
   void opened(ClientSession& session);
   /// After opened(), of one that another process began: its outbox, phase and `out` are as that
-  /// process left them (handoff/out_restore). Sends nothing yet; one that is closing gets kCloseWait
-  /// anew.
+  /// process left them (handoff/out_restore). Sends nothing yet; one that is closing gets
+  /// kCloseWait anew.
   void resumed(ClientSession& session);
 
   // Delivery.

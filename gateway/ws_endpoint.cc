@@ -137,6 +137,7 @@ void WsEndpoint::adopt(UniqueFd fd, const UpgradeRequest& request, ClientIdentit
   const ClientAddress address = client.address;
   ClientSession& session = add_session(fd.get(), std::move(client));
   const ClientRef ref = session.ref;
+  events_.opening(session);
   Pending pending{&session, &request, false};
   std::string first(rest);
   session.read = first.size();

@@ -82,6 +82,8 @@ class WsEndpoint final : public ReceiveFilter {
   void settle();
   /// The part of it that waits. Call every tick.
   void settle_echoes();
+  /// All that was read from whatever client has been worked off. After settle().
+  [[nodiscard]] bool at_rest() const { return reading_ == nullptr && held_.empty(); }
 
   // ReceiveFilter.
   void receiving() override;

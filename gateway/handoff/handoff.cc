@@ -99,9 +99,12 @@ void Handoff::listens(const std::string& name, int fd) {
   keeper_.send(keeper::Listen{.name = name}, fd);
 }
 
-void Handoff::listens_no_more() {
-  for (const auto& [name, fd] : std::exchange(listeners_, {}))
-    keeper_.send(keeper::Unlisten{.name = name});
+void Handoff::listens_no_more(std::string_view prefix) {
+  std::erase_if(listeners_, [&](const auto& listener) {
+    if (!listener.first.starts_with(prefix)) return false;
+    keeper_.send(keeper::Unlisten{.name = listener.first});
+    return true;
+  });
 }
 
 LinkResume Handoff::take_over(const TakeoverParts& parts, RelayLink& link, Acceptor& acceptor) {
@@ -217,7 +220,7 @@ void Handoff::end_of_turn(std::uint64_t settled_sequence) {
   out_->settled(settled_sequence);
 }
 
-void Handoff::park(Acceptor& acceptor) {
+void Handoff::park(Acceptor& acceptor, bool at_rest) {
   keeper::publish(state_->header().frozen_micros, now_micros());
   out_->sync_all();
   for (std::size_t i = 0; i < sessions_.slots(); ++i) {
@@ -227,9 +230,20 @@ void Handoff::park(Acceptor& acceptor) {
   acceptor.park([this](UniqueFd fd, HandshakeState state) {
     keeper_.send(keeper::Pending{.listener = {}, .bytes = encode_handshake(state)}, fd.get());
   });
-  keeper::publish(state_->header().quiescent, 1U);
+  // Else somebody's record is behind: the counters tell whose.
+  if (at_rest) keeper::publish(state_->header().quiescent, 1U);
   keeper_.send(keeper::Park{});
   if (!keeper_.flush(kParkKeeperWait)) log_error("the keeper has not heard of the end");
+}
+
+void Handoff::end(Acceptor& acceptor) {
+  listens_no_more("");
+  if (sessions_.size() > 0) {
+    park(acceptor, true);
+  } else {
+    keeper_.send(keeper::Park{});
+    static_cast<void>(keeper_.flush(kParkKeeperWait));
+  }
 }
 
 std::uint64_t Handoff::unrecorded() const {

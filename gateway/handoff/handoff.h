@@ -45,14 +45,17 @@ class Handoff final : public KeeperLinkEvents {
   /// Asks the keeper; may wait for a predecessor's end. An error ends the start.
   [[nodiscard]] Result<void> begin();
   /// Listening sockets that the predecessor had, by the text of their address.
-  [[nodiscard]] UniqueFd take_listener(const std::string& name) { return held_.take_listener(name); }
+  [[nodiscard]] UniqueFd take_listener(const std::string& name) {
+    return held_.take_listener(name);
+  }
   /// This process listens: the keeper is to hold a dup.
   void listens(const std::string& name, int fd);
-  /// No longer.
-  void listens_no_more();
-  /// The predecessor's clients, if there are any, and where the link to the relay goes on. Nothing is
-  /// sent yet.
-  [[nodiscard]] LinkResume take_over(const TakeoverParts& parts, RelayLink& link, Acceptor& acceptor);
+  /// No longer, on those whose names begin so.
+  void listens_no_more(std::string_view prefix);
+  /// The predecessor's clients, if there are any, and where the link to the relay goes on. Nothing
+  /// is sent yet.
+  [[nodiscard]] LinkResume take_over(const TakeoverParts& parts, RelayLink& link,
+                                     Acceptor& acceptor);
   /// Everything is ours now: the keeper's clock stops.
   void taken();
 
@@ -74,7 +77,10 @@ class Handoff final : public KeeperLinkEvents {
   void end_of_turn(std::uint64_t settled_sequence);
   /// Records everything, tells the keeper and lets nothing of it change any more. What follows is
   /// the process's end, or another program in its place.
-  void park(Acceptor& acceptor);
+  /// `at_rest`: no client's bytes are being worked off.
+  void park(Acceptor& acceptor, bool at_rest);
+  /// The process ends, and nobody is to follow: what is left is closed.
+  void end(Acceptor& acceptor);
 
   [[nodiscard]] bool keeper_up() const { return keeper_.up(); }
   [[nodiscard]] const HandoffStats& stats() const { return stats_; }

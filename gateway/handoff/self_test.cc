@@ -104,7 +104,7 @@ class Trial final : public EndpointEvents {
   }
   void pong(ClientSession& /*session*/) override {}
   void closed(ClientSession& /*session*/) override { closed_ = true; }
-  void never_opened(const ClientAddress& /*address*/) override {}
+  void never_opened(ClientRef /*ref*/, const ClientAddress& /*address*/) override {}
 
  private:
   [[nodiscard]] Result<void> try_one(const Case& tried);

@@ -65,9 +65,8 @@ void Takeover::judge(Held::Client held) {
       slot.generation != held.ref.generation)
     return leave(held, {}, "in handshake");
   // At rest the record alone is right; counters cost three system calls.
-  const auto counters = quiescent_ || slot.has_counters == 0
-                            ? std::nullopt
-                            : keeper::stream_position(held.fd.get());
+  const auto counters =
+      quiescent_ || slot.has_counters == 0 ? std::nullopt : keeper::stream_position(held.fd.get());
   keeper::Recovery recovery =
       keeper::recover(slot, state_.views(), state_.arena(), quiescent_, counters);
   if (!recovery.goes_on()) return leave(held, recovery, keeper::to_string(recovery.reason));
@@ -76,8 +75,8 @@ void Takeover::judge(Held::Client held) {
   auto input = InRecorder::restore(slot.in[slot.in_now & 1U], state_.arena());
   if (!input) return leave(held, recovery, "inbound record");
   const std::uint64_t last_sequence = sequence_of(recovery);
-  clients_.push_back({std::move(held), std::move(recovery), std::move(*record), std::move(*input),
-                      last_sequence});
+  clients_.push_back(
+      {std::move(held), std::move(recovery), std::move(*record), std::move(*input), last_sequence});
 }
 
 void Takeover::leave(const Held::Client& held, const keeper::Recovery& recovery,

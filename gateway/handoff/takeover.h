@@ -10,6 +10,7 @@
 #include <string_view>
 #include <vector>
 
+#include "gateway/handoff/in_recorder.h"
 #include "gateway/handoff/keeper_link.h"
 #include "gateway/handoff/out_restore.h"
 #include "gateway/handoff/session_record.h"
@@ -23,12 +24,12 @@ namespace sluice::gateway {
 /// What became of it.
 struct TakeoverReport {
   bool planned = false;
-  std::uint32_t crashes = 0;         ///< of this id lately, as the keeper counts
-  std::size_t moved = 0;             ///< clients that went on
-  std::size_t pending_bytes = 0;     ///< that they had waiting
-  std::size_t handshakes = 0;        ///< connections in mid-handshake
-  std::map<std::string, std::size_t> closed;  ///< clients that could not go on, by reason
-  std::uint64_t pause_micros = 0;    ///< from the last moment served, where known, to TAKEN
+  std::uint32_t crashes = 0;                    ///< of this id lately, as the keeper counts
+  std::size_t moved = 0;                        ///< clients that went on
+  std::size_t pending_bytes = 0;                ///< that they had waiting
+  std::size_t handshakes = 0;                   ///< connections in mid-handshake
+  std::map<std::string, std::size_t> closed{};  ///< clients that could not go on, by reason
+  std::uint64_t pause_micros = 0;  ///< from the last moment served, where known, to TAKEN
 
   [[nodiscard]] std::size_t closed_clients() const;
 };

@@ -1,0 +1,122 @@
+// The gateway as one in a row: what it has from the process before, how it makes room for the next.
+#include <unistd.h>
+
+#include <cstdio>
+#include <utility>
+
+#include "common/log.h"
+#include "gateway/gateway.h"
+#include "gateway/limits.h"
+
+namespace sluice::gateway {
+namespace {
+
+/// Sessions beside --max-connections: some end while others begin.
+constexpr std::size_t kSpareSlots = 64;
+
+}  // namespace
+
+Result<void> Gateway::prepare_handoff() {
+  if (!config_.keeper) return {};
+  if (!handoff_fault_.empty()) {
+    log_error("clients can't be handed over, restarts drain: {}", handoff_fault_);
+    return {};
+  }
+  HandoffOptions options{.keeper = {.path = config_.keeper->path,
+                                    .gateway_id = config_.id,
+                                    .handoff_wait = config_.handoff_wait,
+                                    .close_rate_per_second = config_.drain_rate_per_second},
+                         .slots = config_.connections_max + kSpareSlots,
+                         .memory_bytes = config_.handoff_memory_bytes};
+  handoff_ = std::make_unique<Handoff>(
+      loop_, std::move(options), sessions_, sender_,
+      [this](const Subscription& subscription) { return hub_.channel_name(subscription); });
+  return handoff_->begin();
+}
+
+Result<UniqueFd> Gateway::listener_for(const char* flag, const Address& address) {
+  const std::string name = std::string(flag) + " " + to_string(address);
+  UniqueFd held = handoff_ ? handoff_->take_listener(name) : UniqueFd();
+  if (!held.valid()) {
+    auto fd = listen_on(address, {.unix_mode = config_.socket_mode});
+    if (!fd) return fail(fd.error().code, "--" + std::string(flag) + ": " + fd.error().message);
+    held = std::move(*fd);
+  }
+  if (handoff_) handoff_->listens(name, held.get());
+  return held;
+}
+
+void Gateway::take_over() {
+  if (!handoff_) return;
+  const TakeoverParts parts{.endpoint = endpoint_,
+                            .sender = sender_,
+                            .hub = hub_,
+                            .protocol = [this](std::string_view name) -> const ClientProtocol* {
+                              if (name == plain_.name()) return &plain_;
+                              return config_.demo && name == demo_.name() ? &demo_ : nullptr;
+                            },
+                            .resumed =
+                                [this](ClientSession& session) {
+                                  acceptor_->client_resumed(session.state.address);
+                                  timers_.resumed(session, time_.now());
+                                }};
+  const LinkResume resume = handoff_->take_over(parts, link_, *acceptor_);
+  hub_.begin_catch_up(resume.top);
+}
+
+void Gateway::link_begins(std::uint64_t relay_instance, std::uint64_t last_sequence, bool resumed) {
+  if (handoff_ && !resumed) handoff_->link_begins(relay_instance, last_sequence);
+}
+
+// ---- making room
+
+void Gateway::begin_park(const char* why, bool execute) {
+  if (!handoff_) {
+    log_warn("{}: clients can't be handed over: {}; SIGTERM drains", why,
+             config_.keeper ? handoff_fault_ : "there is no --keeper");
+    return;
+  }
+  if (!handoff_->keeper_up()) {
+    log_warn("{}: clients can't be handed over, the keeper is away", why);
+    return;
+  }
+  if (parking_) return;
+  log_info("{}: handing {} clients over", why, sessions_.size());
+  parking_ = Parking{.deadline = time_.now() + kParkPublishWait, .execute = execute};
+}
+
+void Gateway::upgrade() {
+  const auto checked = [this](Result<void> fine) {
+    if (fine) return begin_park("upgrade", true);
+    log_error("not upgraded: {}", fine.error().message);
+  };
+  log_info("an operator asks for an upgrade: trying {}", program_.path());
+  if (auto begun = program_.check(checked); !begun)
+    log_error("not upgraded: {}", begun.error().message);
+}
+
+void Gateway::park_if_ready() {
+  const bool quiet = link_.publishes_pending() == 0 && endpoint_.at_rest();
+  if (quiet || time_.now() >= parking_->deadline) park();
+}
+
+void Gateway::park() {
+  relay_.flush();
+  link_.refuse_held();
+  if (link_.publishes_pending() > 0)
+    log_warn("{} publishes of unknown fate", link_.publishes_pending());
+  handoff_->park(*acceptor_, endpoint_.at_rest());
+  if (parking_->execute) {
+    log_info("going on as {}", program_.path());
+    std::fflush(nullptr);
+    const Error error = program_.execute();
+    log_error("not upgraded: {}; the next process has the clients", error.message);
+  } else {
+    log_info("parked");
+  }
+  // Without destructors, as main() ends: libwebsockets would write to sockets that are not ours.
+  std::fflush(nullptr);
+  ::_exit(parking_->execute ? 1 : 0);
+}
+
+}  // namespace sluice::gateway
