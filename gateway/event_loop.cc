@@ -1,6 +1,13 @@
 #include "gateway/event_loop.h"
 
+#include <fcntl.h>
+#include <sys/epoll.h>
+#include <unistd.h>
+
 #include <algorithm>
+#include <array>
+#include <string>
+#include <string_view>
 
 #include "common/check.h"
 
@@ -20,11 +27,28 @@ namespace {
          ((events & EV_WRITE) != 0 ? kIoWrite : kIoNone);
 }
 
+/// The number that the next descriptor will get.
+[[nodiscard]] int next_descriptor() {
+  const int fd = ::open("/dev/null", O_RDONLY | O_CLOEXEC);
+  if (fd >= 0) ::close(fd);
+  return fd;
+}
+
+[[nodiscard]] bool is_epoll(int fd) {
+  std::array<char, 64> target;
+  const std::string name = "/proc/self/fd/" + std::to_string(fd);
+  const ssize_t n = ::readlink(name.c_str(), target.data(), target.size());
+  return n > 0 &&
+         std::string_view(target.data(), static_cast<std::size_t>(n)) == "anon_inode:[eventpoll]";
+}
+
 }  // namespace
 
 // The environment (LIBEV_FLAGS) has no say in how the daemon works.
-EventLoop::EventLoop() : loop_(ev_loop_new(EVFLAG_AUTO | EVFLAG_NOENV)) {
+EventLoop::EventLoop()
+    : epoll_fd_(next_descriptor()), loop_(ev_loop_new(EVFLAG_AUTO | EVFLAG_NOENV)) {
   CHECK(loop_ != nullptr);
+  if (ev_backend(loop_) != EVBACKEND_EPOLL || !is_epoll(epoll_fd_)) epoll_fd_ = -1;
   ev_prepare_init(&prepare_, on_prepare);
   prepare_.data = this;
   ev_prepare_start(loop_, &prepare_);
@@ -53,6 +77,11 @@ void EventLoop::stop() {
 
 void EventLoop::defer(std::function<void()> task) {
   deferred_.push_back(std::move(task));
+}
+
+void EventLoop::forget(int fd) const {
+  // Of a descriptor that epoll has not heard of yet it says so, and nothing happens.
+  if (epoll_fd_ >= 0) ::epoll_ctl(epoll_fd_, EPOLL_CTL_DEL, fd, nullptr);
 }
 
 void EventLoop::on_prepare(struct ev_loop* /*loop*/, ev_prepare* watcher, int /*events*/) noexcept {

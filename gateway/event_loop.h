@@ -32,6 +32,11 @@ class EventLoop {
   /// Runs `task` once when this turn's events have been handled, before the loop sleeps. What a
   /// task defers runs in the next turn, which then does not sleep.
   void defer(std::function<void()> task);
+  /// Before the last of our descriptors of a socket is closed that another process holds as well:
+  /// the kernel would go on telling of it, and libev, which takes that for a fault of its epoll
+  /// set, would make a new one with all descriptors of the process each time. Its watchers are
+  /// stopped. Does nothing where the loop does not run on epoll.
+  void forget(int fd) const;
 
   [[nodiscard]] struct ev_loop* raw() const { return loop_; }
 
@@ -42,6 +47,7 @@ class EventLoop {
   static void on_idle(struct ev_loop* loop, ev_idle* watcher, int events) noexcept;
   void end_turn();
 
+  int epoll_fd_ = -1;  ///< libev's own, which it does not tell; -1: unknown
   struct ev_loop* loop_;
   ev_prepare prepare_{};
   ev_idle idle_{};  ///< active while tasks wait: keeps the loop from sleeping

@@ -80,6 +80,10 @@ class WsEndpoint final : public ReceiveFilter {
   /// End of a wake-up: closes the clients whose stream has ended, once libwebsockets has passed on
   /// what came before and what they published has come back.
   void settle();
+  /// Behind settle(): worked_off() has been told of everything that was read. False: libwebsockets
+  /// holds bytes of a client back which came with its request head; it takes a turn or two more,
+  /// and who stops here loses them.
+  [[nodiscard]] bool all_worked_off() const { return reading_ == nullptr && held_.empty(); }
   /// The part of it that waits. Call every tick.
   void settle_echoes();
   /// All that was read from whatever client has been worked off. After settle().

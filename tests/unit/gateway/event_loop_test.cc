@@ -5,6 +5,8 @@
 #include <sys/socket.h>
 
 #include <csignal>
+#include <filesystem>
+#include <fstream>
 #include <functional>
 #include <memory>
 #include <string>
@@ -47,6 +49,48 @@ TEST(EventLoop, ReportsWhatIsWatched) {
   seen = kIoNone;
   loop.run_once(false);
   EXPECT_EQ(seen, kIoNone);
+}
+
+/// What libev gives its epoll set: (ev.data.u64 >> 32) grows when it makes a new one, and
+/// /proc/self/fdinfo shows it as "data: 100000004".
+std::string epoll_entries() {
+  std::string all;
+  for (const auto& entry : std::filesystem::directory_iterator("/proc/self/fdinfo")) {
+    std::ifstream info(entry.path());
+    for (std::string line; std::getline(info, line);)
+      if (line.starts_with("tfd:")) all += line + "\n";
+  }
+  return all;
+}
+
+TEST(EventLoop, ForgetsASocketThatOthersKeep) {
+  EventLoop loop;
+  Pair stays;
+  IoWatcher other(loop, stays.a.get(), [](IoEvents) {});
+  other.watch(kIoRead);
+  loop.run_once(false);
+  const std::string before = epoll_entries();
+  ASSERT_NE(before, "");
+  Pair pair;
+  const UniqueFd keeper(::dup(pair.a.get()));
+  {
+    IoWatcher watcher(loop, pair.a.get(), [](IoEvents) {});
+    watcher.watch(kIoRead);
+    loop.run_once(false);
+    EXPECT_NE(epoll_entries(), before);
+  }
+  loop.forget(pair.a.get());
+  pair.a.reset();
+  pair.b.reset();  // the keeper's end hangs up: epoll would tell
+  loop.run_once(false);
+  EXPECT_EQ(epoll_entries(), before);  // the same set, without the socket
+  // The number serves again.
+  Pair next;
+  IoEvents seen = kIoNone;
+  IoWatcher watcher(loop, next.a.get(), [&](IoEvents ready) { seen |= ready; });
+  watcher.watch(kIoWrite);
+  loop.run_once(false);
+  EXPECT_EQ(seen, kIoWrite);
 }
 
 TEST(EventLoop, IoWatcherMayDestroyItself) {

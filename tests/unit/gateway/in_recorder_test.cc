@@ -100,11 +100,15 @@ TEST_F(InRecorderTest, AMessageGrowsInPlace) {
 
 TEST_F(InRecorderTest, TheNextMessageDoesNotStandBehindTheLast) {
   read(client_frame(0x02, "first half "));
+  const keeper::ArenaUnit old = now().message;
   // Ends and begins within one read: of the old block nothing counts.
   read(client_frame(0x80, "rest") + client_frame(0x02, "another half, longer than the first"));
   const auto restored = restore();
   ASSERT_TRUE(restored);
   EXPECT_EQ(restored->inbound.bytes, "another half, longer than the first");
+  // Nor in its place, where it would have stood before the record said so.
+  const auto data = keeper::Arena::data_of(memory_, old);
+  EXPECT_EQ(std::string(reinterpret_cast<const char*>(data.data()), 11), "first half ");
 }
 
 TEST_F(InRecorderTest, TheOtherCopyIsNotTouchedBeforeTheFlip) {

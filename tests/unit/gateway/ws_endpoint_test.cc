@@ -216,10 +216,13 @@ TEST_F(WsEndpointTest, ReadsCountFromBehindTheHead) {
   endpoint_.adopt(std::move(pair.ours), request, {}, rest);
   ASSERT_TRUE(heard_[0].opened);
   EXPECT_EQ(sessions_.at(0)->read, rest.size());
+  endpoint_.settle();
   EXPECT_TRUE(heard_[0].worked_off.empty());  // libwebsockets holds it back, and it is not lost
+  EXPECT_FALSE(endpoint_.all_worked_off());
   ASSERT_TRUE(until([&] { return !heard_[0].worked_off.empty(); }));
   EXPECT_EQ(heard_[0].worked_off[0], rest.size());
   EXPECT_EQ(heard_[0].messages_then[0], 2U);
+  EXPECT_TRUE(endpoint_.all_worked_off());
   pair.send(client_frame(0x81, "later"));
   ASSERT_TRUE(until([&] { return heard_[0].worked_off.size() == 2; }));
   EXPECT_EQ(heard_[0].worked_off[1], rest.size() + 11);
