@@ -165,9 +165,9 @@ void Custody::holder_ended(const Holder& holder, TimePoint now) {
 }
 
 void Custody::close_listeners(const char* reason) {
-  if (!holding_.listeners.empty())
-    log_info("closed {} listeners: {}", holding_.listeners.size(), reason);
+  const std::size_t count = holding_.listeners.size();
   holding_.listeners.clear();
+  if (count > 0) log_info("closed {} listeners: {}", count, reason);
 }
 
 void Custody::release(std::string reason, bool reclaimable, TimePoint now) {
@@ -197,10 +197,9 @@ void Custody::expire(TimePoint now) {
   if (!holding_.orphaned) return;
   if (now >= *holding_.orphaned + kListenerWait) close_listeners("nobody came for them");
   if (now < *holding_.orphaned + wait_of(holding_)) return;
-  if (!holding_.pending.empty())
-    log_info("closed {} connections in mid-handshake: nobody came for them",
-             holding_.pending.size());
-  holding_.pending.clear();
+  const std::size_t pending = std::exchange(holding_.pending, {}).size();
+  if (pending > 0)
+    log_info("closed {} connections in mid-handshake: nobody came for them", pending);
   if (!holding_.clients.empty()) release("nobody came for them", true, now);
 }
 

@@ -194,9 +194,14 @@ void Farewells::end(int fd) {
 
 void Farewells::end_if_done(Running& running) {
   if (!running.batch.clients.empty() || running.under_way > 0) return;
+  const auto found = std::find_if(batches_.begin(), batches_.end(),
+                                  [&](const Running& other) { return &other == &running; });
+  std::list<Running> done;
+  done.splice(done.begin(), batches_, found);
+  done.front().state.reset();
+  done.front().batch.memory.reset();
   log_info("released: {} told with 1012, {} cut without, {} did not take it: {}", running.told,
            running.cut, running.failed, running.batch.reason);
-  batches_.remove_if([&](const Running& other) { return &other == &running; });
 }
 
 }  // namespace sluice::keeper

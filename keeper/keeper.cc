@@ -299,7 +299,13 @@ void Keeper::go_on_telling() {
   telling_due_.reset();
   const int fd = holder_->connection.get();
   const auto progress = handover_->go_on(fd, custody_.holding());
-  if (!progress) return drop_connection(progress.error().message);
+  if (!progress) {
+    // Gone: what it said before its end is still to be read.
+    if (progress.error().code != ErrorCode::kUnavailable)
+      return drop_connection(progress.error().message);
+    handover_.reset();
+    return poller_.change(fd, EPOLLIN);
+  }
   switch (*progress) {
     case Handover::Progress::kDone:
       handover_.reset();

@@ -273,9 +273,14 @@ Result<Received> receive_packet(int socket) {
   header.msg_iovlen = 1;
   header.msg_control = control.data();
   header.msg_controllen = control.size();
+  // A peer that closes before it has read all makes our next call fail, once; what it had said
+  // before stands behind that.
   ssize_t size = 0;
-  do size = ::recvmsg(socket, &header, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
-  while (size < 0 && errno == EINTR);
+  for (bool reset = false;;) {
+    size = ::recvmsg(socket, &header, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
+    if (size >= 0 || (errno != EINTR && (errno != ECONNRESET || reset))) break;
+    reset = reset || errno == ECONNRESET;
+  }
   Received received;
   if (size < 0) {
     if (errno == EAGAIN || errno == EWOULDBLOCK) return received;

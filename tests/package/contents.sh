@@ -16,6 +16,7 @@ wanted=$(
   {
     program sluice-relay 8
     program sluice-gateway 8
+    program sluice-keeper 8
     [[ ! -d ctl ]] || program sluice 1
     for file in etc/sluice/gateway.toml etc/sluice/relay.toml lib/systemd/system/sluice-gateway@.service \
       lib/systemd/system/sluice-relay.service lib/systemd/system/sluice.slice usr/lib/sysusers.d/sluice.conf \

@@ -1,4 +1,4 @@
-// What both daemons tell the service manager (systemd's Type=notify), heard on a socket in its
+// What the daemons tell the service manager (systemd's Type=notify), heard on a socket in its
 // place: ready when they are, not when they start; what they do; a watchdog that a stopped loop
 // starves.
 #include <gtest/gtest.h>
@@ -138,6 +138,24 @@ TEST_F(ServiceManagerTest, Relay) {
   relay.signal(SIGTERM);
   EXPECT_TRUE(manager_.hears("STOPPING=1"));
   EXPECT_EQ(relay.wait_exit().code, 0);
+}
+
+TEST_F(ServiceManagerTest, Keeper) {
+  SpawnOptions options;
+  options.args = {keeper_program(), "--id", "1111", "--listen",
+                  "unix:" + directory_.file("keeper.sock")};
+  options.env = manager_.environment();
+  Process keeper(std::move(options));
+  ASSERT_TRUE(manager_.hears("READY=1"));
+  ASSERT_TRUE(manager_.hears("STATUS=no gateway; holding 0 clients"));
+  ASSERT_TRUE(manager_.hears("WATCHDOG=1"));
+  keeper.signal(SIGUSR2);
+  keeper.wait_line("resumed after an upgrade");
+  manager_.forget();
+  ASSERT_TRUE(manager_.hears("WATCHDOG=1"));
+  keeper.signal(SIGTERM);
+  EXPECT_TRUE(manager_.hears("STOPPING=1"));
+  EXPECT_EQ(keeper.wait_exit().code, 0);
 }
 
 }  // namespace

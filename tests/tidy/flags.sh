@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # docs/FLAGS.md is what `--help` of the programs says, and every flag that another document names exists.
-# Usage: flags.sh RELAY GATEWAY SLUICE
+# Usage: flags.sh RELAY GATEWAY KEEPER SLUICE
 set -euo pipefail
 
 failed=0

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Prints docs/FLAGS.md, made from the programs' own --help. `./dev flags` writes it, flags.sh compares.
-# Usage: flags_document.sh RELAY GATEWAY SLUICE
+# Usage: flags_document.sh RELAY GATEWAY KEEPER SLUICE
 set -euo pipefail
 
 cat <<'TEXT'

@@ -35,6 +35,10 @@ std::string tool_program() {
   return build_file("sluice");
 }
 
+std::string keeper_program() {
+  return build_file("sluice-keeper");
+}
+
 std::string gateway_program() {
   return build_file("sluice-gateway");
 }

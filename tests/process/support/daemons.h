@@ -16,6 +16,7 @@ namespace sluice::test {
 [[nodiscard]] std::string relay_program();
 [[nodiscard]] std::string gateway_program();
 [[nodiscard]] std::string tool_program();
+[[nodiscard]] std::string keeper_program();
 
 using Args = std::vector<std::string>;
 using Environment = std::map<std::string, std::string>;

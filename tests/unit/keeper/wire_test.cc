@@ -214,6 +214,20 @@ TEST(KeeperWire, NothingThenEnd) {
   EXPECT_EQ(sent.error().code, ErrorCode::kUnavailable);
 }
 
+/// The other side ends with packets of ours unread: what it had said is not lost.
+TEST(KeeperWire, EndOfWhoHasNotReadAll) {
+  Pair pair;
+  ASSERT_EQ(*send_packet(pair.b.get(), HeldEnd{}), SendOutcome::kSent);
+  ASSERT_EQ(*send_packet(pair.a.get(), Take{{1, 2}}), SendOutcome::kSent);
+  ASSERT_EQ(*send_packet(pair.a.get(), Park{}), SendOutcome::kSent);
+  pair.a.reset();
+  const auto first = receive_packet(pair.b.get());
+  ASSERT_TRUE(first) << first.error().message;
+  EXPECT_TRUE(std::holds_alternative<Take>(first->message));
+  EXPECT_TRUE(std::holds_alternative<Park>(receive_packet(pair.b.get())->message));
+  EXPECT_EQ(receive_packet(pair.b.get())->what, Received::What::kEnd);
+}
+
 TEST(KeeperWire, FullSocketIsNoError) {
   const Pair pair;
   Result<SendOutcome> sent = SendOutcome::kSent;
