@@ -32,12 +32,11 @@ constexpr std::size_t kPrefetch = 6;
 
 }  // namespace
 
-OutRecorder::OutRecorder(keeper::SharedState& state, RunArena& runs, SessionTable& sessions)
+OutRecorder::OutRecorder(keeper::SharedState& state, keeper::Arena& arena, SessionTable& sessions)
     : header_(state.header()),
       slots_(state.slots()),
       views_(state.views()),
-      runs_(runs),
-      arena_(runs.arena()),
+      arena_(arena),
       sessions_(sessions),
       link_generation_(header_.link[header_.link_now & 1U].generation) {
 }
@@ -89,17 +88,18 @@ void OutRecorder::adopted(ClientSession& session, const OutPosition& out) {
 
 // ---- sends
 
+void OutRecorder::prefetch(const ClientSession& session) const {
+  if (session.ref.index >= slots_.size()) return;
+  const Slot& slot = slot_of(session);
+  __builtin_prefetch(&slot, 1);
+  for (const OutRecord& record : slot.out) __builtin_prefetch(&record, 1);
+}
+
 void OutRecorder::before_send(const SendBatch& batch) {
   const std::span<const SendBatch::Entry> entries = batch.entries();
   views_used_ = 0;
   for (std::size_t i = 0; i < entries.size(); ++i) {
-    if (i + kPrefetch < entries.size()) {
-      const std::uint32_t ahead = entries[i + kPrefetch].session->ref.index;
-      if (ahead < slots_.size()) {
-        __builtin_prefetch(&slots_[ahead], 1);
-        __builtin_prefetch(&slots_[ahead].out[1], 1);
-      }
-    }
+    if (i + kPrefetch < entries.size()) prefetch(*entries[i + kPrefetch].session);
     if (entries[i].session->out.recorded) announce(batch, entries[i]);
   }
 }
@@ -145,7 +145,6 @@ void OutRecorder::sync_all() {
   for (std::size_t i = 0; i < changed_.size(); ++i)
     if (ClientSession* session = sessions_.find(changed_[i])) sync(*session);
   changed_.clear();
-  runs_.reclaim();
 }
 
 void OutRecorder::settle(ClientSession& session) {
@@ -181,11 +180,11 @@ void OutRecorder::write(ClientSession& session, const Intent& intent) {
   out.unrecoverable = !whole;
   const ArenaUnit old = std::exchange(out.queue_block, record.queue);
   if (old != record.queue) arena_.free(old);
-  runs_.reclaim();
 }
 
-/// Entries that the counting record speaks of stay as they are, except for what it has numbers of
-/// its own for: its first part's `begin` and its last part's `end`.
+/// Entries that the counting record speaks of stay as they are, except for the last one's `end`,
+/// for which the record has a number of its own. Not its `begin`: in the counting record it need
+/// not be the first.
 bool OutRecorder::mirror(ClientSession& session, std::uint32_t skip, OutRecord& record) {
   Outbox& outbox = session.outbox;
   const auto parts = static_cast<std::uint32_t>(outbox.parts());
@@ -196,7 +195,8 @@ bool OutRecorder::mirror(ClientSession& session, std::uint32_t skip, OutRecord& 
     return false;
   }
   View* array = array_in(arena_, block);
-  for (std::uint32_t i = mirror.parts > 0 ? mirror.parts - 1 : 0; i < parts; ++i) {
+  if (mirror.parts > 0) array[mirror.at + mirror.parts - 1].end = outbox.part(mirror.parts - 1).end;
+  for (std::uint32_t i = mirror.parts; i < parts; ++i) {
     const View view = view_of(outbox.part(i));
     array[mirror.at + i] = view;
     if (view.run == 0) mirror.holes = i + 1;

@@ -9,12 +9,13 @@
 // left are held: by the outbox, which lets go of a run only when a send has taken all of it; or
 // by the fan-out, whose runs stay until the slice has ended, and by then each send of it has left
 // whole or its rest is in the outbox and recorded. So a run that is put to other use (RunPool) or
-// given back (RunArena) can be named only by
+// whose block is free can be named only by
 //  - an intent that has left whole, of a client whose counters prove it: a reader passes over it by
 //    its length and looks at no byte of it. A client without counters has its record written anew
 //    after each send;
-//  - the queue of the very client whose outbox is let go of, until its record is written, which is
-//    the next thing that happens; the block is reclaimed after that.
+//  - the queue of the very client whose outbox lets go of it, until its record is written. That is
+//    the next thing that happens, and takes nothing from the arena before it counts: the array has
+//    room for what was in it before the send.
 #pragma once
 
 #include <cstdint>
@@ -22,9 +23,9 @@
 #include <vector>
 
 #include "gateway/client_session.h"
-#include "gateway/handoff/run_arena.h"
 #include "gateway/send_batch.h"
 #include "gateway/session_table.h"
+#include "keeper/arena.h"
 #include "keeper/shared_memory.h"
 
 namespace sluice::gateway {
@@ -47,7 +48,7 @@ struct OutRecorderStats {
 class OutRecorder {
  public:
   /// All of them outlive it. One per state memory.
-  OutRecorder(keeper::SharedState& state, RunArena& runs, SessionTable& sessions);
+  OutRecorder(keeper::SharedState& state, keeper::Arena& arena, SessionTable& sessions);
 
   // A session's slot, which has its index.
   /// Makes it ready, all records empty, not open yet. False: there is no such slot, and nothing is
@@ -113,6 +114,7 @@ class OutRecorder {
   [[nodiscard]] keeper::Slot& slot_of(const ClientSession& session) const {
     return slots_[session.ref.index];
   }
+  void prefetch(const ClientSession& session) const;
   void announce(const SendBatch& batch, const SendBatch::Entry& entry);
   void add_view(Intent& intent, const RunView& view);
   void write(ClientSession& session, const Intent& intent);
@@ -125,7 +127,6 @@ class OutRecorder {
   keeper::StateHeader& header_;
   std::span<keeper::Slot> slots_;
   std::span<keeper::View> views_;
-  RunArena& runs_;
   keeper::Arena& arena_;
   SessionTable& sessions_;
   std::vector<ClientRef> changed_;

@@ -17,6 +17,7 @@
 #include "common/result.h"
 #include "gateway/client_session.h"
 #include "gateway/handoff/out_recorder.h"
+#include "gateway/handoff/run_arena.h"
 #include "keeper/shared_memory.h"
 
 namespace sluice::gateway {
