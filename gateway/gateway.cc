@@ -355,7 +355,11 @@ bool Gateway::within_rate(ClientSession& session) {
 
 void Gateway::closed(ClientSession& session) {
   const CloseReason reason = session.ended_by;
-  if (handoff_) handoff_->closed(session);
+  if (handoff_) {
+    handoff_->closed(session);
+    // The keeper's dup keeps the socket alive for a moment, and epoll's entry with it.
+    loop_.forget(session.fd);
+  }
   stats_.count_close(reason);
   log_info("client closed id={} address={} reason={}", to_string(session.state.id),
            to_string(session.state.address), kCloseReasonNames[static_cast<std::size_t>(reason)]);

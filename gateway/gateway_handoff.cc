@@ -96,7 +96,7 @@ void Gateway::upgrade() {
 }
 
 void Gateway::park_if_ready() {
-  const bool quiet = link_.publishes_pending() == 0 && endpoint_.at_rest();
+  const bool quiet = link_.publishes_pending() == 0 && endpoint_.all_worked_off();
   if (quiet || time_.now() >= parking_->deadline) park();
 }
 
@@ -105,7 +105,7 @@ void Gateway::park() {
   link_.refuse_held();
   if (link_.publishes_pending() > 0)
     log_warn("{} publishes of unknown fate", link_.publishes_pending());
-  handoff_->park(*acceptor_, endpoint_.at_rest());
+  handoff_->park(*acceptor_, endpoint_.all_worked_off());
   if (parking_->execute) {
     log_info("going on as {}", program_.path());
     std::fflush(nullptr);

@@ -86,8 +86,6 @@ class WsEndpoint final : public ReceiveFilter {
   [[nodiscard]] bool all_worked_off() const { return reading_ == nullptr && held_.empty(); }
   /// The part of it that waits. Call every tick.
   void settle_echoes();
-  /// All that was read from whatever client has been worked off. After settle().
-  [[nodiscard]] bool at_rest() const { return reading_ == nullptr && held_.empty(); }
 
   // ReceiveFilter.
   void receiving() override;
