@@ -204,6 +204,36 @@ TEST_F(RelayUpgrade, AStoppedGatewaysQueueGoesAlong) {
   expect_no_link_lost();
 }
 
+TEST_F(RelayUpgrade, WhatIsCutFromAFullQueueIsToldExactly) {
+  start(2, true, {"--gateway-queue-bytes", "64KiB"});
+  connect_each(2);
+  stack_->gateway(1).process().signal(SIGSTOP);
+  std::uint64_t sent = 0;
+  const auto publish = [&](int count) {
+    for (int i = 0; i < count; ++i, ++sent) {
+      swarm_.publish(0, 500);
+      if (i % 100 == 0) swarm_.serve(1);
+    }
+    EXPECT_TRUE(swarm_.run_until(20s, [&] { return swarm_.all_received(0, 2, sent); }));
+  };
+  publish(3000);
+  upgrade();
+  EXPECT_GT(stack_->relay().metrics().value("sluice_relay_overruns_total"), 0);
+  publish(1000);
+  upgrade();
+  stack_->gateway(1).process().signal(SIGCONT);
+  publish(10);
+  ASSERT_TRUE(swarm_.run_until(
+      20s, [&] { return swarm_.client(2).last[0] == sent && swarm_.client(3).last[0] == sent; }));
+  const std::uint64_t lost = sent - swarm_.client(2).received;
+  EXPECT_GT(lost, 0U);
+  EXPECT_EQ(swarm_.client(3).received, sent - lost);
+  EXPECT_EQ(stack_->gateway(1).metrics().value("sluice_gateway_gap_messages_total"),
+            static_cast<double>(lost));
+  EXPECT_EQ(swarm_.faults().repeated, 0U);
+  EXPECT_EQ(stack_->gateway(1).metrics().value("sluice_gateway_relay_losses_total"), 0);
+}
+
 TEST_F(RelayUpgrade, ABrokenProgramIsRefused) {
   start(1, true);
   connect_each(2);
