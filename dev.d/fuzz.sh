@@ -11,7 +11,9 @@ fuzz_covered=(common/address.cc common/flags.cc common/flag_values.cc common/ip.
   ctl/haproxy_condition.cc ctl/haproxy_config.cc ctl/haproxy_words.cc
   gateway/config.cc gateway/forwarded.cc gateway/haproxy_reply.cc gateway/http_head.cc gateway/hub.cc gateway/proxy_protocol.cc gateway/proxy_tlv.cc gateway/relay_link.cc
   gateway/runtime_registration.cc gateway/session_input.cc gateway/upgrade_request.cc gateway/ws_scanner.cc relay/config.cc relay/brokers/redis_push_reader.cc relay/brokers/redis_url.cc
-  relay/gateway_index.cc relay/gateway_session.cc relay/replay_ring.cc relay/router.cc relay/router_links.cc relay/router_publish.cc)
+  relay/gateway_index.cc relay/gateway_session.cc relay/replay_ring.cc relay/router.cc relay/router_links.cc relay/router_publish.cc relay/handover/state_reader.cc relay/handover/preamble.cc
+  relay/handover/ring_codec.cc relay/handover/index_codec.cc relay/handover/hold_codec.cc relay/handover/router_codec.cc relay/handover/link_state.cc
+  relay/handover/redis_push_codec.cc relay/handover/redis_subscriptions_codec.cc)
 
 fuzz_targets() {
   find tests/fuzz/targets -name '*.cc' | sed 's#.*/##; s/\.cc$//' | sort

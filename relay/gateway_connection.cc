@@ -59,7 +59,6 @@ LinkState GatewayConnection::state() const {
                   .opened_at = opened_at_,
                   .ending_since = ending_since_,
                   .told_open = told_open_,
-                  .unsent = {},
                   .session = session_.state()};
   std::array<iovec, kBatchPiecesMax> pieces;
   const std::size_t count = batch_.pieces(pieces);

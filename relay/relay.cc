@@ -301,7 +301,7 @@ void Relay::on_terminate() {
     event_base_loopbreak(base_.get());
     return;
   }
-  upgrade_.cancel();
+  upgrade_.end();
   log_info("ending: telling {} gateways", router_->links());
   manager_.stopping();
   phase_ = Phase::kFlushing;

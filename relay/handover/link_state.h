@@ -21,23 +21,23 @@ struct SessionState {
   bool resumed = false;
   bool ending = false;
   bool said_goodbye = false;
-  std::string gateway_id;
-  std::string software;
-  std::string end_text;
+  std::string gateway_id{};
+  std::string software{};
+  std::string end_text{};
   proto::ErrorReason end_reason{};
-  std::string unread;  ///< of the decoder
-  std::string control;
-  std::vector<std::pair<std::uint64_t, std::uint32_t>> unsubscribed;
+  std::string unread{};  ///< of the decoder
+  std::string control{};
+  std::vector<std::pair<std::uint64_t, std::uint32_t>> unsubscribed{};
 };
 
 struct LinkState {
   int descriptor = -1;
   std::int64_t peer = 0;  ///< process id
   TimePoint opened_at{};
-  std::optional<TimePoint> ending_since;
+  std::optional<TimePoint> ending_since{};
   bool told_open = false;
-  std::string unsent;  ///< begins where the socket stopped, ends with a frame's end
-  SessionState session;
+  std::string unsent{};  ///< begins where the socket stopped, ends with a frame's end
+  SessionState session{};
 };
 
 void write(StateWriter& out, const LinkState& link);

@@ -50,7 +50,8 @@ void Upgrade::ask() {
 }
 
 void Upgrade::begin() {
-  if (under_way()) return log_info("an upgrade is under way already");
+  if (phase_ == Phase::kEnded) return log_info("no upgrade: the relay is told to end");
+  if (phase_ != Phase::kIdle) return log_info("an upgrade is under way already");
   log_info("upgrade: checking {}", program_.path());
   if (const auto started = check_.start(); !started) return refuse(started.error().message);
   phase_ = Phase::kChecking;
@@ -115,13 +116,12 @@ Result<StateMemory> Upgrade::write_state(const Preamble& preamble) {
   return memory;
 }
 
-void Upgrade::cancel() {
-  if (phase_ == Phase::kIdle) return;
+void Upgrade::end() {
   check_.cancel();
   event_del(quiet_event_.get());
   if (phase_ == Phase::kQuieting) host_.take_in(true);
-  phase_ = Phase::kIdle;
-  log_info("upgrade given up: the relay is told to end");
+  if (phase_ == Phase::kChecking || phase_ == Phase::kQuieting) log_info("upgrade given up");
+  phase_ = Phase::kEnded;
 }
 
 }  // namespace sluice::relay

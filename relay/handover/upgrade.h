@@ -41,12 +41,11 @@ class Upgrade {
 
   /// From anywhere: it begins on the next turn of the loop. While one is under way: nothing.
   void ask();
-  /// One that is under way is given up; the host takes in again.
-  void cancel();
-  [[nodiscard]] bool under_way() const { return phase_ != Phase::kIdle; }
+  /// The host ends: one that is under way is given up, none begins any more.
+  void end();
 
  private:
-  enum class Phase { kIdle, kChecking, kQuieting };
+  enum class Phase { kIdle, kChecking, kQuieting, kEnded };
 
   void begin();
   void checked(const std::string& problem);

@@ -7,8 +7,12 @@
 #include <string>
 #include <vector>
 
+#include "relay/handover/redis_push_codec.h"
+#include "relay/handover/redis_subscriptions_codec.h"
+#include "relay/handover/router_codec.h"
 #include "tests/unit/gateway/proxy_samples.h"
 #include "tests/unit/proto/samples.h"
+#include "tests/unit/relay/handover_samples.h"
 
 namespace {
 
@@ -180,6 +184,35 @@ void add_configurations(Seeds& seeds) {
   seeds.add("config", "\1--version\n");
 }
 
+/// One of each part that the target `relay_state` reads; the first byte says which.
+void add_relay_states(Seeds& seeds) {
+  namespace relay = sluice::relay;
+  using relay::test::written;
+  const relay::test::BusyWorld world;
+  seeds.add("relay_state", std::string(1, '\0') + written([&](relay::StateWriter& out) {
+                             relay::RouterCodec::write(out, world.router);
+                           }));
+  std::string_view half = "*3\r\n$7\r\nmessage\r\n$1\r\nc\r\n$20\r\nhalf";
+  relay::RedisPushReader reader(64);
+  (void)reader.next(half);
+  seeds.add("relay_state", "\1" + written([&](relay::StateWriter& out) {
+                             relay::RedisPushCodec::write(out, reader);
+                           }));
+  struct Quiet final : relay::SubscriptionEvents {
+    void confirmed(std::string_view, std::optional<sluice::Duration>) override {}
+    void refused(std::string_view, std::string_view, bool) override {}
+  } quiet;
+  relay::RedisSubscriptions subscriptions(quiet);
+  for (const char* name : {"a", "b", "c"}) subscriptions.want(name);
+  subscriptions.connected();
+  (void)subscriptions.next_command({});
+  subscriptions.ping_written();
+  subscriptions.want("d");
+  seeds.add("relay_state", "\2" + written([&](relay::StateWriter& out) {
+                             relay::RedisSubscriptionsCodec::write(out, subscriptions);
+                           }));
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
@@ -196,6 +229,7 @@ int main(int argc, char** argv) {
   add_pushes(seeds);
   add_values(seeds);
   add_configurations(seeds);
+  add_relay_states(seeds);
   std::printf("%d seeds\n", seeds.count());
   return 0;
 }

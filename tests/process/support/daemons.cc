@@ -43,16 +43,17 @@ std::string gateway_program() {
   return build_file("sluice-gateway");
 }
 
-Relay::Relay(const TempDir& directory, Args args, Environment environment)
+Relay::Relay(const TempDir& directory, Args args, Environment environment, std::string program)
     : socket_(directory.file("relay.sock")),
       args_(std::move(args)),
-      environment_(std::move(environment)) {
+      environment_(std::move(environment)),
+      program_(std::move(program)) {
   start();
 }
 
 void Relay::start() {
   SpawnOptions options;
-  options.args = {relay_program(), "--listen", address(), "--admin-listen", admin_.text()};
+  options.args = {program_, "--listen", address(), "--admin-listen", admin_.text()};
   append(options.args, args_);
   options.env = environment_;
   process_ = std::make_unique<Process>(std::move(options));
@@ -104,7 +105,9 @@ void Gateway::wait_ready(int status, Millis wait) const {
 }
 
 Stack::Stack(Settings settings) {
-  relay_ = std::make_unique<Relay>(directory_, settings.relay_args);
+  relay_ = std::make_unique<Relay>(
+      directory_, settings.relay_args, Environment{},
+      settings.relay_program.empty() ? relay_program() : settings.relay_program);
   Args& args = settings.gateway_args;
   if (std::find(args.begin(), args.end(), "--ping-interval") == args.end()) {
     append(args, {"--ping-interval", "10m"});

@@ -24,8 +24,9 @@ using Environment = std::map<std::string, std::string>;
 class Relay {
  public:
   /// Listens in `directory`; `args` are added to the command line. Ready when the constructor
-  /// returns.
-  explicit Relay(const TempDir& directory, Args args = {}, Environment environment = {});
+  /// returns. `program`: another name for it, which the test may give to other files later.
+  explicit Relay(const TempDir& directory, Args args = {}, Environment environment = {},
+                 std::string program = relay_program());
 
   void start();
   void kill() { process_->kill(); }
@@ -39,6 +40,7 @@ class Relay {
   std::string socket_;
   Args args_;
   Environment environment_;
+  std::string program_;
   Endpoint admin_;
   std::unique_ptr<Process> process_;
 };
@@ -93,6 +95,7 @@ class Stack {
     std::size_t gateways = 1;
     Args relay_args;  ///< broker and the like; memory: unless said
     Args gateway_args;
+    std::string relay_program;  ///< empty: the built one
   };
   Stack() : Stack(Settings{}) {}
   explicit Stack(Settings settings);

@@ -149,6 +149,36 @@ TEST(ToolSession, HasSoManyChannelsAndNoMore) {
   EXPECT_EQ(w.router.channels(), kToolChannelsMax);
 }
 
+TEST(ToolSession, AnUpgradeWithoutAGatewaysIdIsForTheRelay) {
+  ToolLink w;
+  const auto ask = [&w](proto::ControlAction action) {
+    std::string out;
+    proto::encode(out, proto::Control{.request = 9, .action = action});
+    w.tool->send(out);
+    return w.tool->receive();
+  };
+  const std::size_t lines = w.watcher.lines.size();
+  EXPECT_EQ(ask(proto::ControlAction::kUpgrade), Types{FrameType::kControlled});
+  ASSERT_EQ(w.watcher.lines.size(), lines + 1);
+  EXPECT_EQ(w.watcher.lines.back(), "upgrade");
+  EXPECT_EQ(ask(proto::ControlAction::kDrain), Types{FrameType::kError});
+  EXPECT_EQ(w.watcher.lines.size(), lines + 1);
+}
+
+TEST(ToolSession, AnUpgradeWithAnIdIsPassedOn) {
+  ToolLink w;
+  RecordingLink gateway;
+  w.connect(gateway, "1111");
+  std::string out;
+  proto::encode(
+      out,
+      proto::Control{.request = 9, .action = proto::ControlAction::kUpgrade, .gateway_id = "1111"});
+  w.tool->send(out);
+  EXPECT_EQ(w.tool->receive(), Types{FrameType::kControlled});
+  ASSERT_EQ(gateway.controls.size(), 1U);
+  EXPECT_EQ(gateway.controls[0].first, proto::ControlAction::kUpgrade);
+}
+
 TEST(ToolSession, DoesNotMakeRoomForItselfAmongTheChannels) {
   RouterOptions options;
   options.channels_max = 1;
