@@ -81,8 +81,9 @@ class Hub final : public RelayLinkEvents, public ProtocolActions {
   /// Leaves all channels. Idempotent.
   void closed(ClientSession& session);
   /// Of a session that a process before this one had: in the order in which it subscribed, with
-  /// last_sequence set. `earlier_link`: its record is of a link before the one taken over, so its
-  /// sequences mean nothing; both are 0 then. False: more channels than the gateway may have.
+  /// last_sequence set. `earlier_link`: it was there before the link that is taken over began, and
+  /// that was not the first one: it may have missed something. Sequences of an earlier link mean
+  /// nothing on this one and count as 0. False: more channels than the gateway may have.
   [[nodiscard]] bool resubscribe(ClientSession& session, std::string_view channel,
                                  std::uint64_t began_sequence, bool earlier_link);
   /// All sessions are back; no client has been given what comes after `top`.

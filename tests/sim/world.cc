@@ -131,8 +131,11 @@ void SimGateway::take_over() {
     ClientSession& session = sessions_->add();
     session.protocol = protocol_.get();
     session.state.last_sequence = known_sequence(record);
-    const bool earlier = record.began_generation != link_record_.generation;
-    if (!hub_->resubscribe(session, record.channel, earlier ? 0 : record.began_sequence, earlier))
+    const std::uint32_t link = link_record_.generation;
+    const std::uint64_t began = record.began_generation == link ? record.began_sequence : 0;
+    // Before the first link there is nothing that could be missed.
+    const bool earlier_link = std::max(record.began_generation, 1U) < link;
+    if (!hub_->resubscribe(session, record.channel, began, earlier_link))
       world_.fail("a channel that was there is refused");
     clients_.push_back(session.ref);
     records_[session.ref.index] = record;
