@@ -128,7 +128,7 @@ TEST_F(FanOutTest, UnderEndlessLoadTheSettledSequenceFollows) {
   std::uint64_t before = 0;
   for (int i = 0; i < 2000; ++i) {
     message(audiences[static_cast<std::size_t>(i) % audiences.size()], std::to_string(i));
-    fan_out.run(21);
+    fan_out.run(15);
     ASSERT_FALSE(fan_out.settled()) << "there is always more";
     const std::uint64_t settled = fan_out.settled_sequence();
     ASSERT_GE(settled, before);

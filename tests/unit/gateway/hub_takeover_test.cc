@@ -267,8 +267,8 @@ TEST_F(HubTakeover, WhenTheLinkBeginsAnewAllThatWasDueIsQueuedFirst) {
   welcome(false, 0);
   const ClientSession& one = client("a");
   const ClientSession& two = client("a");
-  receive(proto::Subscribed{.request = 1, .channel_id = 1, .start = {5, 1}, .channel = "a"});
-  for (std::uint64_t sequence = 1; sequence <= 3; ++sequence) message(1, sequence);
+  receive(proto::Subscribed{.request = 1, .channel_id = 3, .start = {5, 1}, .channel = "a"});
+  for (std::uint64_t sequence = 1; sequence <= 3; ++sequence) message(3, sequence);
   hub.fan_out(1);
   EXPECT_EQ(hub.settled_sequence(), 0U);
   const ClientSession& third = client("a");
