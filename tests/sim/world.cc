@@ -93,8 +93,8 @@ void SimGateway::record_link() {
   link_record_.settled_sequence = settled;
 }
 
-void SimGateway::link_begins(std::uint64_t relay_instance, std::uint64_t last_sequence,
-                             bool resumed) {
+void SimGateway::link_began(std::uint64_t relay_instance, std::uint64_t last_sequence,
+                            bool resumed) {
   if (dead_ || resumed) return;
   link_record_ = {relay_instance, last_sequence, link_record_.generation + 1};
 }

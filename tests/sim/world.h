@@ -135,8 +135,7 @@ class SimGateway final : public gateway::Delivery,
   // HubObserver.
   void link_state(bool) override {}
   void broker_state(bool, std::string_view) override {}
-  void link_begins(std::uint64_t relay_instance, std::uint64_t last_sequence,
-                   bool resumed) override;
+  void link_began(std::uint64_t relay_instance, std::uint64_t last_sequence, bool resumed) override;
   void channel_gap(const gateway::ChannelGap&) override {}
   void channel_subscribed(std::string_view) override {}
   void channel_refused(std::string_view, std::string_view) override {}

@@ -59,7 +59,7 @@ class Records final : public Delivery, public HubObserver {
   }
   void end_slice() override {}
   void close(ClientSession&, CloseCode, const char*) override {}
-  void link_begins(std::uint64_t instance, std::uint64_t last, bool resumed) override {
+  void link_began(std::uint64_t instance, std::uint64_t last, bool resumed) override {
     begun.push_back(std::to_string(instance) + " " + std::to_string(last) +
                     (resumed ? " resumed" : " fresh"));
   }
