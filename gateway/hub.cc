@@ -144,7 +144,7 @@ void Hub::link_begins(std::uint64_t relay_instance, std::uint64_t last_sequence,
     catch_up_top_ = last_sequence;
     limit_sequences(last_sequence);
   }
-  observer_.link_begins(relay_instance, last_sequence, resumed);
+  observer_.link_began(relay_instance, last_sequence, resumed);
 }
 
 void Hub::limit_sequences(std::uint64_t sequence) {

@@ -52,10 +52,11 @@ struct SubscriptionRecord {
 class HubObserver {
  public:
   virtual ~HubObserver() = default;
-  /// As RelayLinkEvents tells it. Not resumed: everybody's queue has all that was due on the link
-  /// that was, and all last_sequence and began_sequence count from `last_sequence` of the new one.
-  virtual void link_begins(std::uint64_t /*relay_instance*/, std::uint64_t /*last_sequence*/,
-                           bool /*resumed*/) {}
+  /// RelayLinkEvents::link_begins, when the Hub is done with it. Not resumed: everybody's queue has
+  /// all that was due on the link that was, and all last_sequence and began_sequence count from
+  /// `last_sequence` of the new one.
+  virtual void link_began(std::uint64_t /*relay_instance*/, std::uint64_t /*last_sequence*/,
+                          bool /*resumed*/) {}
   virtual void link_state(bool up) = 0;
   virtual void broker_state(bool connected, std::string_view reason) = 0;
   virtual void channel_gap(const ChannelGap& gap) = 0;
@@ -81,8 +82,9 @@ class Hub final : public RelayLinkEvents, public ProtocolActions {
   /// Leaves all channels. Idempotent.
   void closed(ClientSession& session);
   /// Of a session that a process before this one had: in the order in which it subscribed, with
-  /// last_sequence set. `earlier_link`: its record is of a link before the one taken over, so its
-  /// sequences mean nothing; both are 0 then. False: more channels than the gateway may have.
+  /// last_sequence set. `earlier_link`: it was there before the link that is taken over began, and
+  /// that was not the first one: it may have missed something. Sequences of an earlier link mean
+  /// nothing on this one and count as 0. False: more channels than the gateway may have.
   [[nodiscard]] bool resubscribe(ClientSession& session, std::string_view channel,
                                  std::uint64_t began_sequence, bool earlier_link);
   /// All sessions are back; no client has been given what comes after `top`.
@@ -91,7 +93,7 @@ class Hub final : public RelayLinkEvents, public ProtocolActions {
   [[nodiscard]] std::vector<SubscriptionRecord> subscriptions_of(
       const ClientSession& session) const;
   /// Everybody has been given, or has queued, what is due up to this link sequence. Grows while the
-  /// link goes on; link_begins() tells when it starts anew. O(1).
+  /// link goes on; link_began() tells when it starts anew. O(1).
   [[nodiscard]] std::uint64_t settled_sequence() const {
     return fan_out_.settled() ? link_->sequence() : fan_out_.settled_sequence();
   }

@@ -93,8 +93,8 @@ void SimGateway::record_link() {
   link_record_.settled_sequence = settled;
 }
 
-void SimGateway::link_begins(std::uint64_t relay_instance, std::uint64_t last_sequence,
-                             bool resumed) {
+void SimGateway::link_began(std::uint64_t relay_instance, std::uint64_t last_sequence,
+                            bool resumed) {
   if (dead_ || resumed) return;
   link_record_ = {relay_instance, last_sequence, link_record_.generation + 1};
 }
@@ -131,8 +131,11 @@ void SimGateway::take_over() {
     ClientSession& session = sessions_->add();
     session.protocol = protocol_.get();
     session.state.last_sequence = known_sequence(record);
-    const bool earlier = record.began_generation != link_record_.generation;
-    if (!hub_->resubscribe(session, record.channel, earlier ? 0 : record.began_sequence, earlier))
+    const std::uint32_t link = link_record_.generation;
+    const std::uint64_t began = record.began_generation == link ? record.began_sequence : 0;
+    // Before the first link there is nothing that could be missed.
+    const bool earlier_link = std::max(record.began_generation, 1U) < link;
+    if (!hub_->resubscribe(session, record.channel, began, earlier_link))
       world_.fail("a channel that was there is refused");
     clients_.push_back(session.ref);
     records_[session.ref.index] = record;
@@ -605,6 +608,10 @@ WorldOptions takeover_options(std::uint64_t seed) {
           .ring_messages = 4096,
           .gateway_queue_bytes = 1U << 20U,
           .only_takeovers = true};
+}
+
+WorldOptions short_linger_options(std::uint64_t seed) {
+  return {.seed = seed, .steps = 4000, .linger = std::chrono::milliseconds(100)};
 }
 
 WorldOptions tiny_options(std::uint64_t seed) {

@@ -52,6 +52,8 @@ struct WorldOptions {
 
 /// Of all faults only that gateways die and are taken over.
 [[nodiscard]] WorldOptions takeover_options(std::uint64_t seed);
+/// A link that is not back soon has to start afresh, from positions.
+[[nodiscard]] WorldOptions short_linger_options(std::uint64_t seed);
 /// Next to no ring and queues: much is missed, and told.
 [[nodiscard]] WorldOptions tiny_options(std::uint64_t seed);
 
@@ -136,8 +138,7 @@ class SimGateway final : public gateway::Delivery,
   // HubObserver.
   void link_state(bool) override {}
   void broker_state(bool, std::string_view) override {}
-  void link_begins(std::uint64_t relay_instance, std::uint64_t last_sequence,
-                   bool resumed) override;
+  void link_began(std::uint64_t relay_instance, std::uint64_t last_sequence, bool resumed) override;
   void channel_gap(const gateway::ChannelGap&) override {}
   void channel_subscribed(std::string_view) override {}
   void channel_refused(std::string_view, std::string_view) override {}

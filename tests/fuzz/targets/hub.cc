@@ -84,6 +84,10 @@ class World final : public Delivery, public HubObserver, public RelayLinkEvents 
   }
   void message_given(std::uint32_t) override {}
   // RelayLinkEvents: the Hub's, and what they mean for the clients.
+  void link_begins(std::uint64_t relay_instance, std::uint64_t last_sequence,
+                   bool resumed) override {
+    hub_.link_begins(relay_instance, last_sequence, resumed);
+  }
   void channel_message(std::uint32_t channel, const proto::Message& message) override;
   void channel_gap(std::uint32_t channel, const ChannelGap& gap) override {
     hub_.channel_gap(channel, gap);

@@ -125,12 +125,14 @@ class Link final : public SessionHost {
   void read(std::size_t bytes);
   void ask(std::uint64_t request) { asked_.insert(request); }
   [[nodiscard]] std::uint64_t next_request() { return ++request_; }
-  void hello(const std::string& id, Knowledge known, bool honest) {
+  void hello(const std::string& id, Knowledge known, bool honest, bool forgotten) {
     if (said_hello_) trusted_ = false;  // a second one ends the link
     said_hello_ = true;
     known_ = std::move(known);
     id_ = id;
     honest_ = honest;
+    forgotten_ = forgotten;
+    if (forgotten) known_.ids.clear();
   }
 
   [[nodiscard]] GatewaySession& session() { return session_; }
@@ -166,8 +168,10 @@ class Link final : public SessionHost {
   std::uint64_t request_ = 0;
   bool numbered_;
   bool said_hello_ = false;
-  bool honest_ = true;   ///< said what it really had, so what comes must follow it
-  bool trusted_ = true;  ///< said nothing that this model did not make
+  bool forgotten_ = false;            ///< asked to be told its subscriptions
+  std::uint64_t recalled_until_ = 0;  ///< with forgotten_: of subscriptions given up before
+  bool honest_ = true;                ///< said what it really had, so what comes must follow it
+  bool trusted_ = true;               ///< said nothing that this model did not make
   bool welcomed_ = false;
   bool ended_ = false;
 };
@@ -233,6 +237,8 @@ void Link::handle(const proto::FrameView& frame) {
 void Link::on_welcome(const proto::Welcome& welcome) {
   CHECK(!welcomed_ && (!welcome.resumed || welcome.relay_instance == known_.instance));
   welcomed_ = true;
+  CHECK(welcome.tells_all == (welcome.resumed && forgotten_));
+  if (welcome.tells_all) recalled_until_ = welcome.last_sequence;
   if (welcome.resumed) return;
   honest_ = true;  // it begins afresh, whatever was claimed
   known_ = {welcome.relay_instance, welcome.last_sequence, {}};
@@ -247,9 +253,12 @@ void Link::on_subscribed(const proto::Subscribed& answer) {
 void Link::on_message(const proto::Message& message) {
   if (!trusted_ || !honest_) return;
   CHECK(message.sequence == known_.sequence + 1);
+  const bool may_be_unknown = known_.sequence < recalled_until_;
   known_.sequence = message.sequence;
   const auto id = known_.ids.find(message.channel_id);
+  if (id == known_.ids.end() && may_be_unknown) return;
   CHECK(id != known_.ids.end());
+  CHECK(id->second.epoch != 0);
   CHECK(message.offset == id->second.offset + 1 || first_number(id->second));
   id->second.offset = message.offset;
 }
@@ -257,8 +266,10 @@ void Link::on_message(const proto::Message& message) {
 void Link::on_gap(const proto::Gap& gap) {
   if (!trusted_ || !honest_) return;
   CHECK(gap.sequence >= known_.sequence && gap.count > 0);
+  const bool may_be_unknown = known_.sequence < recalled_until_;
   known_.sequence = gap.sequence;
   const auto id = known_.ids.find(gap.channel_id);
+  if (id == known_.ids.end() && may_be_unknown) return;
   CHECK(id != known_.ids.end());
   const proto::Position before = std::exchange(id->second, gap.position);
   if (gap.count == proto::kCountUnknown || first_number(before)) return;
@@ -361,7 +372,9 @@ void World::say_hello(Link& link) {
     hello.last_sequence = input_.byte();
     knowledge.instance = router_.instance();
   }
-  link.hello(id, std::move(knowledge), honest);
+  // Its processes know the sequence and no more.
+  hello.forgotten = id == "g3" || id == "g4";
+  link.hello(id, std::move(knowledge), honest, hello.forgotten);
   std::string out;
   proto::encode(out, hello);
   link.say(out);

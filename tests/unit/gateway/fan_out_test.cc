@@ -68,6 +68,10 @@ class FanOutTest : public testing::Test {
     return recorder.got[session.ref.index];
   }
 
+  void message_now(std::uint32_t audience, const std::string& text) {
+    fan_out.give_now(audience, {"x", {1, 1}, proto::as_bytes(text), {}}, {++sequence, stamp});
+  }
+
   using Texts = std::vector<std::string>;
 
   ManualTime time;
@@ -93,6 +97,115 @@ TEST_F(FanOutTest, WhatCameTogetherLeavesTogether) {
   EXPECT_TRUE(fan_out.idle());
   EXPECT_EQ(fan_out.pending_bytes(), 0U);
   EXPECT_FALSE(fan_out.run(100));
+}
+
+// ---- what is settled
+
+TEST_F(FanOutTest, WhileSomethingIsDueWhatCameBeforeItIsSettled) {
+  const std::uint32_t a = fan_out.add_audience(protocol);
+  for (int i = 0; i < 4; ++i) client({a});
+  sequence = 10;
+  EXPECT_TRUE(fan_out.settled());
+  message(a, "11");
+  message(a, "12");
+  EXPECT_FALSE(fan_out.settled());
+  EXPECT_EQ(fan_out.settled_sequence(), 10U);
+  fan_out.run(3);
+  EXPECT_EQ(fan_out.settled_sequence(), 10U);
+  fan_out.run(3);
+  EXPECT_TRUE(fan_out.settled());
+  // A link that begins anew.
+  sequence = 0;
+  message(a, "1");
+  EXPECT_EQ(fan_out.settled_sequence(), 0U);
+}
+
+TEST_F(FanOutTest, UnderEndlessLoadTheSettledSequenceFollows) {
+  std::vector<std::uint32_t> audiences;
+  for (int i = 0; i < 5; ++i) audiences.push_back(fan_out.add_audience(protocol));
+  for (const std::uint32_t audience : audiences)
+    for (int i = 0; i < 20; ++i) client({audience});
+  std::uint64_t before = 0;
+  for (int i = 0; i < 2000; ++i) {
+    message(audiences[static_cast<std::size_t>(i) % audiences.size()], std::to_string(i));
+    fan_out.run(15);
+    ASSERT_FALSE(fan_out.settled()) << "there is always more";
+    const std::uint64_t settled = fan_out.settled_sequence();
+    ASSERT_GE(settled, before);
+    for (std::size_t slot = 0; slot < sessions.slots(); ++slot) {
+      // Each audience gets every fifth message.
+      const SessionState& state = sessions.at(slot)->state;
+      ASSERT_GE(state.last_sequence + audiences.size(), settled) << i;
+    }
+    before = settled;
+  }
+  EXPECT_GT(before, 1900U);
+  run_all();
+  EXPECT_TRUE(fan_out.settled());
+}
+
+TEST_F(FanOutTest, WhatOneClientOfManyLacksIsNotSettled) {
+  const std::uint32_t a = fan_out.add_audience(protocol);
+  const std::uint32_t b = fan_out.add_audience(protocol);
+  for (int i = 0; i < 3; ++i) client({a});
+  client({b});
+  message(a, "1");
+  fan_out.run(2);
+  message(b, "2");
+  message(b, "3");
+  EXPECT_EQ(fan_out.settled_sequence(), 0U);
+  leave(fan_out.subscriber(b, 0));
+  fan_out.remove_audience(b);
+  EXPECT_EQ(fan_out.settled_sequence(), 0U) << "the third of a has nothing yet";
+  run_all();
+  EXPECT_TRUE(fan_out.settled());
+}
+
+TEST_F(FanOutTest, SettlingAllQueuesWhatAnybodyLacksAndLeavesNothing) {
+  const std::uint32_t a = fan_out.add_audience(protocol);
+  const std::uint32_t b = fan_out.add_audience(protocol);
+  std::vector<const ClientSession*> clients;
+  for (int i = 0; i < 4; ++i) clients.push_back(&client({a, b}));
+  const ClientSession& gone = client({b});
+  message(a, "1");
+  message(b, "2");
+  fan_out.run(2);
+  message(a, "3");
+  leave(const_cast<ClientSession&>(gone));
+  fan_out.settle_all();
+  for (const ClientSession* session : clients) {
+    EXPECT_EQ(got(*session), (Texts{"1", "2", "3"}));
+    EXPECT_EQ(session->state.last_sequence, 3U);
+  }
+  EXPECT_TRUE(fan_out.idle());
+  EXPECT_TRUE(fan_out.settled());
+  EXPECT_EQ(fan_out.pending_bytes(), 0U);
+  message(a, "4");
+  run_all();
+  EXPECT_EQ(got(*clients[0]), (Texts{"1", "2", "3", "4"}));
+}
+
+TEST_F(FanOutTest, InACatchUpOnlyWhoLacksAMessageGetsIt) {
+  const std::uint32_t a = fan_out.add_audience(protocol);
+  ClientSession& behind = client({a});
+  ClientSession& ahead = client({a});
+  ahead.state.last_sequence = 1;
+  sequence = 2;
+  ClientSession& joined = client({a});
+  sequence = 0;
+  for (const char* text : {"1", "2", "3"}) message_now(a, text);
+  EXPECT_EQ(got(behind), (Texts{"1", "2", "3"}));
+  EXPECT_EQ(got(ahead), (Texts{"2", "3"}));
+  EXPECT_EQ(got(joined), Texts{"3"});
+  EXPECT_EQ(recorder.queued, 6);
+  for (const ClientSession* session : {&behind, &ahead, &joined})
+    EXPECT_EQ(session->state.last_sequence, 3U);
+  EXPECT_TRUE(fan_out.idle());
+  EXPECT_EQ(fan_out.pending_bytes(), 0U);
+  message(a, "4");
+  run_all();
+  EXPECT_EQ(got(behind).back(), "4");
+  EXPECT_EQ(got(joined), (Texts{"3", "4"}));
 }
 
 TEST_F(FanOutTest, ASliceIsBoundedAndMessagesThatComeMeanwhileJoinIn) {

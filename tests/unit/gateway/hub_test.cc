@@ -426,7 +426,8 @@ TEST(HubAtScale, EveryClientOfManyChannelsGetsItsOwn) {
   for (std::uint32_t slot = 0; slot < hub.channels(); slot += 97) {
     const std::string name(hub.channel_name(slot));
     expected += members[std::stoul(name.substr(1))];
-    hub.channel_message(slot, proto::Message{.sequence = slot, .payload = proto::as_bytes(name)});
+    hub.channel_message(slot,
+                        proto::Message{.sequence = slot + 1, .payload = proto::as_bytes(name)});
   }
   while (hub.fan_out(kClientsPerTurn)) {
   }

@@ -80,6 +80,14 @@ TEST(Bodies, BytesBehindTheLastFieldAreRefusedWhereNoMoreMayFollow) {
   }
 }
 
+TEST(Bodies, APositionThatIsNotKnownStandsOnlyInWhatIsToldAgain) {
+  const Subscribed told{.request = 0, .channel_id = 3, .start = {0, 0}, .channel = "c"};
+  EXPECT_TRUE(reread(encoded(told)));
+  Subscribed answer = told;
+  answer.request = 1;
+  EXPECT_FALSE(reread(encoded(answer)));
+}
+
 struct Wrong {
   const char* says;
   std::string bytes;

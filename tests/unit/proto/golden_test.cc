@@ -49,6 +49,38 @@ TEST(Golden, Hello) {
             "010073");
 }
 
+TEST(Golden, HelloThatHasForgotten) {
+  EXPECT_EQ(hex(encoded(Hello{.resume = true,
+                              .forgotten = true,
+                              .last_sequence = 5,
+                              .relay_instance = 7,
+                              .gateway_id = "g",
+                              .software = ""})),
+            "15000000"
+            "01050000"
+            "0000000000000000"
+            "0500000000000000"
+            "0000000000000000"
+            "534c5543"
+            "01000100"
+            "0700000000000000"
+            "010067"
+            "0000");
+}
+
+TEST(Golden, WelcomeThatTellsAll) {
+  EXPECT_EQ(hex(encoded(Welcome{.resumed = true,
+                                .tells_all = true,
+                                .last_sequence = 5,
+                                .relay_instance = 7,
+                                .payload_bytes_max = 65536,
+                                .software = "r"}))
+                .substr(0, 32),
+            "0f000000"
+            "02030000"
+            "0000000001000000");
+}
+
 TEST(Golden, HelloOfATool) {
   EXPECT_EQ(hex(encoded(Hello{.tool = true, .gateway_id = "", .software = "s"})),
             "15000000"

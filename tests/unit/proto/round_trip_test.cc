@@ -31,6 +31,7 @@ class RandomFrames {
       case 1:
         encode(out, Hello{.resume = flip(),
                           .tool = flip(),
+                          .forgotten = flip(),
                           .last_sequence = u64(),
                           .version_min = 1,
                           .version_max = u16(1),
@@ -40,6 +41,7 @@ class RandomFrames {
         break;
       case 2:
         encode(out, Welcome{.resumed = flip(),
+                            .tells_all = flip(),
                             .last_sequence = u64(),
                             .relay_instance = u64() | 1U,
                             .payload_bytes_max = u32(),

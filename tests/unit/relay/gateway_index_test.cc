@@ -183,6 +183,54 @@ TEST(GatewayIndex, ASentMessageThatTheRingLostIsAGapAfterResume) {
   EXPECT_EQ(w.next.gaps[0].sequence, 4U);
 }
 
+// ---- where channels go on, for a gateway that has forgotten
+
+using Positions = std::unordered_map<std::uint32_t, proto::Position>;
+
+TEST(GatewayIndex, TellsWhereChannelsStandAtTheCursor) {
+  World w;
+  w.route(1);  // 1
+  w.route(2);
+  w.route(1);  // 3
+  w.lose_continuity(1, 10);
+  w.lose_continuity(2, 10);  // 5
+  w.route(1);
+  w.index.append_oversized(3, {7, 4});  // 7
+  w.index.resume(w.ring, 0);
+  EXPECT_EQ(w.index.positions_at_cursor(), (Positions{{1, {1, 0}}, {2, {1, 0}}, {3, {7, 3}}}));
+  w.index.resume(w.ring, 2);
+  EXPECT_EQ(w.index.positions_at_cursor(), (Positions{{1, {1, 1}}, {2, {1, 1}}, {3, {7, 3}}}));
+  w.index.resume(w.ring, 4);
+  EXPECT_EQ(w.index.positions_at_cursor(), (Positions{{1, {2, 0}}, {2, {1, 1}}, {3, {7, 3}}}));
+  w.index.resume(w.ring, 7);
+  EXPECT_TRUE(w.index.positions_at_cursor().empty());
+}
+
+TEST(GatewayIndex, WhereAChannelStoodBeforeABreakIsForgottenWithItsLastMessage) {
+  World w({.queue_bytes_max = 1U << 20U, .entries_max = 3});
+  w.route(1);
+  w.route(2);
+  w.lose_continuity(1, 10);
+  EXPECT_EQ(w.index.positions_at_cursor().at(1), (proto::Position{1, 0}));
+  (void)w.take();
+  (void)w.take();
+  w.route(2);  // the first one is forgotten
+  EXPECT_EQ(w.index.oldest(), 2U);
+  EXPECT_EQ(w.index.positions_at_cursor().at(1), proto::Position{});
+}
+
+TEST(GatewayIndex, WhereAChannelStandsIsKnownOfWhatIsSummedUpToo) {
+  World w({.queue_bytes_max = 1U << 20U, .entries_max = 2});
+  w.route(1);
+  w.lose_continuity(2, 10);
+  w.route(1);
+  w.route(1);
+  EXPECT_EQ(w.index.oldest(), 3U);
+  ASSERT_TRUE(w.index.can_resume(0));
+  w.index.resume(w.ring, 0);
+  EXPECT_EQ(w.index.positions_at_cursor(), (Positions{{1, {1, 0}}, {2, {}}}));
+}
+
 TEST(GatewayIndex, ForgetsTheOldestSentAndSumsUpTheOldestUnsent) {
   World w({.queue_bytes_max = 1U << 20U, .entries_max = 10});
   for (int i = 0; i < 5; ++i) {

@@ -175,6 +175,66 @@ TEST(GatewaySession, ResumesWithWhatWasMissed) {
   EXPECT_EQ(second.last.sequence, 2U);
 }
 
+std::string forgotten(std::uint64_t instance, std::uint64_t last) {
+  std::string out;
+  proto::encode(out, proto::Hello{.resume = true,
+                                  .forgotten = true,
+                                  .last_sequence = last,
+                                  .relay_instance = instance,
+                                  .gateway_id = "1111",
+                                  .software = "test"});
+  return out;
+}
+
+TEST(GatewaySession, WhoHasForgottenIsToldAllBetweenWelcomeAndBrokerState) {
+  RouterWorld w;
+  w.router.broker_connected();
+  {
+    Link first(w);
+    first.hello("1111");
+    first.subscribe("c");
+    w.router.subscribed("c", std::nullopt);
+    w.deliver("c", "1");
+    w.deliver("c", "2");
+  }
+  Link second(w);
+  second.send(forgotten(w.router.instance(), 1));
+  EXPECT_EQ(second.receive(), (Types{FrameType::kWelcome, FrameType::kSubscribed,
+                                     FrameType::kBrokerState, FrameType::kMessage}));
+  Link other(w);
+  std::string out = forgotten(w.router.instance() + 1, 1);
+  out.replace(out.find("1111"), 4, "2222");
+  other.send(out);
+  EXPECT_EQ(other.receive(), (Types{FrameType::kWelcome, FrameType::kBrokerState}));
+  EXPECT_FALSE(other.session.resumed());
+}
+
+TEST(GatewaySession, WhatIsToldUnaskedIsNoOverrun) {
+  RouterWorld w;
+  w.router.broker_connected();
+  const std::string name(proto::kChannelNameBytesMax - 5, 'n');
+  const std::size_t channels = kControlBytesMax / name.size() + 100;
+  {
+    Link first(w);
+    first.hello("1111");
+    for (std::size_t i = 0; i < channels; ++i) {
+      const std::string channel = name + std::to_string(i);
+      first.subscribe(channel);
+      w.router.subscribed(channel, std::nullopt);
+      (void)first.receive();
+    }
+  }
+  Link second(w);
+  second.send(forgotten(w.router.instance(), 0));
+  EXPECT_FALSE(second.session.ending());
+  EXPECT_EQ(second.receive().size(), channels + 2);
+  // And what it asks later is bounded as ever.
+  std::string ping;
+  proto::encode_ping(ping, 1);
+  for (std::size_t i = 0; i <= kControlBytesMax / proto::kHeaderBytes; ++i) second.send(ping);
+  EXPECT_EQ(second.session.end_reason(), ErrorReason::kOverrun);
+}
+
 TEST(GatewaySession, AfterAResumeNoMessageComesBeforeItsSubscribed) {
   RouterWorld w;
   w.router.broker_connected();

@@ -228,6 +228,103 @@ TEST(Router, AConfirmationAfterAResumeIsToldThoughItsRequestDiedWithTheLink) {
   EXPECT_EQ(again.answers[0].channel, "c");
 }
 
+// ---- a gateway that has forgotten everything but the sequence
+
+/// Gateway 1111 comes back like that.
+struct Forgetful {
+  Forgetful(Pair& w, std::uint64_t last_sequence) {
+    if (w.a->port != nullptr) w.router.detach(*w.a);
+    proto::Hello hello;
+    hello.gateway_id = "1111";
+    hello.resume = hello.forgotten = true;
+    hello.relay_instance = w.router.instance();
+    hello.last_sequence = last_sequence;
+    const auto attached = w.router.attach(link, hello);
+    EXPECT_TRUE(attached && attached->resumed);
+    w.router.greet_forgotten(*attached->gateway, last_sequence);
+  }
+  [[nodiscard]] const RecordingLink::Answer& of(std::string_view channel) const {
+    for (const auto& answer : link.answers)
+      if (answer.channel == channel) return answer;
+    static const RecordingLink::Answer kNone{};
+    ADD_FAILURE() << channel << " was not told";
+    return kNone;
+  }
+  RecordingLink link;
+};
+
+TEST(Router, WhoHasForgottenIsToldAllWithWhereEachStreamGoesOn) {
+  Pair w;
+  for (const char* channel : {"quiet", "read", "behind"}) w.join(channel);
+  w.subscribe(*w.a, "unconfirmed");
+  w.deliver("read", "1");
+  w.deliver("behind", "2");
+  w.deliver("behind", "3");
+  w.drain(*w.a);
+  const std::uint64_t epoch = w.link_a.answers[2].start.epoch;
+  Forgetful again(w, 2);
+  ASSERT_EQ(again.link.answers.size(), 3U);
+  for (const auto& answer : again.link.answers) {
+    EXPECT_EQ(answer.request, 0U);
+    EXPECT_TRUE(answer.continuous);
+  }
+  EXPECT_EQ(again.of("quiet").start.offset, 0U);
+  EXPECT_EQ(again.of("read").start.offset, 1U);
+  EXPECT_EQ(again.of("behind").start, (proto::Position{epoch, 1}));
+  EXPECT_EQ(again.link.broker_states, std::vector<bool>{true});
+  EXPECT_EQ(w.drain(*w.a), Lines{"3:2:3"});
+  // Confirmed later: as nobody asked for a position, nothing is missing.
+  w.router.subscribed("unconfirmed", std::nullopt);
+  EXPECT_TRUE(again.of("unconfirmed").continuous);
+}
+
+TEST(Router, WhoHasForgottenHearsOfABreakThatIsStillToComeFromBeforeIt) {
+  Pair w;
+  w.join("c");
+  w.join("quiet");
+  w.deliver("c", "1");
+  const std::uint64_t epoch = w.link_a.answers[0].start.epoch;
+  const std::uint64_t quiet_epoch = w.link_a.answers[1].start.epoch;
+  w.router.subscribed("c", 1s);
+  w.router.subscribed("quiet", 1s);
+  w.deliver("c", "2");
+  {
+    Forgetful again(w, 1);
+    EXPECT_EQ(again.of("c").start, (proto::Position{epoch, 1}));
+    EXPECT_EQ(again.of("quiet").start, (proto::Position{quiet_epoch, 0}));
+    w.router.detach(*w.a);
+  }
+  Forgetful behind(w, 3);
+  EXPECT_NE(behind.of("c").start.epoch, epoch);
+  EXPECT_EQ(behind.of("c").start.offset, 0U);
+  EXPECT_NE(behind.of("quiet").start.epoch, quiet_epoch);
+}
+
+TEST(Router, WhoHasForgottenIsToldWhatItMayNotHaveHeardToBeMissing) {
+  Pair w;
+  w.join("other");
+  w.subscribe(*w.a, "c", 1, proto::Position{12345, 6});
+  w.router.subscribed("c", std::nullopt);
+  {
+    Forgetful at_once(w, 0);
+    EXPECT_FALSE(at_once.of("c").continuous);
+    EXPECT_TRUE(at_once.of("other").continuous) << "it had asked for no position";
+    w.router.detach(*w.a);
+  }
+  w.deliver("other", "1");
+  Forgetful later(w, 1);
+  EXPECT_TRUE(later.of("c").continuous) << "whoever received the message had heard of it";
+}
+
+TEST(Router, APositionThatNobodyKnowsIsNeverContinuous) {
+  Pair w;
+  w.join("c");
+  w.router.unsubscribe(*w.a, 1);
+  w.subscribe(*w.a, "c", 2, proto::Position{});
+  EXPECT_FALSE(w.link_a.answers.back().continuous);
+  EXPECT_NE(w.link_a.answers.back().start.epoch, 0U);
+}
+
 TEST(Router, WithoutResumeOrFromAnotherRelayItStartsAfresh) {
   Pair w;
   w.join("c");
