@@ -156,12 +156,17 @@ void Fleet::on_own(Client& client, std::string_view text) {
 
 void Fleet::on_pong(Client& client, std::string_view payload) {
   const TimePoint at = now();
-  if (client.pings.empty() || client.pings.front().payload != payload) {
+  const auto answers = [payload](const Ping& ping) { return ping.payload == payload; };
+  const auto found = std::find_if(client.pings.begin(), client.pings.end(), answers);
+  if (client.pings.empty() || found != client.pings.begin()) {
     fault(FaultKind::kPong, client, client.next_ping, at);
-    // Whatever was passed over is not waited for any more.
-    while (!client.pings.empty() && client.pings.front().payload != payload)
-      client.pings.pop_front();
     if (client.pings.empty()) return;
+    // Passed over, or answered with something else: neither is waited for any more.
+    if (found == client.pings.end()) {
+      client.pings.pop_front();
+      return;
+    }
+    client.pings.erase(client.pings.begin(), found);
   }
   ++totals_.pongs;
   const Ping answered = std::move(client.pings.front());
@@ -207,12 +212,9 @@ void Fleet::ended(std::uint32_t index, const std::string& how) {
     if (stays(client)) --view_.open;
     close_stream(client, false);
     if (!wanted) {
-      const bool unanswered =
-          std::any_of(client.sent.begin() + client.resumed_after, client.sent.end(),
-                      [](const Sent& sent) { return !sent.carried; });
       disconnects_.push_back({at_s(at), client.who, client.number, client.gateway,
                               name_of(client.manner), client.close_code,
-                              client.close_code == 0 ? how : client.close_reason, unanswered});
+                              client.close_code == 0 ? how : client.close_reason});
       ++view_.disconnects;
     }
   }

@@ -38,9 +38,8 @@ struct Disconnect {
   std::uint32_t client = 0;
   std::string gateway;  ///< empty: it had not said its name yet
   std::string manner;
-  int close_code = 0;       ///< 0: no close frame
-  std::string reason;       ///< of the close frame, or errno's text, or what broke the protocol
-  bool unanswered = false;  ///< a speaker's, with publishes that nobody has seen carried
+  int close_code = 0;  ///< 0: no close frame
+  std::string reason;  ///< of the close frame, or errno's text, or what broke the protocol
 };
 
 struct FailedUpgrade {
@@ -142,6 +141,7 @@ struct Record {
   std::map<std::string, std::string> machine;
 };
 
-inline constexpr std::size_t kFaultsKept = 1000;
+/// A gap of a killed relay is as many as there are clients, and each is looked up.
+inline constexpr std::size_t kFaultsKept = 200'000;
 
 }  // namespace sluice::restart

@@ -220,14 +220,17 @@ class Run {
   }
 
   /// Served: somebody has a message that was published after the new program began. The pause is
-  /// what a message waited at the most, as the record's latencies say.
+  /// what a message waited at the most, as the record's latencies say; after a kill nothing waited,
+  /// and it is how long nothing came through.
   void wait_relay_served(std::size_t at) {
     const double since = std::max(record_.restarts[at].started_s, record_.restarts[at].asked_s);
     wait("no message comes through the relay", kPatience,
-         [&] { return fleet_.view().heard_s > since + kBefore_s; });
+         [&] { return fleet_.view().heard_s > since; });
+    Restart& restart = record_.restarts[at];
+    restart.pause_ms = (fleet_.view().heard_s - restart.asked_s) * 1000;
     for (std::size_t g = 0; g < stage_.size(); ++g) stage_.wait_ready(g);
-    record_.restarts[at].served_s = now_s();
-    record_.restarts[at].pid_after = stage_.relay().pid();
+    restart.served_s = now_s();
+    restart.pid_after = stage_.relay().pid();
   }
 
   /// Relay and gateways at once, in whichever order.
@@ -297,7 +300,7 @@ class Run {
     record_.plan = plan_;
     fleet_.tell(record_);
     for (Restart& restart : record_.restarts) {
-      if (restart.subject == "relay") restart.pause_ms = longest_wait(restart);
+      if (restart.what == "relay-upgrade") restart.pause_ms = longest_wait(restart);
     }
     record_.machine = this_machine();
     return std::move(record_);
@@ -345,6 +348,8 @@ Plan plan_of(const std::string& scenario, bool quick) {
     plan.pause_s = 0.5;
     plan.settle_s = 1;
   }
+  // A gateway that crashes five times in a minute is given up by its keeper.
+  if (scenario == "kill" && !quick) plan.pause_s = 4;
   if (scenario == "idle") {
     plan.clients = quick ? 500 : 10000;
     plan.speakers = 0;

@@ -1,7 +1,5 @@
 #include "bench/restart/stage.h"
 
-#include <unistd.h>
-
 #include <filesystem>
 
 namespace sluice::restart {
@@ -85,8 +83,7 @@ void Stage::start_keeper(Place& place) {
   test::SpawnOptions options;
   options.args = {keeper_program(), "--id", place.addresses.id, "--listen", "unix:" + socket};
   place.keeper = std::make_unique<test::Supervisor>(std::move(options));
-  if (!test::eventually(kStartWait, [&] { return ::access(socket.c_str(), F_OK) == 0; }))
-    throw test::HarnessError("the keeper does not listen");
+  place.keeper->process()->wait_line("listening on", kStartWait);
 }
 
 /// Bounds per address and client are off: one address stands for many here.
