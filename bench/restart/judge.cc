@@ -195,7 +195,7 @@ bool has_happened(const Restart& restart) {
   if (restart.served_s == 0) return false;
   if (restart.what == "planned" || restart.what == "kill")
     return restart.pid_after != restart.pid_before && restart.exited_s > 0;
-  return restart.pid_after == restart.pid_before;
+  return restart.executed && restart.pid_after == restart.pid_before;
 }
 
 /// A planned one ends with 0: anything else was a crash on the way.

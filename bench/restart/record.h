@@ -81,6 +81,7 @@ struct Restart {
   int exit_signal = 0;
   std::int32_t pid_before = 0;
   std::int32_t pid_after = 0;
+  bool executed = false;     ///< in place: another program image under the same process id
   double cpu_before_ms = 0;  ///< of the old process, from the asking to its end
   double cpu_after_ms = 0;   ///< of the new one, until it had served for a second
   double cpu_keeper_ms = 0;

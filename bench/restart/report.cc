@@ -64,6 +64,7 @@ json restart_json(const Restart& restart) {
           {"exit_signal", restart.exit_signal},
           {"pid_before", restart.pid_before},
           {"pid_after", restart.pid_after},
+          {"executed", restart.executed},
           {"cpu_before_ms", rounded(restart.cpu_before_ms)},
           {"cpu_after_ms", rounded(restart.cpu_after_ms)},
           {"cpu_keeper_ms", rounded(restart.cpu_keeper_ms)}};

@@ -22,6 +22,8 @@ constexpr Millis kPatience = 60s;
 constexpr Millis kQuietWait = 30s;
 /// How long the new process's CPU counts as the handoff's.
 constexpr double kTakeoverCpu_s = 1;
+/// From SIGUSR2 to the relay until it executes the new program, which it tries first.
+constexpr Millis kExecWait = 20s;
 /// Before a restart is asked for, for pings that wait already.
 constexpr double kBefore_s = 0.2;
 constexpr double kMs = 1e6;
@@ -50,6 +52,11 @@ std::string subscribers_of(test::RedisServer& redis) {
   std::string text;
   for (const std::string& id : ids) text += (text.empty() ? "" : ",") + id;
   return text;
+}
+
+/// Differs from one program image of a process to the next: addresses are drawn at each exec.
+std::string image_of(pid_t pid) {
+  return test::read_file("/proc/" + std::to_string(pid) + "/auxv");
 }
 
 class Run {
@@ -179,9 +186,13 @@ class Run {
   }
 
   void upgrade_gateway(std::size_t gateway) {
+    const std::string image = image_of(stage_.gateway(gateway).pid());
     const Before before = ask(gateway, "upgrade");
     stage_.upgrade(stage_.addresses(gateway).id);
-    note_served(before, now_s());
+    Restart& restart = record_.restarts[before.restart];
+    restart.executed = image_of(restart.pid_before) != image;
+    restart.started_s = now_s();
+    note_served(before, restart.started_s);
     stay(kTakeoverCpu_s);
     note_cpu(before, before.cpu_ns);
   }
@@ -214,6 +225,7 @@ class Run {
       restart.exit_signal = old.status.signal;
       restart.started_s = seconds(stage_.relay().life(start + 1).started);
     } else {
+      relay_image_ = image_of(restart.pid_before);
       stage_.relay().signal(SIGUSR2);
     }
     return record_.restarts.size() - 1;
@@ -223,10 +235,14 @@ class Run {
   /// what a message waited at the most, as the record's latencies say; after a kill nothing waited,
   /// and it is how long nothing came through.
   void wait_relay_served(std::size_t at) {
-    const double since = std::max(record_.restarts[at].started_s, record_.restarts[at].asked_s);
-    wait("no message comes through the relay", kPatience,
-         [&] { return fleet_.view().heard_s > since; });
     Restart& restart = record_.restarts[at];
+    if (restart.what == "relay-upgrade") {
+      restart.executed =
+          test::eventually(kExecWait, [&] { return image_of(restart.pid_before) != relay_image_; });
+      restart.started_s = now_s();
+    }
+    wait("no message comes through the relay", kPatience,
+         [&] { return fleet_.view().heard_s > restart.started_s; });
     restart.pause_ms = (fleet_.view().heard_s - restart.asked_s) * 1000;
     for (std::size_t g = 0; g < stage_.size(); ++g) stage_.wait_ready(g);
     restart.served_s = now_s();
@@ -320,6 +336,7 @@ class Run {
   Stage stage_;
   TimePoint began_;
   std::mt19937_64 random_;
+  std::string relay_image_;  ///< before it was asked to become another
   Record record_;
   Fleet fleet_;
 };

@@ -19,7 +19,8 @@ Restart restart_at(double at_s, const std::string& what, const std::string& subj
   restart.served_s = at_s + 0.2;
   restart.pid_before = restart.pid_after = 100;
   restart.pause_ms = 150;
-  if (what == "relay-upgrade" || what == "upgrade") return restart;
+  restart.executed = what == "relay-upgrade" || what == "upgrade";
+  if (restart.executed) return restart;
   restart.exited_s = at_s + 0.05;
   restart.started_s = at_s + 0.06;
   restart.exit_signal = what == "kill" ? 9 : 0;
@@ -167,6 +168,9 @@ TEST(RestartJudge, ARestartMustHaveHappened) {
   Record other_process = clean("upgrade");
   other_process.restarts[1].pid_after = 7;
   EXPECT_EQ(broken(other_process), Names{"restarts done"});
+  Record ignored = clean("relay-upgrade");
+  ignored.restarts[1].executed = false;
+  EXPECT_EQ(broken(ignored), Names{"restarts done"});
   Record crashed = clean("planned");
   crashed.restarts[0].exit_signal = 6;
   EXPECT_EQ(broken(crashed), Names{"restarts done"});
