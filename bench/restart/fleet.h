@@ -4,9 +4,9 @@
 //
 // Listeners hear one channel that the fleet publishes on at Redis. Speakers are each alone on a
 // channel of their own, publish there and hear themselves; the fleet is a second subscriber of
-// these at Redis and knows by that what was carried. Pulses ping one gateway a hundred times a
-// second: how long a pong takes is the pause. Newcomers connect through the balancer all the time,
-// stay for a second, leave.
+// these at Redis and knows by that what was carried. Pulses ping one gateway two hundred times
+// a second: how long a pong takes is the pause. Newcomers connect through the balancer all the
+// time, stay for a second, leave.
 #pragma once
 
 #include <array>
@@ -58,7 +58,7 @@ struct FleetView {
   std::atomic<double> heard_s{0};  ///< the latest message that somebody has was published then
 };
 
-/// One answer to a pulse that took longer than kSlowPulse, by gateway's index in Targets::direct.
+/// One answer to a pulse that was no quick one, by gateway's index in Targets::direct.
 struct SlowPulse {
   std::size_t direct = 0;
   double sent_s = 0;

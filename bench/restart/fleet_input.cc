@@ -18,7 +18,7 @@ constexpr std::size_t kReadsPerTurn = 8;
 constexpr std::size_t kHeadBytesMax = 8192;
 constexpr std::string_view kGreeting = "at ";
 /// Pulses answered faster are no pause.
-constexpr Duration kSlowPulse = 5ms;
+constexpr Duration kSlowPulse = 1ms;
 constexpr std::size_t kSlowPulsesMax = 200'000;
 constexpr double kBackAfter_s = 0.5;
 
@@ -173,13 +173,15 @@ void Fleet::on_pong(Client& client, std::string_view payload) {
   client.pings.pop_front();
   if (client.who != Who::kPulse) return;
   const double sent_s = at_s(answered.at);
-  last_pulses_.at(client.number) = sent_s;
   const Duration waited = at - answered.at;
-  if (waited < kSlowPulse) return;
-  const std::lock_guard lock(pulses_mutex_);
-  if (slow_pulses_.size() == kSlowPulsesMax) slow_pulses_.pop_front();
-  slow_pulses_.push_back(
-      {client.number, sent_s, std::chrono::duration<double, std::milli>(waited).count()});
+  if (waited >= kSlowPulse) {
+    const std::lock_guard lock(pulses_mutex_);
+    if (slow_pulses_.size() == kSlowPulsesMax) slow_pulses_.pop_front();
+    slow_pulses_.push_back(
+        {client.number, sent_s, std::chrono::duration<double, std::milli>(waited).count()});
+  }
+  // Last: who sees this looks for the others.
+  last_pulses_.at(client.number) = sent_s;
 }
 
 void Fleet::on_close(std::uint32_t index, std::string_view payload) {

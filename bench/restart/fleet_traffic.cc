@@ -10,7 +10,7 @@ namespace {
 using namespace std::chrono_literals;
 
 constexpr Duration kAnswerWait = 10s;
-constexpr Duration kPulseEvery = 10ms;
+constexpr Duration kPulseEvery = 5ms;
 constexpr double kPingEvery_s = 10;
 constexpr double kHostilePingEvery_s = 3;
 constexpr double kNewcomerStays_s = 1;

@@ -42,7 +42,7 @@ def title(run):
     if plan["hostile"]:
         clients += ", half of them hostile"
     verdict = "every promise kept" if run["passed"] else "NOT every promise kept"
-    return f"{text}: {len(run['restarts'])} restarts, {clients}: {verdict}"
+    return f"{text}: {len(run['restarts'])} in all, {clients}: {verdict}"
 
 
 def plot_pauses(axes, run):
@@ -55,7 +55,8 @@ def plot_pauses(axes, run):
         seen.add(subject)
     axes.set_xlabel("restart")
     axes.set_ylabel("pause, ms")
-    axes.set_ylim(bottom=0)
+    axes.set_xlim(0, max(10, len(run["restarts"])) + 1)
+    axes.set_ylim(0, 1.2 * max([restart["pause_ms"] for restart in run["restarts"]] + [1]))
     axes.legend(frameon=False, ncol=5, loc="upper right")
 
 

@@ -92,4 +92,5 @@ try {
   process.exitCode = 1;
 } finally {
   await browser.close();
+  process.exit(); // our input may be open still
 }
