@@ -317,9 +317,19 @@ class Run {
     fleet_.tell(record_);
     for (Restart& restart : record_.restarts) {
       if (restart.what == "relay-upgrade") restart.pause_ms = longest_wait(restart);
+      if (pulse_was_cut(restart)) restart.pause_ms = (restart.served_s - restart.asked_s) * 1000;
     }
     record_.machine = this_machine();
     return std::move(record_);
+  }
+
+  /// Then what it had waited for never came.
+  [[nodiscard]] bool pulse_was_cut(const Restart& restart) const {
+    return std::any_of(record_.disconnects.begin(), record_.disconnects.end(),
+                       [&](const Disconnect& one) {
+                         return one.who == Who::kPulse && one.gateway == restart.subject &&
+                                one.at_s >= restart.asked_s && one.at_s <= restart.served_s;
+                       });
   }
 
   [[nodiscard]] double longest_wait(const Restart& restart) const {
