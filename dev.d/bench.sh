@@ -41,10 +41,29 @@ bench_fanout() {
   return "$status"
 }
 
+bench_restart() {
+  local out wanted scenario targets=(sluice-relay sluice-gateway sluice) runs=() status=0 since
+  out=$(value_of --out bench/results/restart "$@")
+  wanted=$(value_of --scenario planned,kill,upgrade,relay-upgrade,relay-kill,package,idle,steady "$@")
+  install_packages build run redis bench
+  if [[ -f keeper/main.cc ]]; then targets+=(sluice-keeper); fi
+  build release bench_restart "${targets[@]}"
+  since=$(mktemp)
+  build/release/bench/restart/bench_restart "$@" || status=$?
+  # What this run has written, not an earlier one.
+  for scenario in ${wanted//,/ }; do
+    if [[ $out-$scenario.json -nt $since ]]; then runs+=("$out-$scenario.json"); fi
+  done
+  rm -f "$since"
+  if [[ ${#runs[@]} -gt 0 ]]; then /usr/bin/python3 bench/restart/plot.py "${runs[@]}"; fi
+  return "$status"
+}
+
 cmd_bench() {
-  if [[ ${1:-} == deploy ]]; then
+  local which=${1:-}
+  if [[ $which == deploy || $which == restart ]]; then
     shift
-    bench_deploy "$@"
+    "bench_$which" "$@"
   else
     bench_fanout "$@"
   fi

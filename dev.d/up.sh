@@ -11,6 +11,7 @@ ready_wait_tenths=150
 declare -A pid_of=() # name -> pid of what is running
 started=()           # names in starting order
 run_dir=''
+gateway_more=() # flags for the next gateway beside the usual ones
 
 # ---- small helpers
 
@@ -135,7 +136,7 @@ start_gateway() {
   launch "$1" build/release/sluice-gateway --id "$1" --listen "127.0.0.1:$(($1 + shift_by))" \
     --admin-listen "127.0.0.1:$(($1 + 1 + shift_by))" --agent-listen "127.0.0.1:$(($1 + 2 + shift_by))" --relay "unix:$run_dir/relay.sock" \
     --proxy-protocol required --trusted-proxy 127.0.0.0/8 --tag-messages \
-    --greeting "Connected successfully to server {id}" --greeting-delay 5s --drain-delay 0s --drain-timeout 2s --demo
+    --greeting "Connected successfully to server {id}" --greeting-delay 5s --drain-delay 0s --drain-timeout 2s --demo "${gateway_more[@]}"
 }
 
 start_haproxy() {

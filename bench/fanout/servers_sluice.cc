@@ -1,4 +1,5 @@
 // Sluice as a server under test: relay and gateway together on the server's core.
+#include <filesystem>
 #include <map>
 
 #include "bench/fanout/servers.h"
@@ -15,11 +16,24 @@ std::string output_of(const std::string& program, const std::string& flag) {
   return test::run(std::move(options)).output;
 }
 
+bool knows(const std::string& flag) {
+  static const std::string help = output_of(test::gateway_program(), "--help");
+  return help.find(flag) != std::string::npos;
+}
 /// The gateway's choice of how it sends, where it has one.
 bool knows_io_uring() {
-  static const bool knows =
-      output_of(test::gateway_program(), "--help").find("--io-uring") != std::string::npos;
-  return knows;
+  return knows("--io-uring");
+}
+
+/// Holds what a restart would hand over: what does it cost while there is none?
+ProcessSpec keeper_spec(const std::string& socket) {
+  ProcessSpec keeper;
+  keeper.name = "sluice-keeper";
+  keeper.args = {
+      std::filesystem::path(test::gateway_program()).replace_filename("sluice-keeper").string(),
+      "--id", "bench", "--listen", "unix:" + socket};
+  keeper.ready_line = "listening on";
+  return keeper;
 }
 
 ProcessSpec relay_spec(const Site& site, const std::string& socket) {
@@ -38,16 +52,20 @@ std::string sluice_version() {
 
 class SluiceServer : public ServerUnderTest {
  public:
-  SluiceServer(std::string name, std::string title, std::string io_uring)
-      : name_(std::move(name)), title_(std::move(title)), io_uring_(std::move(io_uring)) {}
+  SluiceServer(std::string name, std::string title, std::string io_uring, bool keeper = false)
+      : name_(std::move(name)),
+        title_(std::move(title)),
+        io_uring_(std::move(io_uring)),
+        keeper_(keeper) {}
 
   [[nodiscard]] ServerIdentity identity() const override {
-    return {name_, ServerKind::kOurs, title_};
+    return {name_, ServerKind::kOurs, title_, keeper_};
   }
   [[nodiscard]] std::string version() const override { return sluice_version(); }
   [[nodiscard]] std::optional<std::string> missing() const override {
     // Without the flag both would be the same program.
     if (io_uring_ == "on" && !knows_io_uring()) return "this gateway has no --io-uring";
+    if (keeper_ && !knows("--keeper")) return "this gateway has no --keeper";
     return io_uring_ == "on" ? no_io_uring() : std::nullopt;
   }
   [[nodiscard]] std::optional<std::string> refuses(const Needs& needs) const override {
@@ -59,6 +77,8 @@ class SluiceServer : public ServerUnderTest {
     const std::string socket = site.directory.file("relay.sock");
     plan.endpoint.port = test::free_port();
     plan.processes.push_back(relay_spec(site, socket));
+    const std::string keeper = site.directory.file("keeper.sock");
+    if (keeper_) plan.processes.push_back(keeper_spec(keeper));
     ProcessSpec gateway;
     gateway.name = "sluice-gateway";
     gateway.args = {test::gateway_program(),
@@ -75,6 +95,7 @@ class SluiceServer : public ServerUnderTest {
                     "--log-level",
                     "warn"};
     if (knows_io_uring()) gateway.args.insert(gateway.args.end(), {"--io-uring", io_uring_});
+    if (keeper_) gateway.args.insert(gateway.args.end(), {"--keeper", "unix:" + keeper});
     gateway.ready_at = plan.endpoint;
     plan.processes.push_back(std::move(gateway));
     plan.path = [](const std::string& channel) { return "/channel/" + channel; };
@@ -87,6 +108,7 @@ class SluiceServer : public ServerUnderTest {
   std::string name_;
   std::string title_;
   std::string io_uring_;
+  bool keeper_;
 };
 
 class RelayAlone : public ServerUnderTest {
@@ -109,6 +131,10 @@ class RelayAlone : public ServerUnderTest {
 void add_sluice(std::vector<std::unique_ptr<ServerUnderTest>>& servers) {
   servers.push_back(std::make_unique<SluiceServer>("sluice-uring", "Sluice, io_uring", "on"));
   servers.push_back(std::make_unique<SluiceServer>("sluice-send", "Sluice, send(2)", "off"));
+  servers.push_back(std::make_unique<SluiceServer>("sluice-uring-keeper",
+                                                   "Sluice, io_uring, keeper", "on", true));
+  servers.push_back(
+      std::make_unique<SluiceServer>("sluice-send-keeper", "Sluice, send(2), keeper", "off", true));
 }
 
 std::unique_ptr<ServerUnderTest> make_relay_alone() {

@@ -18,6 +18,13 @@ std::vector<std::string> split(const std::string& line, char by) {
   return parts;
 }
 
+std::vector<GatewayAddresses> addresses_of(const std::vector<Gateway*>& gateways) {
+  std::vector<GatewayAddresses> addresses;
+  for (const Gateway* gateway : gateways)
+    addresses.push_back({gateway->id(), gateway->endpoint(), gateway->admin(), gateway->agent()});
+  return addresses;
+}
+
 }  // namespace
 
 Args behind_balancer() {
@@ -30,6 +37,11 @@ Args evenly_weighted() {
 
 Haproxy::Haproxy(const TempDir& directory, const std::vector<Gateway*>& gateways,
                  const std::string& file, const Environment& environment, const Args& more)
+    : Haproxy(directory, addresses_of(gateways), file, environment, more) {
+}
+
+Haproxy::Haproxy(const TempDir& directory, const std::vector<GatewayAddresses>& gateways,
+                 const std::string& file, const Environment& environment, const Args& more)
     : socket_(directory.file("haproxy.sock")) {
   if (gateways.size() != kGateways && !gateways.empty())
     throw HarnessError("the shipped files have four gateways, or none");
@@ -39,15 +51,15 @@ Haproxy::Haproxy(const TempDir& directory, const std::vector<Gateway*>& gateways
   options.args.insert(options.args.end(), more.begin(), more.end());
   options.env["SLUICE_LB_BIND"] = endpoint_.text();
   options.env["SLUICE_LB_STATS"] = socket_;
-  for (const Gateway* gateway : gateways) {
-    const std::string prefix = "SLUICE_LB_" + gateway->id() + "_";
-    if (gateway->endpoint().path.empty()) {
-      options.env[prefix + "PORT"] = std::to_string(gateway->endpoint().port);
+  for (const GatewayAddresses& gateway : gateways) {
+    const std::string prefix = "SLUICE_LB_" + gateway.id + "_";
+    if (gateway.endpoint.path.empty()) {
+      options.env[prefix + "PORT"] = std::to_string(gateway.endpoint.port);
     } else {
-      options.env[prefix + "SOCKET"] = gateway->endpoint().path;
+      options.env[prefix + "SOCKET"] = gateway.endpoint.path;
     }
-    options.env[prefix + "CHECK"] = std::to_string(gateway->admin().port);
-    options.env[prefix + "AGENT"] = std::to_string(gateway->agent().port);
+    options.env[prefix + "CHECK"] = std::to_string(gateway.admin.port);
+    options.env[prefix + "AGENT"] = std::to_string(gateway.agent.port);
   }
   options.env.insert(environment.begin(), environment.end());
   process_ = std::make_unique<Process>(std::move(options));

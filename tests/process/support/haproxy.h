@@ -10,6 +10,14 @@
 
 namespace sluice::test {
 
+/// Where a gateway is that stands behind the balancer.
+struct GatewayAddresses {
+  std::string id;
+  Endpoint endpoint;
+  Endpoint admin;
+  Endpoint agent;
+};
+
 class Haproxy {
  public:
   /// Fronts exactly four gateways, the files' number; none for haproxy-dynamic.cfg. `file` is a
@@ -18,6 +26,8 @@ class Haproxy {
   Haproxy(const TempDir& directory, const std::vector<Gateway*>& gateways,
           const std::string& file = "haproxy.cfg", const Environment& environment = {},
           const Args& more = {});
+  Haproxy(const TempDir& directory, const std::vector<GatewayAddresses>& gateways,
+          const std::string& file, const Environment& environment, const Args& more);
 
   [[nodiscard]] const Endpoint& endpoint() const { return endpoint_; }
   /// A command on the statistics socket.

@@ -210,7 +210,10 @@ void Process::limit_descriptors(std::uint64_t count) {
 bool Process::running() {
   if (status_) return false;
   int raw = 0;
-  if (::waitpid(pid_, &raw, WNOHANG) != pid_) return true;
+  rusage used{};
+  if (::wait4(pid_, &raw, WNOHANG, &used) != pid_) return true;
+  for (const timeval& part : {used.ru_utime, used.ru_stime})
+    cpu_of_life_ += std::chrono::seconds(part.tv_sec) + std::chrono::microseconds(part.tv_usec);
   status_ = WIFEXITED(raw) ? ExitStatus{WEXITSTATUS(raw), 0} : ExitStatus{-1, WTERMSIG(raw)};
   return false;
 }

@@ -4,6 +4,7 @@
 
 #include <sys/types.h>
 
+#include <chrono>
 #include <condition_variable>
 #include <cstdint>
 #include <map>
@@ -69,6 +70,10 @@ class Process {
   void limit_descriptors(std::uint64_t count);
   /// SIGKILL and wait.
   void kill();
+  /// How it ended; nothing while running() has not seen that.
+  [[nodiscard]] const std::optional<ExitStatus>& ended() const { return status_; }
+  /// User and system time of its whole life; zero before ended() says how.
+  [[nodiscard]] std::chrono::microseconds cpu_of_life() const { return cpu_of_life_; }
   /// Throws when it has not ended by then. Idempotent.
   ExitStatus wait_exit(Millis wait = 10s);
 
@@ -96,6 +101,7 @@ class Process {
   std::vector<std::string> lines_;
   bool ended_ = false;  ///< end of output
   std::optional<ExitStatus> status_;
+  std::chrono::microseconds cpu_of_life_{0};
 };
 
 /// Runs to its end and returns (status, output).

@@ -74,7 +74,7 @@ std::string Endpoint::text() const {
   return path.empty() ? host + ":" + std::to_string(port) : "unix:" + path;
 }
 
-UniqueFd open_socket(const Endpoint& to, bool blocking, int receive_buffer) {
+UniqueFd open_socket(const Endpoint& to, bool blocking, int receive_buffer, int segment_bytes) {
   const int family = to.path.empty() ? AF_INET : AF_UNIX;
   UniqueFd fd(::socket(family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
   if (!fd.valid()) throw_errno("socket");
@@ -85,6 +85,9 @@ UniqueFd open_socket(const Endpoint& to, bool blocking, int receive_buffer) {
   if (family == AF_INET) {
     const int on = 1;
     ::setsockopt(fd.get(), IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+    if (segment_bytes > 0) {
+      ::setsockopt(fd.get(), IPPROTO_TCP, TCP_MAXSEG, &segment_bytes, sizeof segment_bytes);
+    }
     if (!to.source.empty()) {
       const sockaddr_in from = inet_address(to.source, 0);
       if (::bind(fd.get(), generic(from), sizeof from) != 0) throw_errno("bind " + to.source);

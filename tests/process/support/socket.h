@@ -61,6 +61,8 @@ class Socket {
 [[nodiscard]] UniqueFd listen_tcp(std::uint16_t port, std::uint16_t* bound);
 [[nodiscard]] UniqueFd listen_unix(const std::string& path);
 /// A connected non-blocking or blocking socket without waiting for a handshake of any kind.
-[[nodiscard]] UniqueFd open_socket(const Endpoint& to, bool blocking, int receive_buffer);
+/// `segment_bytes`: TCP's largest segment; a small one keeps the peer's send buffer small as well.
+[[nodiscard]] UniqueFd open_socket(const Endpoint& to, bool blocking, int receive_buffer,
+                                   int segment_bytes = 0);
 
 }  // namespace sluice::test
