@@ -1,7 +1,7 @@
 // sim --seed N: replays one run. sim --forever [--seed N]: seed after seed until one fails.
-// --takeovers: worlds in which gateways die and are taken over, and nothing else fails. --tiny:
-// worlds with next to no ring. sim --sweep: the fault sweep; sim --sweep N: the one run of it in
-// which the N-th call fails.
+// --takeovers: worlds in which gateways die and are taken over, and nothing else fails.
+// --tiny: worlds with next to no ring. --short-linger: in which a relay soon forgets who is away.
+// sim --sweep: the fault sweep; sim --sweep N: the one run of it in which the N-th call fails.
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
@@ -54,6 +54,8 @@ int main(int argc, char** argv) {
       forever = true;
     } else if (std::strcmp(argv[i], "--takeovers") == 0) {
       options = sluice::sim::takeover_options(seed);
+    } else if (std::strcmp(argv[i], "--short-linger") == 0) {
+      options = sluice::sim::short_linger_options(seed);
     } else if (std::strcmp(argv[i], "--tiny") == 0) {
       options = sluice::sim::tiny_options(seed);
     } else if (std::strcmp(argv[i], "--seed") == 0 && i + 1 < argc) {
@@ -62,7 +64,8 @@ int main(int argc, char** argv) {
       return sweep(i + 1 < argc ? std::strtoull(argv[i + 1], nullptr, 10) : 0);
     } else {
       std::fprintf(stderr,
-                   "usage: sim [--takeovers | --tiny] [--seed N] [--forever] | --sweep [N]\n");
+                   "usage: sim [--takeovers | --tiny | --short-linger] [--seed N] [--forever] | "
+                   "--sweep [N]\n");
       return 2;
     }
   }

@@ -18,6 +18,11 @@ TEST_P(Seeds, KeepsTheInvariantsWithATinyRing) {
   EXPECT_EQ(world.run(), "");
 }
 
+TEST_P(Seeds, KeepsTheInvariantsWhereARelaySoonForgets) {
+  World world(short_linger_options(GetParam()));
+  EXPECT_EQ(world.run(), "");
+}
+
 TEST_P(Seeds, ATakeoverMissesNothing) {
   World world(takeover_options(GetParam()));
   EXPECT_EQ(world.run(), "");

@@ -610,6 +610,10 @@ WorldOptions takeover_options(std::uint64_t seed) {
           .only_takeovers = true};
 }
 
+WorldOptions short_linger_options(std::uint64_t seed) {
+  return {.seed = seed, .steps = 4000, .linger = std::chrono::milliseconds(100)};
+}
+
 WorldOptions tiny_options(std::uint64_t seed) {
   return {.seed = seed,
           .gateways = 2,

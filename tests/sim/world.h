@@ -52,6 +52,8 @@ struct WorldOptions {
 
 /// Of all faults only that gateways die and are taken over.
 [[nodiscard]] WorldOptions takeover_options(std::uint64_t seed);
+/// A link that is not back soon has to start afresh, from positions.
+[[nodiscard]] WorldOptions short_linger_options(std::uint64_t seed);
 /// Next to no ring and queues: much is missed, and told.
 [[nodiscard]] WorldOptions tiny_options(std::uint64_t seed);
 

@@ -43,6 +43,7 @@ class Records final : public Delivery, public HubObserver {
   const Hub& hub;
   std::map<std::uint32_t, Lines> got;
   std::vector<std::uint64_t> last_sequences;  ///< of the session, at each delivery
+  std::vector<std::uint64_t> settled;         ///< at each delivery
   Lines begun;
   int gaps = 0;
   int queued = 0;
@@ -74,6 +75,7 @@ class Records final : public Delivery, public HubObserver {
   void take(const ClientSession& session, Lines payloads) {
     for (std::string& payload : payloads) got[session.ref.index].push_back(std::move(payload));
     last_sequences.push_back(session.state.last_sequence);
+    settled.push_back(hub.settled_sequence());
   }
 };
 
@@ -165,6 +167,8 @@ TEST_F(HubTakeover, EachGetsWhatItLacksAndThenAllGetAll) {
   EXPECT_EQ(hub.settled_sequence(), 13U) << "14 is still to be given";
   hub.fan_out(100);
   EXPECT_EQ(got(both), Lines{"14"});
+  EXPECT_EQ(records.last_sequences.back(), 14U);
+  EXPECT_EQ(records.settled, (std::vector<std::uint64_t>{10, 11, 12, 12, 12, 13}));
   EXPECT_EQ(hub.settled_sequence(), 14U);
   message(1, 15);
   hub.fan_out(100);
