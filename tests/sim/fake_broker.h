@@ -34,6 +34,8 @@ class FakeBroker final : public relay::Broker {
     unconfirmed_.erase(name);
     live_.erase(name);
     covered_until_.erase(name);
+    // They would come in front of the confirmation of a subscription made anew.
+    std::erase_if(undelivered_, [&](const Pending& p) { return p.channel == name; });
   }
   [[nodiscard]] bool can_publish(std::size_t) const override {
     if (faults_.hit(Port::kBrokerRoom)) return false;
