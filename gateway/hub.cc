@@ -86,6 +86,11 @@ bool Hub::resubscribe(ClientSession& session, std::string_view name, std::uint64
   return true;
 }
 
+void Hub::begin_catch_up(std::uint64_t top) {
+  catch_up_top_ = top;
+  link_->catch_up_to(top);
+}
+
 std::vector<SubscriptionRecord> Hub::subscriptions_of(const ClientSession& session) const {
   std::vector<SubscriptionRecord> records;
   records.reserve(session.state.subscriptions.size());

@@ -88,7 +88,7 @@ class Hub final : public RelayLinkEvents, public ProtocolActions {
   [[nodiscard]] bool resubscribe(ClientSession& session, std::string_view channel,
                                  std::uint64_t began_sequence, bool earlier_link);
   /// All sessions are back; no client has been given what comes after `top`.
-  void begin_catch_up(std::uint64_t top) { catch_up_top_ = top; }
+  void begin_catch_up(std::uint64_t top);
   /// In the order in which it subscribed.
   [[nodiscard]] std::vector<SubscriptionRecord> subscriptions_of(
       const ClientSession& session) const;

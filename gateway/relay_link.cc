@@ -385,11 +385,15 @@ void RelayLink::forget_link_state() {
   leaving_.clear();
   forgotten_ = false;
   recalled_until_ = 0;
+  const bool behind = sequence_ < catch_up_top_;
   for (auto& [name, channel] : channels_) {
     channel->id = 0;
     channel->request = 0;
-    channel->unplaced = channel->restored;
+    if (!channel->restored || (channel->position.epoch != 0 && !behind)) continue;
+    channel->unplaced = true;
+    channel->position = {};
   }
+  catch_up_top_ = 0;
 }
 
 void RelayLink::send_subscribe(Channel& channel) {
@@ -426,7 +430,6 @@ Result<void> RelayLink::on_subscribed(const proto::FrameView& frame) {
   if (went_on && !answer->continuous) report_break(channel, *answer);
   channel.position = answer->start;
   channel.unplaced = false;
-  channel.restored = channel.restored && answer->start.epoch == 0;
   events_.channel_subscribed(channel.hub_channel, answer->start);
   return {};
 }
@@ -500,7 +503,6 @@ void RelayLink::tell_cut(std::uint64_t through) {
     if (found == by_id_.end()) continue;
     Channel& channel = *found->second;
     channel.position = gap.position;
-    channel.restored = false;
     events_.channel_gap(channel.hub_channel, ChannelGap{.channel = channel.name,
                                                         .cause = proto::to_string(gap.cause).data(),
                                                         .position = gap.position,

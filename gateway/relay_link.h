@@ -97,6 +97,10 @@ class RelayLink final : public DrainMemory {
   /// Before the first connected(): goes on for a process that is gone, behind this sequence of its
   /// link to this relay. relay_instance 0: it had none.
   void take_over(std::uint64_t relay_instance, std::uint64_t last_sequence);
+  /// After take_over(): up to this sequence clients are at different places. A link that begins
+  /// anew before it is reached can't go on from channels' positions: they are not those of all
+  /// clients.
+  void catch_up_to(std::uint64_t sequence) { catch_up_top_ = sequence; }
   /// Link sequence of the last message or gap that the Hub has worked off.
   [[nodiscard]] std::uint64_t sequence() const { return sequence_; }
   /// Publishes held here or written and unanswered.
@@ -141,8 +145,8 @@ class RelayLink final : public DrainMemory {
     std::uint32_t id = 0;       ///< 0: not confirmed on this link state
     std::uint64_t request = 0;  ///< of the SUBSCRIBE not yet answered; 0: none
     proto::Position position;   ///< last seen; epoch 0: nothing yet
-    bool restored = false;      ///< somebody was on it before, and where it was is not known yet
-    bool unplaced = false;      ///< restored, and not on this link: something may be missing
+    bool restored = false;      ///< a process before this one had clients on it
+    bool unplaced = false;      ///< restored, and its stream can't go on: something may be missing
   };
   struct InFlight {
     ClientRef origin;
@@ -193,6 +197,7 @@ class RelayLink final : public DrainMemory {
   bool taken_over_ = false;
   bool forgotten_ = false;  ///< the relay has not told all subscriptions yet
   std::uint64_t recalled_until_ = 0;
+  std::uint64_t catch_up_top_ = 0;
   /// GAPs of the cut under way: the one that says how far it goes is still to come.
   std::vector<proto::Gap> cut_;
   std::uint64_t next_request_ = 1;

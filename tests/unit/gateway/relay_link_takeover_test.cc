@@ -260,6 +260,39 @@ TEST_F(Takeover, APositionThatTheRelayDoesNotKnowIsOwedAGapUntilTheBreakHasCome)
   EXPECT_EQ(asked(), Lines{"a@5"}) << "known since the gap";
 }
 
+TEST_F(Takeover, ALinkThatBeginsAnewInACatchUpOwesAGap) {
+  link.take_over(kRelay, 40);
+  link.restore("a", 1, false);
+  link.catch_up_to(42);
+  (void)dial();
+  ASSERT_TRUE(welcome(true, 42));
+  ASSERT_TRUE(told("a", 1, {5, 6}));
+  ASSERT_TRUE(all_told());
+  ASSERT_TRUE(message(1, 41));
+  (void)dial();
+  ASSERT_TRUE(welcome(false, 0));
+  EXPECT_EQ(asked(), Lines{"a@0"}) << "a client may have had 42 already";
+  ASSERT_TRUE(told("a", 1, {5, 8}, false, 1));
+  EXPECT_EQ(hub.lines.at(hub.lines.size() - 2), "1 gap relay restarted ? (0, 0]");
+  (void)dial();
+  ASSERT_TRUE(welcome(false, 0));
+  EXPECT_EQ(asked(), Lines{"a@5"}) << "all are in one place now";
+}
+
+TEST_F(Takeover, ALinkThatBeginsAnewAfterTheCatchUpGoesOn) {
+  link.take_over(kRelay, 40);
+  link.restore("a", 1, false);
+  link.catch_up_to(41);
+  (void)dial();
+  ASSERT_TRUE(welcome(true, 42));
+  ASSERT_TRUE(told("a", 1, {5, 6}));
+  ASSERT_TRUE(all_told());
+  ASSERT_TRUE(message(1, 41));
+  (void)dial();
+  ASSERT_TRUE(welcome(false, 0));
+  EXPECT_EQ(asked(), Lines{"a@5"});
+}
+
 TEST_F(Takeover, WithoutALinkBeforeThereIsNothingToMiss) {
   link.take_over(0, 0);
   link.restore("a", 1, false);
