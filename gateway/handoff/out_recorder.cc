@@ -84,6 +84,7 @@ void OutRecorder::adopted(ClientSession& session, const OutPosition& out) {
   session.out = out;
   session.out.changed = false;
   changed(session);
+  adopting_ = true;
 }
 
 // ---- sends
@@ -97,6 +98,8 @@ void OutRecorder::prefetch(const ClientSession& session) const {
 
 void OutRecorder::before_send(const SendBatch& batch) {
   const std::span<const SendBatch::Entry> entries = batch.entries();
+  // The records of the process before may still need its views.
+  CHECK(!adopting_);
   views_used_ = 0;
   for (std::size_t i = 0; i < entries.size(); ++i) {
     if (i + kPrefetch < entries.size()) prefetch(*entries[i + kPrefetch].session);
@@ -145,6 +148,7 @@ void OutRecorder::sync_all() {
   for (std::size_t i = 0; i < changed_.size(); ++i)
     if (ClientSession* session = sessions_.find(changed_[i])) sync(*session);
   changed_.clear();
+  adopting_ = false;
 }
 
 void OutRecorder::settle(ClientSession& session) {

@@ -62,6 +62,7 @@ class OutRecorder {
   void discard(std::uint32_t slot);
   /// The session's slot and its record are there, of the process before; the outbox holds what is
   /// still to be sent. `out` as the record says; queue_block: to be freed once it is not needed.
+  /// sync_all() must follow before anything is sent.
   void adopted(ClientSession& session, const OutPosition& out);
 
   // What the Sender tells.
@@ -98,6 +99,8 @@ class OutRecorder {
   void link(std::uint64_t relay_instance, std::uint32_t generation, std::uint64_t sequence);
   /// Everybody has been given what is due up to here.
   void settled(std::uint64_t sequence);
+  /// 0: there was no link yet, in this process or before it.
+  [[nodiscard]] std::uint32_t link_generation() const { return link_generation_; }
 
   [[nodiscard]] const OutRecorderStats& stats() const { return stats_; }
 
@@ -131,6 +134,7 @@ class OutRecorder {
   SessionTable& sessions_;
   std::vector<ClientRef> changed_;
   std::uint32_t views_used_ = 0;  ///< by the batch at hand
+  bool adopting_ = false;         ///< records are there that another process wrote
   std::uint32_t link_generation_ = 0;
   OutRecorderStats stats_;
 };

@@ -183,6 +183,7 @@ TEST_F(OutSlotTest, TheLinkIsRecordedAfterWhatWasGiven) {
   EXPECT_EQ(record().link_generation, 0U);
   EXPECT_EQ(link().relay_instance, 77U);
   EXPECT_EQ(link().generation, 1U);
+  EXPECT_EQ(recorder.link_generation(), 1U);
   EXPECT_EQ(link().settled_sequence, 40U);
   sender.deliver(session, frame());
   recorder.settled(41);
