@@ -59,8 +59,7 @@ class Gateway final : public EndpointEvents, public HubObserver, public UpgradeS
   void never_opened(ClientRef ref, const ClientAddress& address) override;
 
   // HubObserver.
-  void link_begins(std::uint64_t relay_instance, std::uint64_t last_sequence,
-                   bool resumed) override;
+  void link_began(std::uint64_t relay_instance, std::uint64_t last_sequence, bool resumed) override;
   void link_state(bool up) override;
   void broker_state(bool connected, std::string_view reason) override;
   void channel_gap(const ChannelGap& gap) override;

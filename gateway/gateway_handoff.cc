@@ -64,8 +64,8 @@ void Gateway::take_over() {
   hub_.begin_catch_up(resume.top);
 }
 
-void Gateway::link_begins(std::uint64_t relay_instance, std::uint64_t last_sequence, bool resumed) {
-  if (handoff_ && !resumed) handoff_->link_begins(relay_instance, last_sequence);
+void Gateway::link_began(std::uint64_t relay_instance, std::uint64_t last_sequence, bool resumed) {
+  if (handoff_ && !resumed) handoff_->link_began(relay_instance, last_sequence);
 }
 
 // ---- making room

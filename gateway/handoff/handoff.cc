@@ -80,7 +80,7 @@ void Handoff::make_recorders(std::vector<keeper::ArenaUnit> in_use) {
   arena_.emplace(state_->arena(), std::move(in_use));
   runs_.emplace(*arena_);
   FrameRun::use(&*runs_);
-  out_.emplace(*state_, *runs_, sessions_);
+  out_.emplace(*state_, *arena_, sessions_);
   in_.emplace(*arena_);
   who_.emplace(*arena_, [this](const Subscription& subscription) {
     return SubscriptionName{.channel = name_of_(subscription),
@@ -211,8 +211,11 @@ void Handoff::closed(ClientSession& session) {
 
 // ---- the loop
 
-void Handoff::link_begins(std::uint64_t relay_instance, std::uint64_t sequence) {
+void Handoff::link_began(std::uint64_t relay_instance, std::uint64_t sequence) {
   out_->link(relay_instance, link_generation() + 1, sequence);
+  // Where subscriptions began counts from the new link now.
+  for (std::size_t i = 0; i < sessions_.slots(); ++i)
+    if (ClientSession* session = sessions_.at(i)) changed(*session);
 }
 
 void Handoff::end_of_turn(std::uint64_t settled_sequence) {

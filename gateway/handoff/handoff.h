@@ -71,8 +71,8 @@ class Handoff final : public KeeperLinkEvents {
   void closed(ClientSession& session);
 
   // ---- the loop
-  /// Link sequences begin anew.
-  void link_begins(std::uint64_t relay_instance, std::uint64_t sequence);
+  /// Link sequences begin anew; all that was due is queued.
+  void link_began(std::uint64_t relay_instance, std::uint64_t sequence);
   /// When a turn ends, behind the sends: everybody has what is due up to here.
   void end_of_turn(std::uint64_t settled_sequence);
   /// Records everything, tells the keeper and lets nothing of it change any more. What follows is

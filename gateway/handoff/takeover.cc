@@ -162,8 +162,10 @@ void Takeover::build_one(Client& client, OutRestore& restore, const TakeoverPart
 
 void Takeover::subscribe_again(ClientSession& session, const Client& client, Hub& hub) const {
   for (const NamedSubscription& subscription : client.record.subscriptions) {
-    const bool earlier_link = subscription.link_generation != link_.generation;
-    const std::uint64_t began = earlier_link ? 0 : subscription.began_sequence;
+    const std::uint64_t began =
+        subscription.link_generation == link_.generation ? subscription.began_sequence : 0;
+    // One from before any link began with the first.
+    const bool earlier_link = std::max(subscription.link_generation, 1U) < link_.generation;
     if (hub.resubscribe(session, subscription.channel, began, earlier_link)) continue;
     hub.close(session, CloseCode::kTryAgainLater, "too many channels");
     return;
