@@ -122,6 +122,7 @@ json costs_json(const Record& record) {
 
 std::string pauses(const std::vector<Restart>& restarts) {
   std::vector<double> values;
+  values.reserve(restarts.size());
   for (const Restart& restart : restarts) values.push_back(restart.pause_ms);
   if (values.empty()) return "";
   std::sort(values.begin(), values.end());

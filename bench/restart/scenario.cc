@@ -1,6 +1,7 @@
 #include "bench/restart/scenario.h"
 
 #include <algorithm>
+#include <cmath>
 #include <csignal>
 
 #include "bench/fanout/usage.h"
@@ -24,6 +25,9 @@ constexpr Millis kQuietWait = 30s;
 constexpr double kTakeoverCpu_s = 1;
 /// From SIGUSR2 to the relay until it executes the new program, which it tries first.
 constexpr Millis kExecWait = 20s;
+/// Kills of one gateway within this time: one less than its keeper gives it up after.
+constexpr double kCrashLoop_s = 61;
+constexpr std::ptrdiff_t kCrashesInLoopMax = 4;
 /// Before a restart is asked for, for pings that wait already.
 constexpr double kBefore_s = 0.2;
 constexpr double kMs = 1e6;
@@ -91,6 +95,7 @@ class Run {
     if (plan_.scenario == "planned" || plan_.scenario == "idle") {
       replaced({send_restart(gateway, "planned")});
     } else if (plan_.scenario == "kill") {
+      stay_out_of_crash_loop(gateway);
       replaced({send_restart(gateway, "kill")});
     } else if (plan_.scenario == "upgrade") {
       upgrade_gateway(gateway);
@@ -110,6 +115,19 @@ class Run {
   }
 
   // ---- gateways
+
+  /// A keeper gives up a gateway that crashes too often in too short a time, and closes its
+  /// clients.
+  void stay_out_of_crash_loop(std::size_t gateway) {
+    wait("time stands still", Millis(std::llround(kCrashLoop_s * 1000)) + kPatience, [&] {
+      const auto recent = std::count_if(record_.restarts.begin(), record_.restarts.end(),
+                                        [&](const Restart& restart) {
+                                          return restart.subject == stage_.addresses(gateway).id &&
+                                                 restart.asked_s > now_s() - kCrashLoop_s;
+                                        });
+      return recent < kCrashesInLoopMax;
+    });
+  }
 
   struct Before {
     std::size_t gateway = 0;
@@ -375,8 +393,6 @@ Plan plan_of(const std::string& scenario, bool quick) {
     plan.pause_s = 0.5;
     plan.settle_s = 1;
   }
-  // A gateway that crashes five times in a minute is given up by its keeper.
-  if (scenario == "kill" && !quick) plan.pause_s = 4;
   if (scenario == "idle") {
     plan.clients = quick ? 500 : 10000;
     plan.speakers = 0;

@@ -65,6 +65,13 @@ async function look() {
   return { wrong, short };
 }
 
+/** Two seconds of traffic have come through: that it goes on is part of what is looked at. */
+async function hearMore() {
+  const newest = () => Math.max(0, ...[...document.querySelectorAll("#messages tbody .text")].map((cell) => Number(cell.textContent.replace(/\D/g, ""))));
+  const before = await page.evaluate(newest);
+  await until(`(${newest})() >= ${before + 40}`);
+}
+
 /** Every message in the table has been heard by everybody: offsets alone would not show a lost end. */
 async function finish() {
   if (shot) await page.screenshot({ path: shot });
@@ -83,7 +90,7 @@ try {
   await open();
   let good = await answer();
   for await (const line of createInterface({ input: process.stdin })) {
-    if (line === "end") await finish();
+    await (line === "end" ? finish() : hearMore());
     good = (await answer()) && good;
     if (line === "end" || !good) break;
   }
