@@ -1,6 +1,5 @@
 #include "gateway/handoff/takeover.h"
 
-#include <fcntl.h>
 #include <sys/socket.h>
 #include <sys/uio.h>
 
@@ -82,7 +81,7 @@ void Takeover::judge(Held::Client held) {
 void Takeover::leave(const Held::Client& held, const keeper::Recovery& recovery,
                      const char* reason) {
   ++report_.closed[reason];
-  part(held.fd.get(), keeper::parting_of(recovery, state_.arena()));
+  if (held.fd.valid()) part(held.fd.get(), keeper::parting_of(recovery, state_.arena()));
   left_.push_back(held.ref);
 }
 
@@ -137,11 +136,9 @@ void Takeover::build_one(Client& client, OutRestore& restore, const TakeoverPart
   from.ending.phase = closing ? SessionPhase::kClosing : SessionPhase::kOpen;
   from.ending.close_sent = false;
   if (!closing) from.ending.peer_closed = false;
-  // libwebsockets gets a descriptor of its own: this one may be needed to say good-bye.
-  UniqueFd fd(::fcntl(client.held.fd.get(), F_DUPFD_CLOEXEC, 0));
   const ClientRef ref{client.held.ref.slot, client.held.ref.generation};
-  ClientSession* session =
-      fd.valid() ? parts.endpoint.resume(std::move(fd), ref, std::move(from)) : nullptr;
+  // Its descriptor itself, no copy: libwebsockets takes none above the process's limit.
+  ClientSession* session = parts.endpoint.resume(std::move(client.held.fd), ref, std::move(from));
   if (session == nullptr) return leave(client.held, recovery, "libwebsockets");
   session->protocol = protocol;
   if (!restore.restore(*session, recovery.pending,
