@@ -118,4 +118,5 @@ cmd_demo_restart() {
   done
   ask end
   say "dev: $rounds restarts, kills and upgrades, and the page has noticed none"
+  end_demo # here, not by the trap: what runs stands in variables of the functions that are about to return
 }
