@@ -93,7 +93,8 @@ def plot_cpu(axes, run):
         bottom = [a + b for a, b in zip(bottom, values)]
     axes.set_xlabel("restart")
     axes.set_ylabel("CPU per client, µs")
-    axes.legend(frameon=False, loc="upper right")
+    axes.margins(y=0.3)  # the legend stands above the bars
+    axes.legend(frameon=False, ncol=3, loc="upper right")
 
 
 def plot_costs(axes, run):
