@@ -2,6 +2,7 @@
 // clients that come and go, channels of very different size. SLUICE_TEST_FULL=1: five minutes each.
 #include <gtest/gtest.h>
 
+#include <array>
 #include <cstdlib>
 #include <random>
 #include <vector>
@@ -45,12 +46,24 @@ TEST_P(FanOut, SlowReadersAndPingsLoseNothing) {
   swarm.connect(stack_->gateway().endpoint(), kSlow, "/", 10s, 4096);
   std::mt19937 random(1);
   std::uint64_t sent = 0;
+  // Slow, and never so slow for so long that the gateway must give it up: 3 s are some 10 MiB.
+  constexpr std::size_t kPauseStepsMax = 600;
+  std::array<std::size_t, kSlow> reads_again_at{};
   swarm.run_paced(seconds_of_load() * 200, 5000us, [&](std::size_t i) {
     // Now one, now a burst.
     for (std::size_t n = i % 40 == 0 ? 30 : 1; n > 0; --n, ++sent)
       swarm.publish(0, random() % 20000);
     // A second or two without reading: more than the kernel takes.
-    if (i % 20 == 0) swarm.pause(kReaders + random() % kSlow, random() % 3 != 0);
+    if (i % 20 == 0) {
+      const std::size_t slow = random() % kSlow;
+      const bool pause = random() % 3 != 0;
+      if (!pause || reads_again_at[slow] <= i) {
+        swarm.pause(kReaders + slow, pause);
+        reads_again_at[slow] = pause ? i + kPauseStepsMax : 0;
+      }
+    }
+    for (std::size_t slow = 0; slow < kSlow; ++slow)
+      if (reads_again_at[slow] == i && i > 0) swarm.pause(kReaders + slow, false);
     swarm.send_raw(random() % (kReaders + kSlow), client_frame(WsOpcode::kPing, "between"));
   });
   for (std::size_t i = kReaders; i < swarm.size(); ++i) swarm.pause(i, false);
