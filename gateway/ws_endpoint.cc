@@ -10,7 +10,6 @@
 #include "common/check.h"
 #include "common/log.h"
 #include "gateway/handoff/decoy_socket.h"
-#include "gateway/handoff/fault_point.h"
 #include "gateway/handoff/resume_bytes.h"
 #include "gateway/limits.h"
 
@@ -251,7 +250,6 @@ std::size_t WsEndpoint::received(int fd, std::span<std::uint8_t> bytes) {
   if (session == nullptr) return bytes.size();
   session->read += bytes.size();
   reading_ = session;
-  fault_point("read.taken");
   return scan(*session, bytes);
 }
 
