@@ -113,10 +113,12 @@ TEST_P(DiesParking, NothingIsLost) {
   const std::size_t keeper_before = stage.keeper_sockets();
   HandoffTraffic traffic(stage);
   ASSERT_TRUE(traffic.goes_on());
+  ASSERT_TRUE(traffic.has_waiting(stage));
   stage.gateway().signal(SIGUSR2);
   EXPECT_TRUE(traffic.run_until([&] { return !stage.gateway().running(); }));
   ASSERT_EQ(stage.gateway().wait_exit().signal, SIGKILL);
   stage.spawn();
+  traffic.slow(false);
   ASSERT_TRUE(traffic.goes_on());
   stage.wait_serving();
   EXPECT_TRUE(traffic.exact());
@@ -159,6 +161,7 @@ TEST_P(DiesTakingOver, TheNextOneDoes) {
   const std::size_t keeper_before = stage.keeper_sockets();
   HandoffTraffic traffic(stage);
   ASSERT_TRUE(traffic.goes_on());
+  ASSERT_TRUE(traffic.has_waiting(stage));
   stage.gateway().signal(planned ? SIGUSR2 : SIGKILL);
   EXPECT_TRUE(traffic.run_until([&] { return !stage.gateway().running(); }));
   // Twice: what the first one leaves is found by another that dies there.
@@ -168,6 +171,7 @@ TEST_P(DiesTakingOver, TheNextOneDoes) {
     ASSERT_EQ(stage.gateway().wait_exit().signal, SIGKILL);
   }
   stage.spawn();
+  traffic.slow(false);
   ASSERT_TRUE(traffic.goes_on());
   stage.wait_serving();
   // A message that the killed one had read, and not yet passed on.

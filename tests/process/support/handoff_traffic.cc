@@ -9,6 +9,10 @@ constexpr auto kSpeakEvery = 2ms;
 /// Every so many turns those who speak through the gateway do.
 constexpr std::uint64_t kUpEvery = 4;
 constexpr std::size_t kFill = 200;
+constexpr int kSlowBuffer = 4096;  ///< the slow one's socket takes little
+/// So much comes on its channel until its gateway has this of it waiting.
+constexpr std::size_t kBurstFill = 50'000;
+constexpr double kWaitingBytes = 20'000;
 constexpr std::size_t kOutsideA = 2 * HandoffTraffic::kListeners;
 constexpr std::size_t kOutsideB = kOutsideA + 1;
 constexpr std::size_t kOutsideUp = HandoffTraffic::kSpeakers;
@@ -27,7 +31,8 @@ std::string ending_of(const SwarmClient& client) {
 
 HandoffTraffic::HandoffTraffic(HandoffStage& stage, const Endpoint& to) {
   down_.connect(to, kListeners, "/channel/a");
-  down_.connect(to, kListeners, "/channel/b");
+  down_.connect(to, kListeners - 1, "/channel/b");
+  down_.connect(to, 1, "/channel/b", 60s, kSlowBuffer);
   up_.connect(to, kSpeakers, "/channel/up");
   Gateway& beside = stage.beside();
   down_.connect(beside.endpoint(), 1, "/channel/a");
@@ -77,6 +82,17 @@ std::uint64_t HandoffTraffic::lowest() const {
   const std::uint64_t goal = lowest() + messages;
   if (run_until([&] { return lowest() >= goal; })) return ::testing::AssertionSuccess();
   return ::testing::AssertionFailure() << "somebody hears nothing more;" << endings();
+}
+
+::testing::AssertionResult HandoffTraffic::has_waiting(const HandoffStage& stage) {
+  slow(true);
+  const auto waiting = [&] {
+    if (stage.metrics().value("sluice_gateway_client_queue_bytes") > kWaitingBytes) return true;
+    down_.publish(kOutsideB, kBurstFill);
+    return false;
+  };
+  if (run_until(waiting)) return ::testing::AssertionSuccess();
+  return ::testing::AssertionFailure() << "nothing waits;" << endings();
 }
 
 /// The last message of each speaker: what is missing before it shows in the numbers.

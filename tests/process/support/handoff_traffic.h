@@ -17,6 +17,10 @@ class HandoffTraffic {
 
   /// Until it holds.
   [[nodiscard]] bool run_until(const std::function<bool()>& holds, Millis wait = 20s);
+  /// One of the clients reads nothing for a while.
+  void slow(bool on) { down_.pause(2 * kListeners - 1, on); }
+  /// The slow one does not read until a frame of it is half sent and others wait behind it.
+  [[nodiscard]] ::testing::AssertionResult has_waiting(const HandoffStage& stage);
   /// So many more messages have come to each client that is open.
   [[nodiscard]] ::testing::AssertionResult goes_on(std::uint64_t messages = 50);
   /// Nobody speaks any more, and all that was said has come: to every open client what its channel
