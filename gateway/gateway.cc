@@ -233,7 +233,7 @@ int Gateway::run() {
   loop_.run();
   link_.goodbye();
   relay_.flush();
-  if (handoff_) handoff_->end(*acceptor_);
+  if (handoff_) handoff_->end();
   log_info("ended");
   return 0;
 }

@@ -235,30 +235,40 @@ void Handoff::end_of_turn(std::uint64_t settled_sequence) {
 void Handoff::park(Acceptor& acceptor, bool at_rest) {
   fault_point("park.begun");
   keeper::publish(state_->header().frozen_micros, now_micros());
-  out_->sync_all();
-  for (std::size_t i = 0; i < sessions_.slots(); ++i) {
-    ClientSession* session = sessions_.at(i);
-    if (session != nullptr && session->phase != SessionPhase::kClosed) out_->settle(*session);
-  }
+  record_all();
   acceptor.park([this](UniqueFd fd, HandshakeState state) {
     keeper_.send(keeper::Pending{.listener = {}, .bytes = encode_handshake(state)}, fd.get());
   });
   // Else somebody's record is behind: the counters tell whose.
   if (at_rest) keeper::publish(state_->header().quiescent, 1U);
   fault_point("park.recorded");
-  keeper_.send(keeper::Park{});
-  if (!keeper_.flush(kParkKeeperWait)) log_error("the keeper has not heard of the end");
+  tell_end();
   fault_point("park.told");
 }
 
-void Handoff::end(Acceptor& acceptor) {
+void Handoff::record_all() {
+  out_->sync_all();
+  for (std::size_t i = 0; i < sessions_.slots(); ++i) {
+    ClientSession* session = sessions_.at(i);
+    if (session != nullptr && session->phase != SessionPhase::kClosed) out_->settle(*session);
+  }
+}
+
+void Handoff::tell_end() {
+  keeper_.send(keeper::Park{});
+  if (!keeper_.flush(kParkKeeperWait)) log_error("the keeper has not heard of the end");
+}
+
+void Handoff::end() {
+  if (!keeper_.up()) return;
   listens_no_more("");
   if (sessions_.size() > 0) {
-    park(acceptor, true);
-  } else {
-    keeper_.send(keeper::Park{});
-    static_cast<void>(keeper_.flush(kParkKeeperWait));
+    record_all();
+    // Where streams to clients are is all that counts for who is only to be told.
+    keeper::publish(state_->header().quiescent, 1U);
+    keeper_.send(keeper::Release{.reason = "it ends"});
   }
+  tell_end();
 }
 
 std::uint64_t Handoff::unrecorded() const {
