@@ -2,6 +2,7 @@
 
 #include <signal.h>
 
+#include <algorithm>
 #include <filesystem>
 
 namespace sluice::test {
@@ -10,9 +11,8 @@ namespace {
 /// On a machine that does much else.
 constexpr auto kStartWait = 60s;
 
-Args common_args() {
-  return {"--ping-interval", "10m"};
-}
+/// Pings are rare: a test that waits for something else reads none.
+const Args kRarePings{"--ping-interval", "10m"};
 
 }  // namespace
 
@@ -21,7 +21,7 @@ HandoffStage::HandoffStage(Settings settings) : settings_(std::move(settings)) {
   GatewaySettings beside;
   beside.id = "2222";
   beside.relay = relay_->address();
-  beside.args = common_args();
+  beside.args = kRarePings;
   beside_ = std::make_unique<Gateway>(std::move(beside));
   if (settings_.keeper) start_keeper();
 }
@@ -46,7 +46,7 @@ Process& HandoffStage::spawn(Environment environment, const Args& more) {
                   "--admin-listen",
                   "127.0.0.1:0",
                   "--relay",
-                  relay_->address(),
+                  settings_.relay.empty() ? relay_->address() : settings_.relay,
                   "--keeper",
                   "unix:" + keeper_path(),
                   "--client-message-rate",
@@ -55,8 +55,10 @@ Process& HandoffStage::spawn(Environment environment, const Args& more) {
                   "off",
                   "--max-connections-per-ip",
                   "0"};
-  for (const Args& args : {common_args(), settings_.gateway_args, more})
-    options.args.insert(options.args.end(), args.begin(), args.end());
+  const Args& args = settings_.gateway_args;
+  const bool pings = std::find(args.begin(), args.end(), kRarePings.front()) != args.end();
+  for (const Args& part : {pings ? Args{} : kRarePings, args, more})
+    options.args.insert(options.args.end(), part.begin(), part.end());
   options.env = std::move(environment);
   gateways_.push_back(std::make_unique<Process>(std::move(options)));
   return gateway();

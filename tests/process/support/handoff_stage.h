@@ -16,12 +16,15 @@ class HandoffStage {
     Args gateway_args{};
     std::string listen = "127.0.0.1:0";
     std::string program = gateway_program();
-    bool keeper = true;  ///< started first; else start_keeper() does
+    std::string relay{};  ///< another way to it; empty: directly
+    bool keeper = true;   ///< started first; else start_keeper() does
   };
   HandoffStage() : HandoffStage(Settings{}) {}
   /// No gateway runs yet, only the one beside.
   explicit HandoffStage(Settings settings);
 
+  /// Of the gateways that are started from now on.
+  Settings& settings() { return settings_; }
   Process& start_keeper();
   Process& keeper() { return *keepers_.back(); }
   /// Starts a gateway; whatever becomes of it. `more`: behind the flags of the settings.
