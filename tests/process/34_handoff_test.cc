@@ -424,6 +424,11 @@ class UpgradeInPlace : public ::testing::Test {
 };
 
 TEST_F(UpgradeInPlace, TheProcessStaysAndSoDoItsClients) {
+  ASSERT_TRUE(traffic_->goes_on());
+  // Its own, and its clients': no admin request is open any more.
+  ASSERT_TRUE(eventually(
+      5s, [&] { return sockets_of(stage_->gateway()) == 4 + HandoffTraffic::clients(); }));
+  const std::size_t descriptors = stage_->gateway().fd_count();
   for (int i = 0; i < 3; ++i) {
     ASSERT_TRUE(traffic_->goes_on());
     const std::size_t mark = stage_->gateway().mark();
@@ -434,6 +439,8 @@ TEST_F(UpgradeInPlace, TheProcessStaysAndSoDoItsClients) {
     ASSERT_TRUE(traffic_->goes_on());
     EXPECT_TRUE(traffic_->exact());
     EXPECT_EQ(traffic_->closed(), 0U) << traffic_->endings();
+    EXPECT_TRUE(eventually(5s, [&] { return stage_->gateway().fd_count() == descriptors; }))
+        << stage_->gateway().fd_count() << " descriptors, before " << descriptors;
   }
 }
 

@@ -14,20 +14,32 @@ Environment dies_at(const std::string& point) {
   return {{"SLUICE_FAULT_POINT", point}};
 }
 
-/// Of a gateway without clients: its two listeners, the relay, the keeper.
+/// Descriptors while there are no clients.
+struct Idle {
+  std::size_t keeper;
+  std::size_t gateway;
+};
+
+/// Of a gateway without clients and admin requests: its two listeners, the relay, the keeper.
 constexpr std::size_t kOwnSockets = 4;
 
+Idle idle_of(HandoffStage& stage) {
+  EXPECT_TRUE(eventually(5s, [&] { return sockets_of(stage.gateway()) == kOwnSockets; }));
+  return {stage.keeper().fd_count(), stage.gateway().fd_count()};
+}
+
 /// Nothing stays behind when all clients have gone: at the keeper, in the gateway.
-void expect_no_leak(HandoffStage& stage, HandoffTraffic& traffic, std::size_t keeper_before) {
+void expect_no_leak(HandoffStage& stage, HandoffTraffic& traffic, const Idle& before) {
   const std::size_t open = HandoffTraffic::clients() - traffic.closed();
-  EXPECT_TRUE(eventually(5s, [&] { return stage.keeper_sockets() == keeper_before + open; }))
-      << stage.keeper_sockets() << " sockets, with none " << keeper_before;
+  const auto at_keeper = [&](std::size_t clients) {
+    return eventually(5s, [&] { return stage.keeper().fd_count() == before.keeper + clients; });
+  };
+  EXPECT_TRUE(at_keeper(open)) << stage.keeper().fd_count() << ", before " << before.keeper;
   traffic.leave();
   EXPECT_TRUE(eventually(5s, [&] { return stage.clients() == 0; })) << stage.clients();
-  EXPECT_TRUE(eventually(5s, [&] { return stage.keeper_sockets() == keeper_before; }))
-      << stage.keeper_sockets() << " sockets, before " << keeper_before;
-  EXPECT_TRUE(eventually(5s, [&] { return sockets_of(stage.gateway()) == kOwnSockets; }))
-      << sockets_of(stage.gateway()) << " sockets, of its own " << kOwnSockets;
+  EXPECT_TRUE(at_keeper(0)) << stage.keeper().fd_count() << ", before " << before.keeper;
+  EXPECT_TRUE(eventually(5s, [&] { return stage.gateway().fd_count() == before.gateway; }))
+      << stage.gateway().fd_count() << ", before " << before.gateway;
 }
 
 HandoffStage::Settings sending(const std::string& io_uring) {
@@ -51,7 +63,7 @@ TEST_P(DiesServing, ClientsGoOn) {
   if (io_uring == "on" && !io_uring_allowed()) GTEST_SKIP() << "no io_uring here";
   HandoffStage stage(sending(io_uring));
   stage.start(dies_at(step.point));
-  const std::size_t keeper_before = stage.keeper_sockets();
+  const Idle idle = idle_of(stage);
   HandoffTraffic traffic(stage);
   EXPECT_TRUE(traffic.run_until([&] { return !stage.gateway().running(); }));
   ASSERT_EQ(stage.gateway().wait_exit().signal, SIGKILL);
@@ -60,7 +72,7 @@ TEST_P(DiesServing, ClientsGoOn) {
   stage.wait_serving();
   EXPECT_TRUE(traffic.exact(step.lost_up));
   EXPECT_EQ(traffic.closed(), step.closed) << traffic.endings();
-  expect_no_leak(stage, traffic, keeper_before);
+  expect_no_leak(stage, traffic, idle);
 }
 
 std::string name_of(const std::string& point) {
@@ -110,7 +122,7 @@ class DiesParking : public testing::TestWithParam<const char*> {};
 TEST_P(DiesParking, NothingIsLost) {
   HandoffStage stage;
   stage.start(dies_at(GetParam()));
-  const std::size_t keeper_before = stage.keeper_sockets();
+  const Idle idle = idle_of(stage);
   HandoffTraffic traffic(stage);
   ASSERT_TRUE(traffic.goes_on());
   ASSERT_TRUE(traffic.has_waiting(stage));
@@ -123,7 +135,7 @@ TEST_P(DiesParking, NothingIsLost) {
   stage.wait_serving();
   EXPECT_TRUE(traffic.exact());
   EXPECT_EQ(traffic.closed(), 0U) << traffic.endings();
-  expect_no_leak(stage, traffic, keeper_before);
+  expect_no_leak(stage, traffic, idle);
 }
 
 INSTANTIATE_TEST_SUITE_P(All, DiesParking,
@@ -134,7 +146,7 @@ INSTANTIATE_TEST_SUITE_P(All, DiesParking,
 TEST(DiesUpgrading, TheNextOneHasItsClients) {
   HandoffStage stage;
   stage.start(dies_at("park.told"));
-  const std::size_t keeper_before = stage.keeper_sockets();
+  const Idle idle = idle_of(stage);
   HandoffTraffic traffic(stage);
   ASSERT_TRUE(traffic.goes_on());
   SpawnOptions asking;
@@ -147,7 +159,7 @@ TEST(DiesUpgrading, TheNextOneHasItsClients) {
   stage.wait_serving();
   EXPECT_TRUE(traffic.exact());
   EXPECT_EQ(traffic.closed(), 0U) << traffic.endings();
-  expect_no_leak(stage, traffic, keeper_before);
+  expect_no_leak(stage, traffic, idle);
 }
 
 // ---- a gateway that takes over
@@ -158,7 +170,7 @@ TEST_P(DiesTakingOver, TheNextOneDoes) {
   const auto& [point, planned] = GetParam();
   HandoffStage stage;
   stage.start();
-  const std::size_t keeper_before = stage.keeper_sockets();
+  const Idle idle = idle_of(stage);
   HandoffTraffic traffic(stage);
   ASSERT_TRUE(traffic.goes_on());
   ASSERT_TRUE(traffic.has_waiting(stage));
@@ -177,7 +189,7 @@ TEST_P(DiesTakingOver, TheNextOneDoes) {
   // A message that the killed one had read, and not yet passed on.
   EXPECT_TRUE(traffic.exact(planned ? 0 : HandoffTraffic::kSpeakers));
   EXPECT_LE(traffic.closed(), planned ? 0U : 1U) << traffic.endings();
-  expect_no_leak(stage, traffic, keeper_before);
+  expect_no_leak(stage, traffic, idle);
 }
 
 INSTANTIATE_TEST_SUITE_P(All, DiesTakingOver,
@@ -200,7 +212,7 @@ TEST_P(DiesOpening, OnlyThatClientIsCut) {
   HandoffStage stage;
   const std::string last = ":" + std::to_string(HandoffTraffic::clients() + 1);
   stage.start(dies_at(GetParam() + last));
-  const std::size_t keeper_before = stage.keeper_sockets();
+  const Idle idle = idle_of(stage);
   HandoffTraffic traffic(stage);
   ASSERT_TRUE(traffic.goes_on());
   Socket late = Socket::connect(stage.endpoint());
@@ -215,7 +227,7 @@ TEST_P(DiesOpening, OnlyThatClientIsCut) {
   EXPECT_EQ(answer.rfind("HTTP/1.1 101", 0) == 0, answered) << answer;
   EXPECT_TRUE(traffic.exact(HandoffTraffic::kSpeakers));
   EXPECT_EQ(traffic.closed(), 0U) << traffic.endings();
-  expect_no_leak(stage, traffic, keeper_before);
+  expect_no_leak(stage, traffic, idle);
 }
 
 INSTANTIATE_TEST_SUITE_P(All, DiesOpening, testing::Values("open.given", "open.answered"),
@@ -226,7 +238,7 @@ class DiesClosing : public testing::TestWithParam<const char*> {};
 TEST_P(DiesClosing, TheClientSeesItsEnd) {
   HandoffStage stage;
   stage.start(dies_at(GetParam()));
-  const std::size_t keeper_before = stage.keeper_sockets();
+  const Idle idle = idle_of(stage);
   HandoffTraffic traffic(stage);
   WsClient leaving = WsClient::connect(stage.endpoint(), "/channel/other");
   ASSERT_TRUE(traffic.goes_on());
@@ -241,7 +253,7 @@ TEST_P(DiesClosing, TheClientSeesItsEnd) {
   EXPECT_EQ(leaving.next().kind, WsEvent::Kind::kEof);
   EXPECT_TRUE(traffic.exact(HandoffTraffic::kSpeakers));
   EXPECT_EQ(traffic.closed(), 0U) << traffic.endings();
-  expect_no_leak(stage, traffic, keeper_before);
+  expect_no_leak(stage, traffic, idle);
 }
 
 INSTANTIATE_TEST_SUITE_P(All, DiesClosing, testing::Values("close.begun", "close.recorded"),
