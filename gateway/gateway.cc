@@ -11,6 +11,7 @@
 #include "common/log.h"
 #include "common/units.h"
 #include "gateway/gateway_metrics.h"
+#include "gateway/handoff/fault_point.h"
 #include "gateway/handoff/self_test.h"
 #include "gateway/limits.h"
 
@@ -232,7 +233,7 @@ int Gateway::run() {
   loop_.run();
   link_.goodbye();
   relay_.flush();
-  if (handoff_) handoff_->end(*acceptor_);
+  if (handoff_) handoff_->end();
   log_info("ended");
   return 0;
 }
@@ -330,6 +331,7 @@ void Gateway::never_opened(ClientRef ref, const ClientAddress& address) {
 }
 
 void Gateway::fragment(ClientSession& session, const Fragment& fragment) {
+  fault_point("read.taken");
   timers_.heard(session);
   const Input input = add_fragment(session.state.inbound, fragment);
   const bool counts = input.verdict == InputVerdict::kMessage || fragment.bytes.empty();

@@ -10,6 +10,7 @@
 
 #include "common/check.h"
 #include "common/try_again.h"
+#include "gateway/handoff/fault_point.h"
 #include "gateway/limits.h"
 #include "proto/frame.h"
 
@@ -187,9 +188,13 @@ void Sender::flush_now(ClientSession& session) {
 
 void Sender::transmit() {
   if (batch_.empty()) return;
-  if (recorder_ != nullptr) recorder_->before_send(batch_);
+  if (recorder_ != nullptr) {
+    recorder_->before_send(batch_);
+    fault_point("send.recorded");
+  }
   const std::span<SendOp> ops = batch_.ops();
   transport_->send(ops);
+  if (recorder_ != nullptr) fault_point("send.sent");
   stats_.sends += ops.size();
   for (std::size_t i = 0; i < ops.size(); ++i) take_result(batch_.entry(i), ops[i].result);
   batch_.clear();

@@ -119,7 +119,7 @@ void Custody::on(const Pending& m, UniqueFd fd) {
 }
 
 void Custody::on(const Release& m, TimePoint now) {
-  release("the gateway can't take them over: " + m.reason, false, now);
+  release("the gateway can't go on with them: " + m.reason, false, now);
 }
 
 void Custody::on_park(Holder& holder, TimePoint now) {

@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "common/log.h"
+#include "gateway/handoff/fault_point.h"
 #include "gateway/handoff/handshake_record.h"
 #include "gateway/limits.h"
 #include "keeper/stream_position.h"
@@ -43,6 +44,7 @@ Result<void> Handoff::begin() {
     return make_state();
   }
   held_ = std::move(*held);
+  fault_point("takeover.welcomed");
   if (keeper_.clients_max() < options_.slots) {
     return fail(ErrorCode::kSystem,
                 "the keeper can hold " + std::to_string(keeper_.clients_max()) + " clients, and " +
@@ -119,6 +121,7 @@ LinkResume Handoff::take_over(const TakeoverParts& parts, RelayLink& link, Accep
     resume = takeover.link();
     link.take_over(resume.relay_instance, resume.sequence);
     if (blocks) takeover.build(*out_, *runs_, parts);
+    fault_point("takeover.built");
     // From here on the records are this process's, and each is whole: the views that the process
     // before had under way stand in queues.
     out_->sync_all();
@@ -139,7 +142,9 @@ LinkResume Handoff::take_over(const TakeoverParts& parts, RelayLink& link, Accep
 }
 
 void Handoff::taken() {
+  fault_point("takeover.recorded");
   keeper_.send(keeper::Taken{});
+  fault_point("takeover.taken");
   if (stats_.takeover) {
     const std::uint64_t from = state_->header().frozen_micros;
     if (stats_.takeover->planned && from != 0) stats_.takeover->pause_micros = now_micros() - from;
@@ -166,6 +171,7 @@ void Handoff::report(const TakeoverReport& report) const {
 void Handoff::opening(const ClientSession& session) {
   if (!keeper_.up()) ++stats_.unheld;
   keeper_.send(keeper::Give{.client = keepers(session.ref)}, session.fd);
+  fault_point("open.given");
 }
 
 void Handoff::given_up(ClientRef ref) {
@@ -173,6 +179,7 @@ void Handoff::given_up(ClientRef ref) {
 }
 
 void Handoff::opened(ClientSession& session) {
+  fault_point("open.answered");
   const auto counters = keeper::stream_position(session.fd);
   SlotStart start;
   if (counters) {
@@ -201,11 +208,13 @@ void Handoff::worked_off(ClientSession& session) {
 
 void Handoff::closed(ClientSession& session) {
   const bool recorded = session.out.recorded;
+  fault_point("close.begun");
   out_->closed(session);
   if (recorded) {
     in_->forget(slot_of(session));
     who_->forget(slot_of(session));
   }
+  fault_point("close.recorded");
   given_up(session.ref);
 }
 
@@ -224,29 +233,42 @@ void Handoff::end_of_turn(std::uint64_t settled_sequence) {
 }
 
 void Handoff::park(Acceptor& acceptor, bool at_rest) {
+  fault_point("park.begun");
   keeper::publish(state_->header().frozen_micros, now_micros());
-  out_->sync_all();
-  for (std::size_t i = 0; i < sessions_.slots(); ++i) {
-    ClientSession* session = sessions_.at(i);
-    if (session != nullptr && session->phase != SessionPhase::kClosed) out_->settle(*session);
-  }
+  record_all();
   acceptor.park([this](UniqueFd fd, HandshakeState state) {
     keeper_.send(keeper::Pending{.listener = {}, .bytes = encode_handshake(state)}, fd.get());
   });
   // Else somebody's record is behind: the counters tell whose.
   if (at_rest) keeper::publish(state_->header().quiescent, 1U);
+  fault_point("park.recorded");
+  tell_end();
+  fault_point("park.told");
+}
+
+void Handoff::record_all() {
+  out_->sync_all();
+  for (std::size_t i = 0; i < sessions_.slots(); ++i) {
+    ClientSession* session = sessions_.at(i);
+    if (session != nullptr && session->phase != SessionPhase::kClosed) out_->settle(*session);
+  }
+}
+
+void Handoff::tell_end() {
   keeper_.send(keeper::Park{});
   if (!keeper_.flush(kParkKeeperWait)) log_error("the keeper has not heard of the end");
 }
 
-void Handoff::end(Acceptor& acceptor) {
+void Handoff::end() {
+  if (!keeper_.up()) return;
   listens_no_more("");
   if (sessions_.size() > 0) {
-    park(acceptor, true);
-  } else {
-    keeper_.send(keeper::Park{});
-    static_cast<void>(keeper_.flush(kParkKeeperWait));
+    record_all();
+    // Where streams to clients are is all that counts for who is only to be told.
+    keeper::publish(state_->header().quiescent, 1U);
+    keeper_.send(keeper::Release{.reason = "it ends"});
   }
+  tell_end();
 }
 
 std::uint64_t Handoff::unrecorded() const {

@@ -79,8 +79,9 @@ class Handoff final : public KeeperLinkEvents {
   /// the process's end, or another program in its place.
   /// `at_rest`: no client's bytes are being worked off.
   void park(Acceptor& acceptor, bool at_rest);
-  /// The process ends, and nobody is to follow: what is left is closed.
-  void end(Acceptor& acceptor);
+  /// The process ends, and nobody is to follow: the keeper closes what is left, at once. Nothing of
+  /// it may change any more.
+  void end();
 
   [[nodiscard]] bool keeper_up() const { return keeper_.up(); }
   [[nodiscard]] const HandoffStats& stats() const { return stats_; }
@@ -96,6 +97,8 @@ class Handoff final : public KeeperLinkEvents {
  private:
   [[nodiscard]] Result<void> make_state();
   void make_recorders(std::vector<keeper::ArenaUnit> in_use);
+  void record_all();
+  void tell_end();
   [[nodiscard]] keeper::Slot& slot_of(const ClientSession& session) const {
     return state_->slots()[session.ref.index];
   }

@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "common/log.h"
+#include "gateway/handoff/fault_point.h"
 #include "keeper/parting.h"
 #include "keeper/stream_position.h"
 
@@ -118,7 +119,10 @@ Result<std::vector<keeper::ArenaUnit>> Takeover::blocks() {
 
 void Takeover::build(OutRecorder& recorder, RunArena& runs, const TakeoverParts& parts) {
   OutRestore restore(state_, recorder, runs, blocks_);
-  for (Client& client : clients_) build_one(client, restore, parts);
+  for (std::size_t i = 0; i < clients_.size(); ++i) {
+    if (i == clients_.size() / 2) fault_point("takeover.half");
+    build_one(clients_[i], restore, parts);
+  }
 }
 
 void Takeover::build_one(Client& client, OutRestore& restore, const TakeoverParts& parts) {
