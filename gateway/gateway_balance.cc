@@ -72,7 +72,7 @@ HttpReply Gateway::readyz(const AdminPeer& peer) {
   if (!peer.balancer_state.empty())
     balancers_.check_answered(peer.address, gives_clients(peer.balancer_state), now);
   return HttpReply{Readiness::http_status(answer.state), "text/plain; charset=utf-8",
-                   answer.text + "\n"};
+                   answer.text + handoff_note() + "\n"};
 }
 
 // ---- what the relay remembers and operators ask
