@@ -158,7 +158,9 @@ void Gateway::on_terminate(const char* signal_name) {
     loop_.stop();
     return;
   }
-  if (config_.on_sigterm == OnSigterm::kHandoff) return begin_park(signal_name, false);
+  // Where nobody would hold the clients, they are told.
+  if (config_.on_sigterm == OnSigterm::kHandoff && handoff_state() == proto::HandoffState::kOn)
+    return begin_park(signal_name, false);
   manager_.stopping();
   begin_drain({.delay = config_.drain_delay,
                .timeout = config_.drain_timeout,
