@@ -1,5 +1,6 @@
 #include "ctl/status_view.h"
 
+#include <algorithm>
 #include <nlohmann/json.hpp>
 #include <optional>
 
@@ -92,6 +93,7 @@ class View {
   }
 
   void head();
+  void upgrades(const Fields& u);
   void broker();
   void gateways();
   void channels();
@@ -102,6 +104,10 @@ class View {
   const ViewOptions& options_;
   std::vector<std::string> lines_;
 };
+
+std::string millis_text(double seconds) {
+  return count_text(static_cast<std::uint64_t>(std::clamp(seconds, 0.0, 1e9) * 1000 + 0.5)) + " ms";
+}
 
 std::string of_bound(std::uint64_t value, std::uint64_t bound) {
   return bytes_text(value) + " of " + bytes_text(bound);
@@ -114,6 +120,7 @@ void View::head() {
                      visible(options_.address);
   if (relay.flag("shutting_down")) rest = "  shutting down" + rest;
   add_line("relay", relay.text("software"), Style::kBold, rest);
+  upgrades(relay.part("upgrades"));
   broker();
   const Fields ring = root_.part("ring");
   add_line("ring", "", Style::kPlain,
@@ -128,6 +135,19 @@ void View::head() {
   add_line(
       "tools", "", Style::kPlain,
       count_text(tools.count("connected")) + " of " + count_text(tools.count("connected_max")));
+}
+
+/// Nothing while there were none.
+void View::upgrades(const Fields& u) {
+  const std::uint64_t done = u.count("done");
+  const std::uint64_t refused = u.count("refused");
+  const std::uint64_t failed = u.count("failed");
+  if (done + refused + failed == 0) return;
+  std::string rest = " in place";
+  if (done > 0) rest += ", the last with a pause of " + millis_text(u.number("last_pause_seconds"));
+  if (refused > 0) rest += ", " + count_text(refused) + " refused";
+  if (failed > 0) rest += ", " + count_text(failed) + " failed";
+  add_line("upgrades", count_text(done), refused + failed > 0 ? Style::kWarn : Style::kPlain, rest);
 }
 
 void View::broker() {
@@ -162,6 +182,27 @@ Style style_of(const std::string& state) {
   return Style::kWarn;
 }
 
+Cell handoff_cell(const std::string& state) {
+  if (state == "on") return {state, Style::kGood};
+  if (state == "off") return {state, Style::kDim};
+  if (state.empty()) return {"-"};
+  return {state, Style::kWarn};
+}
+
+/// "planned 12s ago, 1,203 clients, 212 ms": of the process that took over, how the one before it
+/// had ended.
+Cell takeover_cell(const Fields& g) {
+  const Fields t = g.part("takeover");
+  const std::string kind = t.text("kind");
+  if (kind.empty()) return {"-"};
+  std::string text = kind + " " + seconds_text(t.number("seconds_ago")) + " ago, " +
+                     counted(t.count("clients"), "client", "clients");
+  if (const auto pause = t.known("pause_seconds")) text += ", " + millis_text(*pause);
+  const std::uint64_t closed = t.count("closed");
+  if (closed > 0) text += ", " + count_text(closed) + " closed";
+  return {text, closed > 0 ? Style::kWarn : Style::kPlain};
+}
+
 TableRow gateway_row(const Fields& g) {
   const bool connected = g.flag("connected");
   std::string state = connected ? g.text("state") : "lingering";
@@ -181,6 +222,9 @@ TableRow gateway_row(const Fields& g) {
           {connected ? seconds_text(g.number("connected_seconds"))
                      : "gone " + seconds_text(g.number("gone_seconds"))},
           {std::to_string(g.count("pid"))},
+          handoff_cell(g.text("handoff")),
+          {g.known("held") ? count_text(g.count("held")) : "-"},
+          takeover_cell(g),
           {g.text("software"), Style::kDim}};
 }
 
@@ -204,7 +248,10 @@ void View::gateways() {
              {"GAPS", true, 1},
              {"SINCE", true, 2},
              {"PID", true, 3},
-             {"SOFTWARE", false, 4}},
+             {"HANDOFF", false, 4},
+             {"HELD", true, 5},
+             {"LAST TAKEOVER", false, 6},
+             {"SOFTWARE", false, 7}},
             rows);
   left_out(part, "");
 }

@@ -31,17 +31,6 @@ parse_demo_flags() {
   is_port "$port" || die "--port $port: a number from 1 to 65535"
 }
 
-start_keeper() {
-  launch "keeper-$1" build/release/sluice-keeper --id "$1" --listen "unix:$run_dir/keeper-$1.sock"
-}
-keeper_ready() { [[ -S $run_dir/keeper-$1.sock ]]; }
-
-start_kept_gateway() {
-  rm -f "$run_dir/$1.out" # of the process before
-  gateway_more=(--keeper "unix:$run_dir/keeper-$1.sock")
-  start_gateway "$1"
-}
-
 # Gateways drain, then what they stand on ends.
 end_demo() {
   trap '' INT TERM HUP
@@ -78,7 +67,7 @@ replace_gateway() {
   local status=0
   kill "-$2" "${pid_of[$1]}"
   wait "${pid_of[$1]}" 2>/dev/null || status=$?
-  start_kept_gateway "$1"
+  start_gateway "$1"
   [[ $2 == KILL || $status -eq 0 ]] || die "gateway $1 ended with $status instead of parking"
 }
 
@@ -105,9 +94,8 @@ cmd_demo_restart() {
   trap end_demo EXIT
   trap 'exit 1' INT TERM HUP
   start_relay
-  for id in "${gateway_ids[@]}"; do start_keeper "$id"; done
-  for id in "${gateway_ids[@]}"; do wait_for "keeper of $id" keeper_ready "$id"; done
-  for id in "${gateway_ids[@]}"; do start_kept_gateway "$id"; done
+  start_keepers
+  for id in "${gateway_ids[@]}"; do start_gateway "$id"; done
   for id in "${gateway_ids[@]}"; do wait_for "gateway $id" gateway_ready $((id + 1 + shift_by)); done
   start_haproxy
   wait_for HAProxy haproxy_ready

@@ -11,7 +11,6 @@ ready_wait_tenths=150
 declare -A pid_of=() # name -> pid of what is running
 started=()           # names in starting order
 run_dir=''
-gateway_more=() # flags for the next gateway beside the usual ones
 
 # ---- small helpers
 
@@ -34,6 +33,7 @@ launch() {
   shift
   prefix=$(printf '%-7s| ' "$name")
   [[ -z ${paint:-} ]] || prefix=$(printf '\033[%sm%s\033[0m' "$color" "$prefix")
+  rm -f "$fifo" # of the process before
   mkfifo "$fifo"
   (
     trap '' INT TERM HUP # ends with its writer
@@ -62,14 +62,14 @@ stop() {
   done
 }
 
-# Gateways first: they tell their clients. Then who carried them, then what they stood on.
+# Gateways first: they tell their clients. Then who carried them, then what they stood on; keepers hold nothing by then.
 end_all() {
   trap '' INT TERM HUP
   trap - EXIT
   [[ ${#pid_of[@]} -eq 0 ]] || say "dev: ending"
   stop "${gateway_ids[@]}"
   stop haproxy tls
-  stop relay
+  stop relay "${gateway_ids[@]/#/keeper-}"
   stop redis
   wait
   [[ -z $run_dir ]] || rm -rf "$run_dir"
@@ -132,11 +132,16 @@ start_relay() {
     --admin-listen "127.0.0.1:$((5556 + shift_by))"
 }
 
+start_keeper() {
+  launch "keeper-$1" build/release/sluice-keeper --id "$1" --listen "unix:$run_dir/keeper-$1.sock"
+}
+keeper_ready() { [[ -S $run_dir/keeper-$1.sock ]]; }
+
 start_gateway() {
   launch "$1" build/release/sluice-gateway --id "$1" --listen "127.0.0.1:$(($1 + shift_by))" \
     --admin-listen "127.0.0.1:$(($1 + 1 + shift_by))" --agent-listen "127.0.0.1:$(($1 + 2 + shift_by))" --relay "unix:$run_dir/relay.sock" \
-    --proxy-protocol required --trusted-proxy 127.0.0.0/8 --tag-messages \
-    --greeting "Connected successfully to server {id}" --greeting-delay 5s --drain-delay 0s --drain-timeout 2s --demo "${gateway_more[@]}"
+    --keeper "unix:$run_dir/keeper-$1.sock" --proxy-protocol required --trusted-proxy 127.0.0.0/8 --tag-messages \
+    --greeting "Connected successfully to server {id}" --greeting-delay 5s --drain-delay 0s --drain-timeout 2s --demo
 }
 
 start_haproxy() {
@@ -190,6 +195,13 @@ gateway_pids() {
   printf '%s' "$text"
 }
 
+# start_keepers: one for each gateway, all ready.
+start_keepers() {
+  local id
+  for id in "${gateway_ids[@]}"; do start_keeper "$id"; done
+  for id in "${gateway_ids[@]}"; do wait_for "keeper of $id" keeper_ready "$id"; done
+}
+
 banner() {
   cat <<TEXT
 
@@ -197,7 +209,8 @@ banner() {
 
   To look at:   http://localhost:$port    (connections, messages, latency)
   Gateways:     $(gateway_pids)
-                stop one and see:  kill -TERM PID drains it, kill -KILL PID ends it without a word
+                kill one and see:  kill -KILL PID, and it is started again: its clients stay, its keeper holds them;
+                kill -TERM PID drains it: its clients go to the others
 
   In a browser's console, line by line:
 
@@ -216,6 +229,16 @@ TEXT
   printf '  Ctrl-C ends everything.\n\n'
 }
 
+# revive NAME STATUS: what ended by itself. A gateway that was killed, or has failed, is started again, as by a service manager.
+revive() {
+  if [[ $2 -ne 0 && " ${gateway_ids[*]} " == *" $1 "* ]]; then
+    start_gateway "$1"
+    say "dev: $1 has ended (exit code $2) and is started again, pid ${pid_of[$1]}"
+  else
+    say "dev: $1 has ended (exit code $2)"
+  fi
+}
+
 # Until Ctrl-C, or until something ends that the rest can't do without.
 follow() {
   local ended status name
@@ -225,7 +248,7 @@ follow() {
     for name in "${!pid_of[@]}"; do
       [[ ${pid_of[$name]} == "${ended:-}" ]] || continue
       unset "pid_of[$name]"
-      say "dev: $name has ended (exit code $status)"
+      revive "$name" "$status"
       [[ $name != haproxy && $name != relay && $name != tls ]] || return 1
     done
   done
@@ -239,13 +262,14 @@ cmd_up() {
   if $with_redis; then groups+=(redis); fi
   if $with_tls; then groups+=(cert); fi
   install_packages "${groups[@]}"
-  build release sluice-relay sluice-gateway
+  build release sluice-relay sluice-gateway sluice-keeper
   [[ ! -t 1 || -n ${NO_COLOR:-} ]] || paint=yes
   run_dir=$(mktemp -d "${TMPDIR:-/tmp}/sluice.XXXXXX")
   trap end_all EXIT
   trap 'exit 0' INT TERM HUP
   if $with_redis; then start_redis; fi
   start_relay
+  start_keepers
   for id in "${gateway_ids[@]}"; do start_gateway "$id"; done
   for id in "${gateway_ids[@]}"; do wait_for "gateway $id" gateway_ready $((id + 1 + shift_by)); done
   start_haproxy

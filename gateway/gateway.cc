@@ -269,15 +269,18 @@ void Gateway::tick() {
 }
 
 std::string Gateway::status_line() const {
-  return readiness_.answer(time_.now()).text + "; " + std::to_string(sessions_.size()) +
-         " clients, " + std::to_string(hub_.channels()) + " channels";
+  return readiness_.answer(time_.now()).text + handoff_note() + "; " +
+         std::to_string(sessions_.size()) + " clients, " + std::to_string(hub_.channels()) +
+         " channels";
 }
 
 void Gateway::inform_relay() {
-  link_.inform({.condition = condition_of(ready_state()),
-                .clients = static_cast<std::uint32_t>(sessions_.size()),
-                .clients_max = static_cast<std::uint32_t>(config_.connections_max),
-                .leaving = leaving_});
+  proto::GatewayInfo info{.condition = condition_of(ready_state()),
+                          .clients = static_cast<std::uint32_t>(sessions_.size()),
+                          .clients_max = static_cast<std::uint32_t>(config_.connections_max),
+                          .leaving = leaving_};
+  tell_handoff(info);
+  link_.inform(info);
 }
 
 void Gateway::log_readiness() {

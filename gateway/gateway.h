@@ -69,6 +69,7 @@ class Gateway final : public EndpointEvents, public HubObserver, public UpgradeS
     sender_.note_message(received_micros);
   }
   void drain_marks(const std::vector<std::string_view>& balancers) override;
+  void relay_keeps(Duration ring_age, Duration linger) override;
   void drain_mark_kept(std::string_view balancer) override;
   void control(const proto::Control& control) override;
 
@@ -97,6 +98,7 @@ class Gateway final : public EndpointEvents, public HubObserver, public UpgradeS
   [[nodiscard]] const Handoff* handoff() const { return handoff_.get(); }
   /// --keeper is given, and the library at hand can't do it; empty: it can.
   [[nodiscard]] const std::string& handoff_fault() const { return handoff_fault_; }
+  [[nodiscard]] proto::HandoffState handoff_state() const;
   /// Null without --haproxy-socket.
   [[nodiscard]] const RuntimeApi* runtime_api() const { return runtime_api_.get(); }
   [[nodiscard]] ReadyState ready_state() const { return readiness_.answer(time_.now()).state; }
@@ -118,6 +120,10 @@ class Gateway final : public EndpointEvents, public HubObserver, public UpgradeS
   [[nodiscard]] Result<void> prepare_handoff();
   [[nodiscard]] Result<UniqueFd> listener_for(const char* flag, const Address& address);
   void take_over();
+  /// Why handoff is off though --keeper is given, for a line's end; empty: it is as it was asked
+  /// for.
+  [[nodiscard]] std::string handoff_note() const;
+  void tell_handoff(proto::GatewayInfo& info) const;
   void begin_park(const char* why, bool execute);
   void upgrade();
   void park_if_ready();
@@ -184,6 +190,8 @@ class Gateway final : public EndpointEvents, public HubObserver, public UpgradeS
   Program program_;
   std::unique_ptr<Handoff> handoff_;
   std::string handoff_fault_;
+  /// What the relay has told last of how long it keeps things: ring, linger.
+  std::pair<Duration, Duration> relay_keeps_{};
   struct Parking {
     TimePoint deadline;    ///< until then a moment without unanswered publishes is waited for
     bool execute = false;  ///< another program takes this one's place

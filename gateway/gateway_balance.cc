@@ -72,7 +72,7 @@ HttpReply Gateway::readyz(const AdminPeer& peer) {
   if (!peer.balancer_state.empty())
     balancers_.check_answered(peer.address, gives_clients(peer.balancer_state), now);
   return HttpReply{Readiness::http_status(answer.state), "text/plain; charset=utf-8",
-                   answer.text + "\n"};
+                   answer.text + handoff_note() + "\n"};
 }
 
 // ---- what the relay remembers and operators ask
@@ -158,7 +158,9 @@ void Gateway::on_terminate(const char* signal_name) {
     loop_.stop();
     return;
   }
-  if (config_.on_sigterm == OnSigterm::kHandoff) return begin_park(signal_name, false);
+  // Where nobody would hold the clients, they are told.
+  if (config_.on_sigterm == OnSigterm::kHandoff && handoff_state() == proto::HandoffState::kOn)
+    return begin_park(signal_name, false);
   manager_.stopping();
   begin_drain({.delay = config_.drain_delay,
                .timeout = config_.drain_timeout,

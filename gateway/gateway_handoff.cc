@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "common/log.h"
+#include "common/units.h"
 #include "gateway/gateway.h"
 #include "gateway/limits.h"
 
@@ -66,6 +67,54 @@ void Gateway::take_over() {
 
 void Gateway::link_began(std::uint64_t relay_instance, std::uint64_t last_sequence, bool resumed) {
   if (handoff_ && !resumed) handoff_->link_began(relay_instance, last_sequence);
+}
+
+// ---- what is said of it
+
+proto::HandoffState Gateway::handoff_state() const {
+  if (!config_.keeper) return proto::HandoffState::kOff;
+  if (!handoff_) return proto::HandoffState::kSelfTestFailed;
+  return handoff_->keeper_up() ? proto::HandoffState::kOn : proto::HandoffState::kKeeperAway;
+}
+
+std::string Gateway::handoff_note() const {
+  switch (handoff_state()) {
+    case proto::HandoffState::kSelfTestFailed:
+      return "; handoff is off, the self-test failed: " + handoff_fault_;
+    case proto::HandoffState::kKeeperAway:
+      return "; handoff is off, the keeper is away";
+    default:
+      return "";
+  }
+}
+
+void Gateway::tell_handoff(proto::GatewayInfo& info) const {
+  info.handoff = handoff_state();
+  if (!handoff_) return;
+  info.held = static_cast<std::uint32_t>(handoff_->held());
+  const auto& takeover = handoff_->stats().takeover;
+  if (!takeover) return;
+  info.takeover = {
+      .kind = takeover->planned ? proto::TakeoverKind::kPlanned : proto::TakeoverKind::kCrash,
+      .clients = static_cast<std::uint32_t>(takeover->moved),
+      .closed = static_cast<std::uint32_t>(takeover->closed_clients()),
+      .pause_ms = static_cast<std::uint32_t>(takeover->pause_micros / 1000),
+      .ended_ms = takeover->ended_micros / 1000};
+}
+
+void Gateway::relay_keeps(Duration ring_age, Duration linger) {
+  // Each new link tells it.
+  const auto before = std::exchange(relay_keeps_, {ring_age, linger});
+  if (!handoff_ || before == relay_keeps_) return;
+  const auto warn = [this](const char* flag, Duration kept, const char* what) {
+    if (kept > config_.handoff_wait) return;
+    log_warn(
+        "the relay's {} {} is not above our --handoff-wait {}: after a handoff that takes so "
+        "long, {}",
+        flag, format_duration(kept), format_duration(config_.handoff_wait), what);
+  };
+  warn("--ring-age", ring_age, "messages are missing, which is told as a gap");
+  warn("--linger", linger, "the relay has forgotten this gateway: channels begin anew, with a gap");
 }
 
 // ---- making room

@@ -1,5 +1,7 @@
 #include "gateway/gateway_metrics.h"
 
+#include <algorithm>
+
 #include "common/metrics.h"
 #include "gateway/gateway.h"
 
@@ -8,6 +10,13 @@ namespace {
 
 double number(std::uint64_t n) {
   return static_cast<double>(n);
+}
+
+std::string label_of(std::string_view text) {
+  std::string label(text);
+  std::replace(label.begin(), label.end(), ' ', '_');
+  std::replace(label.begin(), label.end(), '-', '_');
+  return label;
 }
 
 void add_clients(MetricsPage& page, const Gateway& g) {
@@ -128,10 +137,9 @@ void add_relay(MetricsPage& page, const Gateway& g) {
              [&g] { return g.link().up() && g.broker_connected() ? 1.0 : 0.0; });
   for (const ReadyState state : {ReadyState::kStarting, ReadyState::kReady, ReadyState::kDegraded,
                                  ReadyState::kNotReady, ReadyState::kDraining}) {
-    std::string label = to_string(state);
-    if (const auto space = label.find(' '); space != std::string::npos) label[space] = '_';
     page.gauge("sluice_gateway_ready_state", "1 for the state that /readyz tells.",
-               {{"state", label}}, [&g, state] { return g.ready_state() == state ? 1.0 : 0.0; });
+               {{"state", label_of(to_string(state))}},
+               [&g, state] { return g.ready_state() == state ? 1.0 : 0.0; });
   }
   page.gauge("sluice_gateway_channels", "Channels with a subscriber here.", {},
              [&g] { return number(g.hub().channels()); });
@@ -172,6 +180,80 @@ void add_relay(MetricsPage& page, const Gateway& g) {
                [&g] { return number(g.hub().stats().gaps_unknown); });
 }
 
+/// There without --keeper too, as zeros.
+void add_handoff(MetricsPage& page, const Gateway& g) {
+  using proto::HandoffState;
+  for (const HandoffState state : {HandoffState::kOff, HandoffState::kOn, HandoffState::kKeeperAway,
+                                   HandoffState::kSelfTestFailed}) {
+    page.gauge("sluice_gateway_handoff_state",
+               "1 for whether clients would outlive this process: off without --keeper.",
+               {{"state", label_of(proto::to_string(state))}},
+               [&g, state] { return g.handoff_state() == state ? 1.0 : 0.0; });
+  }
+  const auto of = [&g](auto read) {
+    return [&g, read] { return g.handoff() == nullptr ? 0.0 : number(read(*g.handoff())); };
+  };
+  const auto gauge = [&page, &of](const char* name, const char* help, auto read) {
+    page.gauge(name, help, {}, of(read));
+  };
+  const auto counter = [&page, &of](const char* name, const char* help, auto read) {
+    page.counter(name, help, {}, of(read));
+  };
+  gauge("sluice_gateway_handoff_self_test_passed",
+        "1: at the start libwebsockets could go on with another process's connection.",
+        [](const Handoff&) { return 1U; });
+  gauge("sluice_gateway_keeper_up", "1: the keeper's connection stands.",
+        [](const Handoff& h) { return h.keeper_up() ? 1U : 0U; });
+  counter("sluice_gateway_keeper_losses_total", "Keepers lost.",
+          [](const Handoff& h) { return h.stats().keeper_losses; });
+  gauge("sluice_gateway_clients_held", "Clients whose sockets the keeper holds.",
+        [](const Handoff& h) { return h.held(); });
+  counter("sluice_gateway_clients_unheld_total", "Clients let in while no keeper was there.",
+          [](const Handoff& h) { return h.stats().unheld; });
+  counter("sluice_gateway_handoff_unrecorded_total",
+          "Records that did not fit --handoff-memory: a moment that a client would not survive.",
+          [](const Handoff& h) { return h.unrecorded(); });
+  gauge("sluice_gateway_handoff_memory_bytes", "Of --handoff-memory in use.",
+        [](const Handoff& h) { return h.memory_used(); });
+  gauge("sluice_gateway_handoff_memory_max_bytes", "--handoff-memory.",
+        [](const Handoff& h) { return h.memory_bytes(); });
+}
+
+/// Of the one takeover that a process can have had: the predecessor's clients.
+void add_takeover(MetricsPage& page, const Gateway& g) {
+  const auto report = [&g]() -> TakeoverReport {
+    if (g.handoff() == nullptr) return {};
+    return g.handoff()->stats().takeover.value_or(TakeoverReport{});
+  };
+  for (const bool planned : {true, false}) {
+    page.counter("sluice_gateway_takeovers_total",
+                 "1: this process has taken a predecessor's clients over, by how that one ended.",
+                 {{"kind", planned ? "planned" : "crash"}}, [&g, planned] {
+                   const Handoff* h = g.handoff();
+                   const bool had = h != nullptr && h->stats().takeover.has_value();
+                   return had && h->stats().takeover->planned == planned ? 1.0 : 0.0;
+                 });
+  }
+  page.gauge("sluice_gateway_takeover_clients", "Clients that went on in this process.", {},
+             [report] { return number(report().moved); });
+  page.gauge("sluice_gateway_takeover_pending_bytes", "Bytes that they had waiting.", {},
+             [report] { return number(report().pending_bytes); });
+  page.gauge("sluice_gateway_takeover_handshakes",
+             "Connections in mid-handshake that went on in this process.", {},
+             [report] { return number(report().handshakes); });
+  for (const char* reason : takeover_close_reasons()) {
+    page.gauge("sluice_gateway_takeover_closed", "Clients that could not go on, by reason.",
+               {{"reason", label_of(reason)}}, [report, reason] {
+                 const TakeoverReport r = report();
+                 const auto found = r.closed.find(reason);
+                 return found == r.closed.end() ? 0.0 : number(found->second);
+               });
+  }
+  page.gauge("sluice_gateway_takeover_pause_seconds",
+             "Without service at a planned handoff; 0: none, or a crash.", {},
+             [report] { return static_cast<double>(report().pause_micros) / 1e6; });
+}
+
 /// There without --haproxy-socket too, as zeros: a page has the same names always.
 void add_registration(MetricsPage& page, const Gateway& g) {
   const auto stats = [&g] {
@@ -207,6 +289,8 @@ std::string metrics_text(const Gateway& gateway) {
   add_messages(page, gateway);
   add_relay(page, gateway);
   add_registration(page, gateway);
+  add_handoff(page, gateway);
+  add_takeover(page, gateway);
   return page.text();
 }
 

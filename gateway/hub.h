@@ -66,6 +66,7 @@ class HubObserver {
   virtual void message_given(std::uint32_t received_micros) = 0;
   // As RelayLinkEvents tells them.
   virtual void drain_marks(const std::vector<std::string_view>& /*balancers*/) {}
+  virtual void relay_keeps(Duration /*ring_age*/, Duration /*linger*/) {}
   virtual void drain_mark_kept(std::string_view /*balancer*/) {}
   virtual void control(const proto::Control& /*control*/) {}
 };
@@ -132,6 +133,9 @@ class Hub final : public RelayLinkEvents, public ProtocolActions {
   void publish_failed(ClientRef origin, proto::ErrorReason reason) override;
   void drain_marks(const std::vector<std::string_view>& balancers) override {
     observer_.drain_marks(balancers);
+  }
+  void relay_keeps(Duration ring_age, Duration linger) override {
+    observer_.relay_keeps(ring_age, linger);
   }
   void drain_mark_kept(std::string_view balancer) override { observer_.drain_mark_kept(balancer); }
   void control(const proto::Control& control) override { observer_.control(control); }

@@ -349,6 +349,9 @@ Result<void> RelayLink::on_welcome(const proto::FrameView& frame) {
   if (!forgotten_) subscribe_missing();
   // Before readiness: who asks next may be owed a `ready`.
   events_.drain_marks(welcome->drained);
+  if (welcome->ring_age_ms != 0 || welcome->linger_ms != 0)
+    events_.relay_keeps(std::chrono::milliseconds(welcome->ring_age_ms),
+                        std::chrono::milliseconds(welcome->linger_ms));
   for (const auto& [balancer, set] : marks_unanswered_)
     proto::encode(output_, proto::DrainMark{.set = set, .balancer = balancer});
   events_.link_state(true);

@@ -72,6 +72,8 @@ class RelayLinkEvents {
   virtual void publish_failed(ClientRef origin, proto::ErrorReason reason) = 0;
   /// Of WELCOME: balancers that this gateway's id has marked as told `drain`.
   virtual void drain_marks(const std::vector<std::string_view>& /*balancers*/) {}
+  /// Of WELCOME: how long the relay keeps messages, and the place of a gateway that is away.
+  virtual void relay_keeps(Duration /*ring_age*/, Duration /*linger*/) {}
   /// The relay keeps the mark.
   virtual void drain_mark_kept(std::string_view /*balancer*/) {}
   /// An operator asks for something.

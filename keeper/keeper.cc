@@ -238,15 +238,26 @@ void Keeper::on_hello(Asker& asker, const Hello& hello, UniqueFd pidfd) {
   asker.turn = ++turns_;
   // One process that asks a second time has executed another program, or lost its connection.
   const bool same = holder_ && asker.pid != 0 && asker.pid == holder_->pid;
-  if (holder_ && (same || process_ended(holder_->pidfd.get()))) return end_of_holder();
+  if (holder_ && (same || holder_is_over())) return end_of_holder();
   if (!holder_) return welcome_next();
   let_wait(asker);
 }
 
+/// Dead. Or it has parked and closed its connection, where processes of other namespaces have no
+/// number: there, that it asks again as another program can't be seen.
+bool Keeper::holder_is_over() const {
+  const bool left = holder_->pid == 0 && holder_->parked && !holder_->connection.valid();
+  return left || process_ended(holder_->pidfd.get());
+}
+
+/// Those that have said HELLO.
+std::size_t Keeper::waiting() const {
+  return static_cast<std::size_t>(std::count_if(
+      askers_.begin(), askers_.end(), [](const auto& entry) { return entry.second.turn != 0; }));
+}
+
 void Keeper::let_wait(Asker& asker) {
-  const auto waiting = std::count_if(askers_.begin(), askers_.end(),
-                                     [](const auto& entry) { return entry.second.turn != 0; });
-  if (static_cast<std::size_t>(waiting) > kWaitingMax)
+  if (waiting() > kWaitingMax)
     return refuse(asker.socket.get(), "in use, and too many wait already");
   log_info("process {} waits: process {} holds what it asks for", asker.pid, holder_->pid);
   const auto sent =
@@ -326,7 +337,11 @@ void Keeper::read_holder() {
     Result<Received> received = receive_packet(holder_->connection.get());
     if (!received) return drop_connection(received.error().message);
     if (received->what == Received::What::kNothing) return;
-    if (received->what == Received::What::kEnd) return drop_connection("");
+    if (received->what == Received::What::kEnd) {
+      drop_connection("");
+      if (waiting() > 0 && holder_is_over()) end_of_holder();
+      return;
+    }
     if (!custody_.take_in(*received, *holder_, time_.now()))
       return drop_connection("it said what a keeper says, or HELLO again");
   }

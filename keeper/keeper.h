@@ -78,6 +78,8 @@ class Keeper {
   void on_asker(int fd);
   void on_hello(Asker& asker, const Hello& hello, UniqueFd pidfd);
   void let_wait(Asker& asker);
+  [[nodiscard]] bool holder_is_over() const;
+  [[nodiscard]] std::size_t waiting() const;
   /// Says why, as far as it is heard, and ends the connection.
   void refuse(int fd, const std::string& why);
   void drop(int fd);

@@ -198,6 +198,9 @@ Result<Welcome> decode_welcome(const FrameView& f) {
   if (marks > kDrainMarksMax) in.fault("drain marks", "are too many");
   for (std::size_t i = 0; i < std::min<std::size_t>(marks, kDrainMarksMax); ++i)
     w.drained.push_back(in.string("drain mark", kBalancerBytesMax));
+  if (in.empty()) return in.done(w);  // one that does not say how long it keeps what
+  w.ring_age_ms = in.integer<std::uint32_t>("ring's age");
+  w.linger_ms = in.integer<std::uint32_t>("linger");
   return in.done(w);
 }
 
@@ -312,7 +315,16 @@ Result<GatewayInfo> decode_gateway_info(const FrameView& f) {
   info.condition = static_cast<GatewayCondition>(f.header.aux);
   info.clients = in.integer<std::uint32_t>("clients");
   info.clients_max = in.integer<std::uint32_t>("clients at most");
-  if (!in.empty()) info.leaving = in.integer<std::uint32_t>("clients leaving");
+  if (in.empty()) return in.done(info);  // older releases end here,
+  info.leaving = in.integer<std::uint32_t>("clients leaving");
+  if (in.empty()) return in.done(info);  // or here
+  info.handoff = in.integer<HandoffState>("handoff");
+  info.takeover.kind = in.integer<TakeoverKind>("last takeover");
+  info.held = in.integer<std::uint32_t>("clients held");
+  info.takeover.clients = in.integer<std::uint32_t>("clients taken over");
+  info.takeover.closed = in.integer<std::uint32_t>("clients not taken over");
+  info.takeover.pause_ms = in.integer<std::uint32_t>("pause");
+  info.takeover.ended_ms = in.integer<std::uint64_t>("end of the takeover");
   return in.done(info);
 }
 

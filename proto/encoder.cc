@@ -95,8 +95,10 @@ void encode(std::string& out, const Hello& h) {
 
 void encode(std::string& out, const Welcome& w) {
   CHECK(w.software.size() <= kSoftwareBytesMax && w.drained.size() <= kDrainMarksMax);
-  // Nothing marked: as a release that knows no marks would say it.
-  std::uint32_t marks_bytes = w.drained.empty() ? 0 : 2;
+  // Nothing to tell: as a release that knows nothing of it would say it.
+  const bool keeps = w.ring_age_ms != 0 || w.linger_ms != 0;
+  const bool marks = !w.drained.empty() || keeps;
+  std::uint32_t marks_bytes = marks ? 2 : 0;
   for (const std::string_view balancer : w.drained) {
     CHECK(balancer.size() <= kBalancerBytesMax);
     marks_bytes += string_bytes(balancer);
@@ -104,7 +106,7 @@ void encode(std::string& out, const Welcome& w) {
   std::uint8_t flags = 0;
   if (w.resumed) flags |= kFlagResumed;
   if (w.tells_all) flags |= kFlagTellsAll;
-  put_header(out, {.length = 12 + string_bytes(w.software) + marks_bytes,
+  put_header(out, {.length = 12 + string_bytes(w.software) + marks_bytes + (keeps ? 8U : 0U),
                    .type = FrameType::kWelcome,
                    .flags = flags,
                    .aux = w.version,
@@ -112,8 +114,11 @@ void encode(std::string& out, const Welcome& w) {
   put(out, w.relay_instance);
   put(out, w.payload_bytes_max);
   put_string(out, w.software);
-  if (!w.drained.empty()) put(out, static_cast<std::uint16_t>(w.drained.size()));
+  if (marks) put(out, static_cast<std::uint16_t>(w.drained.size()));
   for (const std::string_view balancer : w.drained) put_string(out, balancer);
+  if (!keeps) return;
+  put(out, w.ring_age_ms);
+  put(out, w.linger_ms);
 }
 
 void encode(std::string& out, const Subscribe& s) {
@@ -214,14 +219,24 @@ void encode(std::string& out, const StatusReply& r) {
 }
 
 void encode(std::string& out, const GatewayInfo& info) {
-  // Nobody leaving: as a release that does not know the field would say it.
-  put_header(out, {.length = info.leaving == 0 ? 8U : 12U,
+  // Nothing to tell: as a release that does not know the fields would say it.
+  const bool handoff = info.handoff != HandoffState::kOff;
+  const bool leaving = info.leaving != 0 || handoff;
+  put_header(out, {.length = 8U + (leaving ? 4U : 0U) + (handoff ? 26U : 0U),
                    .type = FrameType::kGatewayInfo,
                    .flags = kFlagSkippable,
                    .aux = static_cast<std::uint32_t>(info.condition)});
   put(out, info.clients);
   put(out, info.clients_max);
-  if (info.leaving != 0) put(out, info.leaving);
+  if (leaving) put(out, info.leaving);
+  if (!handoff) return;
+  put(out, info.handoff);
+  put(out, info.takeover.kind);
+  put(out, info.held);
+  put(out, info.takeover.clients);
+  put(out, info.takeover.closed);
+  put(out, info.takeover.pause_ms);
+  put(out, info.takeover.ended_ms);
 }
 
 void encode(std::string& out, const DrainMark& mark) {

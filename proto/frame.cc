@@ -70,6 +70,32 @@ std::string_view to_string(GatewayCondition condition) {
   return "unknown";
 }
 
+std::string_view to_string(HandoffState state) {
+  switch (state) {
+    case HandoffState::kOff:
+      return "off";
+    case HandoffState::kOn:
+      return "on";
+    case HandoffState::kKeeperAway:
+      return "keeper away";
+    case HandoffState::kSelfTestFailed:
+      return "self-test failed";
+  }
+  return "unknown";
+}
+
+std::string_view to_string(TakeoverKind kind) {
+  switch (kind) {
+    case TakeoverKind::kNone:
+      return "none";
+    case TakeoverKind::kPlanned:
+      return "planned";
+    case TakeoverKind::kCrash:
+      return "crash";
+  }
+  return "unknown";
+}
+
 bool valid_gateway_id(std::string_view id) {
   const auto allowed = [](char c) {
     return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '.' ||

@@ -89,6 +89,19 @@ enum class GatewayCondition : std::uint32_t {
 };
 [[nodiscard]] std::string_view to_string(GatewayCondition condition);
 
+/// Whether a gateway's clients would outlive its process; a later release may say more.
+enum class HandoffState : std::uint8_t {
+  kOff = 0,  ///< no --keeper
+  kOn = 1,
+  kKeeperAway = 2,
+  kSelfTestFailed = 3,
+};
+[[nodiscard]] std::string_view to_string(HandoffState state);
+
+/// How the process before this one ended.
+enum class TakeoverKind : std::uint8_t { kNone = 0, kPlanned = 1, kCrash = 2 };
+[[nodiscard]] std::string_view to_string(TakeoverKind kind);
+
 /// What an operator asks of a gateway; kUpgrade, with no gateway named, of the relay.
 enum class ControlAction : std::uint32_t { kDrain = 1, kUndrain = 2, kUpgrade = 3 };
 
@@ -148,6 +161,9 @@ struct Welcome {
   std::uint32_t payload_bytes_max = kPayloadBytesMax;
   std::string_view software;
   std::vector<std::string_view> drained{};  ///< balancers that this gateway id has marked
+  /// How long the ring and an absent gateway's place are kept; both 0: not told.
+  std::uint32_t ring_age_ms = 0;
+  std::uint32_t linger_ms = 0;
 };
 
 struct Subscribe {
@@ -221,11 +237,24 @@ struct StatusReply {
   std::string_view json;
 };
 
+/// What a gateway has had from the process before it.
+struct TakeoverInfo {
+  TakeoverKind kind{};
+  std::uint32_t clients = 0;   ///< that went on
+  std::uint32_t closed = 0;    ///< that could not
+  std::uint32_t pause_ms = 0;  ///< kPlanned: without service
+  std::uint64_t ended_ms = 0;  ///< CLOCK_MONOTONIC when it was done
+  friend bool operator==(const TakeoverInfo&, const TakeoverInfo&) = default;
+};
+
 struct GatewayInfo {
   GatewayCondition condition{};
   std::uint32_t clients = 0;
   std::uint32_t clients_max = 0;
   std::uint32_t leaving = 0;  ///< clients that a drain has still to tell to go
+  HandoffState handoff{};
+  std::uint32_t held = 0;  ///< clients that the keeper holds a descriptor of
+  TakeoverInfo takeover{};
   friend bool operator==(const GatewayInfo&, const GatewayInfo&) = default;
 };
 

@@ -12,6 +12,16 @@ namespace sluice::relay {
 using proto::ErrorReason;
 using proto::FrameType;
 
+namespace {
+
+/// As WELCOME has it: what is longer than it can say is as long as it can say.
+std::uint32_t millis_of(Duration duration) {
+  const auto ms = std::chrono::duration_cast<std::chrono::milliseconds>(duration).count();
+  return static_cast<std::uint32_t>(std::clamp<std::int64_t>(ms, 0, UINT32_MAX));
+}
+
+}  // namespace
+
 GatewaySession::GatewaySession(Router& router, SessionHost& host, std::int64_t peer_pid)
     // What is over --max-message-size gets an answer of its own, so the decoder takes all that the
     // format allows.
@@ -147,6 +157,8 @@ void GatewaySession::greet(const proto::Hello& hello, const Router::Attached& at
           .payload_bytes_max = static_cast<std::uint32_t>(router_.options().payload_bytes_max),
           .software = "sluice-relay " SLUICE_VERSION,
           .drained = router_.drain_marks().of(gateway_id_),
+          .ring_age_ms = millis_of(router_.options().ring.age_max),
+          .linger_ms = millis_of(router_.options().linger),
       });
   control_grew();
   if (resumed_ && hello.forgotten) {

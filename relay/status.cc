@@ -77,6 +77,24 @@ Json publishes_part(const Router& router) {
           {"in_flight", router.publishes_in_flight()}};
 }
 
+/// "planned" or "crash", and what came of it; null: this process has taken nothing over.
+Json takeover_part(const proto::TakeoverInfo& takeover, TimePoint now) {
+  if (takeover.kind == proto::TakeoverKind::kNone) return nullptr;
+  // Any number may have been told.
+  const auto now_ms = static_cast<std::uint64_t>(
+      std::chrono::duration_cast<std::chrono::milliseconds>(now.time_since_epoch()).count());
+  const std::uint64_t ago_ms = now_ms - std::min(takeover.ended_ms, now_ms);
+  Json part = {{"kind", proto::to_string(takeover.kind)},
+               {"seconds_ago", static_cast<double>(ago_ms) / 1000},
+               {"clients", takeover.clients},
+               {"closed", takeover.closed},
+               {"pause_seconds", nullptr}};
+  // How long a crash took, nobody has measured.
+  if (takeover.kind == proto::TakeoverKind::kPlanned)
+    part["pause_seconds"] = static_cast<double>(takeover.pause_ms) / 1000;
+  return part;
+}
+
 Json gateway_row(const Router& router, const GatewayState& gateway, TimePoint now) {
   const bool connected = gateway.port != nullptr;
   Json row = {{"id", gateway.id}, {"connected", connected}};
@@ -87,11 +105,17 @@ Json gateway_row(const Router& router, const GatewayState& gateway, TimePoint no
     row["clients"] = nullptr;
     row["clients_max"] = nullptr;
     row["leaving"] = nullptr;
+    row["handoff"] = nullptr;
+    row["held"] = nullptr;
+    row["takeover"] = nullptr;
     if (gateway.info) {
       row["state"] = proto::to_string(gateway.info->condition);
       row["clients"] = gateway.info->clients;
       row["clients_max"] = gateway.info->clients_max;
       row["leaving"] = gateway.info->leaving;
+      row["handoff"] = proto::to_string(gateway.info->handoff);
+      row["held"] = gateway.info->held;
+      row["takeover"] = takeover_part(gateway.info->takeover, now);
     }
   } else {
     const Duration gone = now - gateway.detached_at;

@@ -147,7 +147,9 @@ void Handoff::taken() {
   fault_point("takeover.taken");
   if (stats_.takeover) {
     const std::uint64_t from = state_->header().frozen_micros;
-    if (stats_.takeover->planned && from != 0) stats_.takeover->pause_micros = now_micros() - from;
+    stats_.takeover->ended_micros = now_micros();
+    if (stats_.takeover->planned && from != 0)
+      stats_.takeover->pause_micros = stats_.takeover->ended_micros - from;
     state_->header().frozen_micros = 0;
     report(*stats_.takeover);
   }

@@ -86,6 +86,10 @@ class Handoff final : public KeeperLinkEvents {
   [[nodiscard]] bool keeper_up() const { return keeper_.up(); }
   [[nodiscard]] const HandoffStats& stats() const { return stats_; }
   [[nodiscard]] const OutRecorderStats& out() const { return out_->stats(); }
+  /// Clients whose sockets the keeper holds.
+  [[nodiscard]] std::size_t held() const { return keeper_.up() ? sessions_.size() : 0; }
+  /// Records that did not fit the arena, or a session without a slot: each such moment of a client
+  /// is one that it would not outlive this process in.
   [[nodiscard]] std::uint64_t unrecorded() const;
   [[nodiscard]] std::size_t memory_used() const { return arena_->used_bytes(); }
   [[nodiscard]] std::size_t memory_bytes() const { return arena_->capacity(); }

@@ -4,6 +4,7 @@
 #include <sys/uio.h>
 
 #include <algorithm>
+#include <array>
 #include <utility>
 
 #include "common/log.h"
@@ -30,6 +31,15 @@ void part(int fd, const keeper::Parting& parting) {
   ::shutdown(fd, SHUT_RDWR);
 }
 
+// Before a client's session was there, and while it was being made.
+constexpr const char* kNoSlot = "no slot";
+constexpr const char* kInHandshake = "in handshake";
+constexpr const char* kSessionRecord = "session record";
+constexpr const char* kInboundRecord = "inbound record";
+constexpr const char* kProtocol = "protocol";
+constexpr const char* kLibwebsockets = "libwebsockets";
+constexpr const char* kFrames = "frames";
+
 [[nodiscard]] std::size_t bytes_of(const std::vector<keeper::View>& views) {
   std::size_t bytes = 0;
   for (const keeper::View& view : views) bytes += view.end - view.begin;
@@ -37,6 +47,23 @@ void part(int fd, const keeper::Parting& parting) {
 }
 
 }  // namespace
+
+std::span<const char* const> takeover_close_reasons() {
+  using keeper::CloseReason;
+  static const std::array kReasons = {kNoSlot,
+                                      kInHandshake,
+                                      kSessionRecord,
+                                      kInboundRecord,
+                                      kProtocol,
+                                      kLibwebsockets,
+                                      kFrames,
+                                      keeper::to_string(CloseReason::kNoCounters),
+                                      keeper::to_string(CloseReason::kSentOutside),
+                                      keeper::to_string(CloseReason::kReadOutside),
+                                      keeper::to_string(CloseReason::kUnrecoverable),
+                                      keeper::to_string(CloseReason::kBrokenRecord)};
+  return kReasons;
+}
 
 std::size_t TakeoverReport::closed_clients() const {
   std::size_t all = 0;
@@ -58,12 +85,12 @@ Takeover::Takeover(keeper::SharedState& state, std::vector<Held::Client> clients
 
 void Takeover::judge(Held::Client held) {
   const auto slots = state_.slots();
-  if (held.ref.slot >= slots.size()) return leave(held, {}, "no slot");
+  if (held.ref.slot >= slots.size()) return leave(held, {}, kNoSlot);
   const keeper::Slot slot = slots[held.ref.slot];
   // Given to the keeper and not opened yet, or closed and not taken back yet.
   if (slot.phase != static_cast<std::uint32_t>(keeper::SlotPhase::kOpen) ||
       slot.generation != held.ref.generation)
-    return leave(held, {}, "in handshake");
+    return leave(held, {}, kInHandshake);
   // At rest the record alone is right; counters cost three system calls.
   const auto counters =
       quiescent_ || slot.has_counters == 0 ? std::nullopt : keeper::stream_position(held.fd.get());
@@ -71,9 +98,9 @@ void Takeover::judge(Held::Client held) {
       keeper::recover(slot, state_.views(), state_.arena(), quiescent_, counters);
   if (!recovery.goes_on()) return leave(held, recovery, keeper::to_string(recovery.reason));
   auto record = decode_session(slot.session, state_.arena());
-  if (!record) return leave(held, recovery, "session record");
+  if (!record) return leave(held, recovery, kSessionRecord);
   auto input = InRecorder::restore(slot.in[slot.in_now & 1U], state_.arena());
-  if (!input) return leave(held, recovery, "inbound record");
+  if (!input) return leave(held, recovery, kInboundRecord);
   const std::uint64_t last_sequence = sequence_of(recovery);
   clients_.push_back(
       {std::move(held), std::move(recovery), std::move(*record), std::move(*input), last_sequence});
@@ -127,7 +154,7 @@ void Takeover::build(OutRecorder& recorder, RunArena& runs, const TakeoverParts&
 
 void Takeover::build_one(Client& client, OutRestore& restore, const TakeoverParts& parts) {
   const ClientProtocol* protocol = parts.protocol(client.record.protocol);
-  if (protocol == nullptr) return leave(client.held, client.recovery, "protocol");
+  if (protocol == nullptr) return leave(client.held, client.recovery, kProtocol);
   const keeper::Recovery& recovery = client.recovery;
   ResumedSession from{.state = std::move(client.record.state),
                       .read = client.input.read,
@@ -143,14 +170,14 @@ void Takeover::build_one(Client& client, OutRestore& restore, const TakeoverPart
   const ClientRef ref{client.held.ref.slot, client.held.ref.generation};
   // Its descriptor itself, no copy: libwebsockets takes none above the process's limit.
   ClientSession* session = parts.endpoint.resume(std::move(client.held.fd), ref, std::move(from));
-  if (session == nullptr) return leave(client.held, recovery, "libwebsockets");
+  if (session == nullptr) return leave(client.held, recovery, kLibwebsockets);
   session->protocol = protocol;
   if (!restore.restore(*session, recovery.pending,
                        {.written = recovery.written,
                         .last_sequence = recovery.last_sequence,
                         .link_generation = recovery.link_generation,
                         .flags = recovery.flags})) {
-    ++report_.closed["frames"];
+    ++report_.closed[kFrames];
     left_.push_back(client.held.ref);
     parts.sender.cut_off(*session);
   }

@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <functional>
 #include <map>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -21,6 +22,9 @@
 
 namespace sluice::gateway {
 
+/// Why a client could not go on: the names in TakeoverReport::closed, all there are.
+[[nodiscard]] std::span<const char* const> takeover_close_reasons();
+
 /// What became of it.
 struct TakeoverReport {
   bool planned = false;
@@ -30,6 +34,7 @@ struct TakeoverReport {
   std::size_t handshakes = 0;                   ///< connections in mid-handshake
   std::map<std::string, std::size_t> closed{};  ///< clients that could not go on, by reason
   std::uint64_t pause_micros = 0;  ///< from the last moment served, where known, to TAKEN
+  std::uint64_t ended_micros = 0;  ///< CLOCK_MONOTONIC at TAKEN
 
   [[nodiscard]] std::size_t closed_clients() const;
 };

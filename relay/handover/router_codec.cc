@@ -20,6 +20,26 @@ constexpr std::size_t kSubscriptionBytesMin = 4 + 8 + 1 + 1 + 8 + 16 + 1 + 8;
 constexpr std::size_t kMarkBytesMin = 8 + 8 + 8;
 constexpr std::string_view kToolPrefix = "tool#";
 
+void write_handoff(StateWriter& out, const proto::GatewayInfo& info) {
+  out.number(info.handoff);
+  out.number(info.held);
+  out.number(info.takeover.kind);
+  out.number(info.takeover.clients);
+  out.number(info.takeover.closed);
+  out.number(info.takeover.pause_ms);
+  out.number(info.takeover.ended_ms);
+}
+
+void read_handoff(StateReader& in, proto::GatewayInfo& info) {
+  info.handoff = in.number<proto::HandoffState>("handoff");
+  info.held = in.number<std::uint32_t>("clients held");
+  info.takeover.kind = in.number<proto::TakeoverKind>("last takeover");
+  info.takeover.clients = in.number<std::uint32_t>("clients taken over");
+  info.takeover.closed = in.number<std::uint32_t>("clients not taken over");
+  info.takeover.pause_ms = in.number<std::uint32_t>("pause");
+  info.takeover.ended_ms = in.number<std::uint64_t>("end of the takeover");
+}
+
 }  // namespace
 
 // ---- writing
@@ -69,6 +89,7 @@ void RouterCodec::write_gateway(StateWriter& out, const GatewayState& gateway) {
     out.number(gateway.info->clients);
     out.number(gateway.info->clients_max);
     out.number(gateway.info->leaving);
+    write_handoff(out, *gateway.info);
   }
   out.time(gateway.attached_at);
   out.time(gateway.detached_at);
@@ -186,6 +207,7 @@ std::unique_ptr<GatewayState> RouterCodec::read_identity(StateReader& in, Router
     info.clients = in.number<std::uint32_t>("clients");
     info.clients_max = in.number<std::uint32_t>("clients at most");
     info.leaving = in.number<std::uint32_t>("clients leaving");
+    read_handoff(in, info);
     gateway->info = info;
   }
   return gateway;

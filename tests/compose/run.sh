@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # The compose stack for real: image from the shipped Dockerfile, containers from the shipped compose.yaml, clients from outside, a
-# gateway, Redis and the relay killed and started again, everything taken down. Usage: run.sh BUILD_DIR.
+# gateway killed, replaced and upgraded in place, Redis and the relay killed and started again, everything taken down. Usage: run.sh BUILD_DIR.
 # Exit code 0: all as it should be, 77: containers can't run on this machine, else a failure.
 set -euo pipefail
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
@@ -33,8 +33,10 @@ bounded() {
 }
 child=''
 
+export SLUICE_COMPOSE_PROJECT=$project
+compose_command=(podman-compose --podman-path "$here/podman.sh" -p "$project" -f "$root/compose/compose.yaml")
 # compose SECONDS COMMAND...
-compose() { bounded "$1" podman-compose -p "$project" -f "$root/compose/compose.yaml" "${@:2}"; }
+compose() { bounded "$1" "${compose_command[@]}" "${@:2}"; }
 
 # Something free outside the ranges that the kernel and the process tests beside us deal out.
 free_port() {
@@ -90,9 +92,9 @@ bring_up() {
   }
   local running
   running=$(podman ps -q | wc -l)
-  [[ $running -eq 7 ]] || {
+  [[ $running -eq 11 ]] || {
     grep -iE 'error' "$state/up.log" | tail -n 10 >&2
-    fail "$running of 7 containers run"
+    fail "$running of 11 containers run"
   }
 }
 
@@ -125,7 +127,7 @@ main() {
   say "base images after $SECONDS s"
   bring_up
   say "stack up on $SLUICE_PUBLISH after $SECONDS s"
-  bounded "$drive_seconds" node "$root/tests/process/node/compose_stack.mjs" "ws://$SLUICE_PUBLISH" "$project" ||
+  bounded "$drive_seconds" node "$root/tests/process/node/compose_stack.mjs" "ws://$SLUICE_PUBLISH" "$project" "${compose_command[@]}" ||
     fail "clients and faults: see above"
   take_down
   say "passed after $SECONDS s, nothing left behind"

@@ -17,10 +17,11 @@ wanted=$(
     program sluice-relay 8
     program sluice-gateway 8
     program sluice-keeper 8
+    echo '-rwxr-xr-x root/root ./usr/lib/sluice/park-on-restart'
     [[ ! -d ctl ]] || program sluice 1
     for file in etc/sluice/gateway.toml etc/sluice/relay.toml lib/systemd/system/sluice-gateway@.service \
-      lib/systemd/system/sluice-relay.service lib/systemd/system/sluice.slice usr/lib/sysusers.d/sluice.conf \
-      usr/share/doc/sluice/FLAGS.md usr/share/doc/sluice/METRICS.md usr/share/doc/sluice/README.md \
+      lib/systemd/system/sluice-keeper@.service lib/systemd/system/sluice-relay.service lib/systemd/system/sluice.slice usr/lib/sysusers.d/sluice.conf \
+      usr/share/doc/sluice/FLAGS.md usr/share/doc/sluice/METRICS.md usr/share/doc/sluice/README.md usr/share/doc/sluice/RESTARTS.md \
       usr/share/doc/sluice/README.systemd.md usr/share/doc/sluice/changelog.Debian.gz usr/share/doc/sluice/changelog.gz \
       usr/share/doc/sluice/copyright usr/share/doc/sluice/examples/gateway-1111.env \
       usr/share/doc/sluice/examples/haproxy-dynamic.cfg usr/share/doc/sluice/examples/haproxy-tls.cfg \

@@ -84,7 +84,7 @@ list_files() {
 check_installed() {
   [[ -L $root/etc/systemd/system/multi-user.target.wants/sluice-relay.service ]] || die 'the relay is not enabled'
   in_root getent passwd sluice >/dev/null || die 'no user sluice'
-  if ! in_root systemd-analyze verify --recursive-errors=yes sluice-relay.service sluice-gateway@1111.service sluice.slice \
+  if ! in_root systemd-analyze verify --recursive-errors=yes sluice-relay.service sluice-gateway@1111.service sluice-keeper@1111.service sluice.slice \
     >"$dir/verify" 2>&1 || [[ -s $dir/verify ]]; then
     cat "$dir/verify" >&2
     die 'systemd-analyze verify on the installed units'

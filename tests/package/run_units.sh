@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
-# Runs a relay and two gateways in a root by their units' own lines (ExecStart, Environment, EnvironmentFile, User, runtime
-# directory, LimitNOFILE), sends messages through them, stops them with their KillSignal.
+# Runs a relay and two gateways with their keepers in a root by their units' own lines (ExecStart, Environment, EnvironmentFile, User, runtime
+# directory, LimitNOFILE), sends messages through them, restarts a gateway by what its unit's restart
+# does, stops them with their KillSignal.
 # In a network and process namespace of its own: ports are free, and nothing outlives it. install_test.sh calls it.
 # Usage: run_units.sh ROOT
 set -euo pipefail
@@ -65,6 +66,15 @@ stop() {
   [[ $status -eq 0 ]] || die "$unit ends with $status"
 }
 
+# restart UNIT: parked as by its ExecStop, and started again.
+restart() {
+  local unit=$1 status=0
+  kill -s USR2 "${pid_of[$unit]}"
+  wait "${pid_of[$unit]}" || status=$?
+  [[ $status -eq 0 ]] || die "$unit parks with $status"
+  start "$unit"
+}
+
 # until_true WHAT COMMAND...
 until_true() {
   local what=$1 tenths=0
@@ -105,6 +115,8 @@ hear() {
   [[ $got == "$wanted" ]] || die "client $1: expected '$2' ($wanted), got $got"
 }
 
+start sluice-keeper@1111.service
+start sluice-keeper@2222.service
 # Gateways first: they wait for the relay.
 start sluice-gateway@1111.service
 start sluice-gateway@2222.service
@@ -125,6 +137,12 @@ send 4 'from 1111'
 hear 5 'from 1111'
 hear 4 'from 1111'
 say 'clients of both gateways hear themselves and each other'
+restart sluice-gateway@1111.service
+send 4 'sent while nobody is there'
+hear 4 'sent while nobody is there'
+hear 5 'sent while nobody is there'
+says 1112 /metrics 'sluice_gateway_takeovers_total{kind="planned"} 1' || die 'gateway 1111 has taken nothing over'
+say 'a client outlives its gateway, and hears and is heard'
 
 for unit in "${!pid_of[@]}"; do
   owner=$(chroot "$root" stat -c %U "/proc/${pid_of[$unit]}")
@@ -133,6 +151,8 @@ done
 [[ $(stat -c %a "$root/run/sluice") == 750 ]] || die "/run/sluice has mode $(stat -c %a "$root/run/sluice")"
 stop sluice-gateway@1111.service
 stop sluice-gateway@2222.service
+stop sluice-keeper@1111.service
+stop sluice-keeper@2222.service
 stop sluice-relay.service
 [[ -f $root/var/lib/sluice/drain-marks.json ]] || die 'the relay has kept nothing in /var/lib/sluice'
 [[ -d $root/run/sluice ]] || die '/run/sluice went with a daemon'

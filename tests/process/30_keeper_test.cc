@@ -113,8 +113,14 @@ class KeeperTest : public ::testing::Test {
  protected:
   void start(std::uint64_t nofile = 0) { start_program(keeper_program(), nofile); }
   void start_program(const std::string& program, std::uint64_t nofile = 0) {
+    start_command({program}, nofile);
+  }
+  void start_command(Args command, std::uint64_t nofile = 0) {
     SpawnOptions options;
-    options.args = {program, "--id", "1111", "--listen", "unix:" + path(), "--log-level", "debug"};
+    options.args = std::move(command);
+    for (const char* word : {"--id", "1111", "--log-level", "debug", "--listen"})
+      options.args.emplace_back(word);
+    options.args.push_back("unix:" + path());
     options.nofile = nofile;
     keeper_ = std::make_unique<Process>(std::move(options));
     keeper_->wait_line("listening on unix:", 60s);
@@ -492,6 +498,64 @@ TEST_F(KeeperTest, AGatewayThatCannotReadTheStateHasItsClientsTold) {
   EXPECT_EQ(held.listeners.size(), 1U);
   ASSERT_EQ(held.clients.size(), 1U);
   EXPECT_EQ(inode(held.clients[0].second.get()), inode(client.server.get()));
+}
+
+/// As containers have it: gateways have no process id here that would say who is who.
+class KeeperOfAnotherNamespace : public KeeperTest {
+ protected:
+  static inline const Args kUnshare = {"/usr/bin/unshare", "--pid", "--mount-proc", "--fork",
+                                       "--kill-child"};
+  void SetUp() override {
+    Args probe = kUnshare;
+    probe.emplace_back("/bin/true");
+    SpawnOptions options;
+    options.args = std::move(probe);
+    if (Process(std::move(options)).wait_exit(10s).code != 0) GTEST_SKIP() << "no namespaces here";
+    Args command = kUnshare;
+    command.push_back(keeper_program());
+    start_command(std::move(command));
+  }
+};
+
+TEST_F(KeeperOfAnotherNamespace, WhoHasParkedAndClosedItsConnectionIsOver) {
+  const State state;
+  const auto first = gateway_with(state);
+  const Client client;
+  give(*first, 5, client);
+  first->say(Park{});
+  // It asks again as another program, before the end of its old connection has been seen.
+  FakeGateway second(path());
+  second.hello();
+  EXPECT_EQ(second.hear_a<InUse>().pid, 0U);
+  first->close_connection();
+  HeldThings held = second.hear_held();
+  EXPECT_EQ(held.welcome.ending, Ending::kPlanned);
+  EXPECT_EQ(held.clients.size(), 1U);
+  second.say(Taken{});
+  // And after it.
+  second.say(Park{});
+  const std::size_t mark = keeper_->mark();
+  second.close_connection();
+  FakeGateway third(path());
+  third.hello();
+  EXPECT_EQ(third.hear_held().clients.size(), 1U);
+  keeper_->wait_line("has parked", 10s, mark);
+}
+
+TEST_F(KeeperOfAnotherNamespace, WhoHasNotParkedIsTheHolderUntilItsDeath) {
+  const State state;
+  const auto first = gateway_with(state);
+  const Client client;
+  give(*first, 5, client);
+  FakeGateway second(path());
+  second.hello();
+  EXPECT_EQ(second.hear_a<InUse>().pid, 0U);
+  first->close_connection();
+  EXPECT_THROW((void)second.hear(300ms), HarnessError);
+  first->kill();
+  const HeldThings held = second.hear_held();
+  EXPECT_EQ(held.welcome.ending, Ending::kCrashed);
+  EXPECT_EQ(held.clients.size(), 1U);
 }
 
 TEST_F(KeeperTest, MalformedPacketsEndTheConnectionAlone) {

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Shell scripts: they parse, and shellcheck has nothing to say.
 set -euo pipefail
-scripts=(dev .ci/run dev.d/*.sh tests/tidy/*.sh docs/man/*.sh package/*.sh package/debian/{postinst,prerm,postrm} tests/package/*.sh
+scripts=(dev .ci/run dev.d/*.sh tests/tidy/*.sh docs/man/*.sh package/*.sh package/debian/{postinst,prerm,postrm} systemd/park-on-restart tests/package/*.sh
   tests/compose/*.sh tests/compose/*/*.sh tests/process/node/install bench/fanout/peers/node/install)
 for script in "${scripts[@]}"; do bash -n "$script"; done
 command -v shellcheck >/dev/null || {

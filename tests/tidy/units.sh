@@ -5,7 +5,7 @@
 # Usage: units.sh [UNIT_DIR]
 set -euo pipefail
 units=${1:-systemd}
-exposure_max=20 # tenths of systemd-analyze's figure from 0 (tight) to 10; both services have 1.5
+exposure_max=20 # tenths of systemd-analyze's figure from 0 (tight) to 10; all services have 1.5
 
 command -v systemd-analyze >/dev/null || {
   echo "systemd-analyze is missing: ./dev install test"
@@ -16,13 +16,13 @@ trap 'rm -rf "$stage"' EXIT
 
 # The targets that every unit depends on, from systemd's own package.
 system=$stage/lib/systemd/system
-mkdir -p "$system" "$stage/usr/bin" "$stage/usr/lib" "$stage/etc"
+mkdir -p "$system" "$stage/usr/bin" "$stage/usr/lib/sluice" "$stage/bin" "$stage/etc"
 ln -s ../../lib/systemd "$stage/usr/lib/systemd"
 cp -a /lib/systemd/system/*.target /lib/systemd/system/*.slice "$system/"
 cp "$units"/*.service "$units"/*.slice "$system/"
-for program in sluice-relay sluice-gateway; do
-  printf '#!/bin/sh\n' >"$stage/usr/bin/$program"
-  chmod 755 "$stage/usr/bin/$program"
+for program in usr/bin/{sluice-relay,sluice-gateway,sluice-keeper,sluice} usr/lib/sluice/park-on-restart bin/kill; do
+  printf '#!/bin/sh\n' >"$stage/$program"
+  chmod 755 "$stage/$program"
 done
 
 failed=0
@@ -63,9 +63,24 @@ connections=$(default_of max-connections)
   echo "sluice-gateway@.service: LimitNOFILE does not suffice for --max-connections ($connections and 800)"
   failed=1
 }
+# millis UNIT NAME: a time of the unit.
+millis() { sed -nE "s/^$2=([0-9]+)s$/\1000/p; s/^$2=([0-9]+)ms$/\1/p" "$units/$1" | tail -n 1; }
+handoff_wait=$(default_of handoff-wait)
+[[ -n $handoff_wait && $(millis sluice-gateway@.service RestartSec) -lt $((handoff_wait * 500)) ]] || {
+  echo "sluice-gateway@.service: RestartSec must be well below --handoff-wait ($handoff_wait s), or a crash costs all clients"
+  failed=1
+}
+grep -qxF 'TimeoutStartFailureMode=kill' "$units/sluice-gateway@.service" || {
+  echo "sluice-gateway@.service: a start that takes too long must not drain: no TimeoutStartFailureMode=kill"
+  failed=1
+}
+[[ $(setting sluice-keeper@.service LimitNOFILE) -ge $((connections + 600)) ]] || {
+  echo "sluice-keeper@.service: LimitNOFILE does not suffice for --max-connections ($connections and 600)"
+  failed=1
+}
 for unit in "$units"/*.service; do
   ! grep -nE '^(BindsTo|PartOf|Requires|Requisite|PropagatesStopTo|StopPropagatedFrom)=' "$unit" || {
-    echo "$unit: relay and gateways outlive each other: nothing may stop or restart one with the other"
+    echo "$unit: relay, gateways and keepers outlive each other: nothing may stop or restart one with the other"
     failed=1
   }
   for want in Type=notify RuntimeDirectoryPreserve=yes; do

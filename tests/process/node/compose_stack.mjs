@@ -1,17 +1,19 @@
 // Drives the compose stack from outside, as browsers would, while containers are killed and started again.
-// Arguments: the balancer's URL, the compose project's name. Ends with 0 when everything was as promised.
+// Arguments: the balancer's URL, the compose project's name, the words of the compose command. Ends with 0 when everything was as promised.
 import WebSocket from "ws";
 import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
 
-const [url, project] = process.argv.slice(2);
+const [url, project, ...composeWords] = process.argv.slice(2);
 const idOf = { ws1: "1111", ws2: "2222", ws3: "3333", ws4: "4444" };
 const deadlineMs = 120000;
 const began = Date.now();
 
 const say = (text) => console.log(`  ${((Date.now() - began) / 1000).toFixed(1)} s  ${text}`);
 const pause = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
-const podman = (...args) => execFileSync("podman", args, { encoding: "utf8", stdio: ["ignore", "pipe", "pipe"] }).trim();
+const run = (program, args) => execFileSync(program, args, { encoding: "utf8", stdio: ["ignore", "pipe", "pipe"] }).trim();
+const podman = (...args) => run("podman", args);
+const compose = (...args) => run(composeWords[0], [...composeWords.slice(1), ...args]);
 
 // podman-compose 1.0 joins names with "_", newer ones and docker with "-".
 const containers = podman("ps", "--format", "{{.Names}}").split("\n");
@@ -120,27 +122,55 @@ async function everyGatewayServes() {
   for (const client of more) assert.equal(client.closeCode, 1000);
 }
 
-async function gatewayKilled(clients) {
-  const service = Object.keys(idOf).find((name) => idOf[name] === clients[2].id);
-  const [victims, others] = [true, false].map((hit) => clients.filter((c) => (c.id === clients[2].id) === hit));
+const serviceOf = (client) => Object.keys(idOf).find((name) => idOf[name] === client.id);
+
+/// Whatever becomes of a gateway's process, its clients stay: what is said meanwhile reaches them once it is back.
+async function clientsStay(clients, what, takeItAway, bringItBack) {
+  const service = serviceOf(clients[2]);
+  const others = clients.filter((client) => client.id !== clients[2].id);
   assert.ok(others.length >= 1, "all clients on one gateway");
-  await restart(service, async () => {
-    await until("its clients notice", () => victims.every((client) => client.closeCode !== null));
-    others[0].socket.send("one of us is gone");
-    await reachesAll("one of us is gone", others);
-    for (const client of others) assert.ok(client.isOpen);
-    const again = await Client.open();
-    await greeted([again]);
-    assert.notEqual(again.id, idOf[service]);
-    others.push(again);
-  });
-  await until(`${service} serves again`, async () => {
+  const text = `${service} is ${what}`;
+  takeItAway(service);
+  others[0].socket.send(text);
+  await reachesAll(text, others);
+  bringItBack(service);
+  await reachesAll(text, clients);
+  clients[2].socket.send(`${text}, and back`);
+  await reachesAll(`${text}, and back`, clients);
+  for (const client of clients) assert.ok(client.isOpen, `${text}, and a client closed with ${client.closeCode}`);
+  await until(`${service} takes new clients`, async () => {
     const batch = await Promise.all([1, 2, 3, 4].map(() => Client.open()));
     await greeted(batch);
     for (const client of batch) client.socket.close(1000);
     return batch.some((client) => client.id === idOf[service]);
   });
-  return others;
+}
+
+const gatewayKilled = (clients) =>
+  clientsStay(
+    clients,
+    "killed",
+    (service) => podman("kill", container(service)),
+    (service) => podman("start", container(service)),
+  );
+
+/// As for a new image: another container of the same service.
+const gatewayReplaced = (clients) =>
+  clientsStay(
+    clients,
+    "replaced",
+    (service) => podman("rm", "-f", "-t", "20", container(service)),
+    (service) => compose("up", "-d", "--no-deps", service),
+  );
+
+/// Keeper and gateway have process ids of their own: who asks again as another program is known all the same.
+async function gatewayUpgraded(clients) {
+  const id = clients[2].id;
+  const said = podman("exec", container("relay"), "sluice", "upgrade", id, "--relay", "unix:/run/sluice/relay.sock");
+  assert.match(said, /upgraded/);
+  clients[2].socket.send("upgraded in place");
+  await reachesAll("upgraded in place", clients);
+  for (const client of clients) assert.ok(client.isOpen);
 }
 
 async function killedBehindThem(service, clients) {
@@ -149,12 +179,13 @@ async function killedBehindThem(service, clients) {
   for (const client of clients) assert.ok(client.isOpen, `${service} was killed, and a client closed with ${client.closeCode}`);
 }
 
+/// Stopped and not started again: its keeper tells its clients, when they have waited for --handoff-wait.
 async function gatewayStopped(clients) {
-  const service = Object.keys(idOf).find((name) => idOf[name] === clients[0].id);
+  const service = serviceOf(clients[0]);
   const [told, others] = [true, false].map((hit) => clients.filter((c) => (c.id === clients[0].id) === hit));
   podman("stop", "-t", "40", container(service));
   await until("its clients are told", () => told.every((client) => client.closeCode !== null));
-  for (const client of told) assert.equal(client.closeCode, 1001);
+  for (const client of told) assert.equal(client.closeCode, 1012);
   for (const client of others) assert.ok(client.isOpen);
   return others;
 }
@@ -178,8 +209,12 @@ let clients = await threeClients();
 say(`clients on ${clients.map((client) => client.id)}`);
 await snippet(clients);
 say("the snippet and a PUBLISH reach all");
-clients = await gatewayKilled(clients);
-say("gateway killed and started again");
+await gatewayKilled(clients);
+say("gateway killed and started again, clients stayed");
+await gatewayReplaced(clients);
+say("gateway's container replaced, clients stayed");
+await gatewayUpgraded(clients);
+say("gateway upgraded in place, clients stayed");
 await killedBehindThem("rds", clients);
 assert.equal(publishAtRedis("redis again"), "1");
 await reachesAll("redis again", clients);
@@ -187,6 +222,6 @@ say("Redis killed and started again, clients stayed");
 await killedBehindThem("relay", clients);
 say("relay killed and started again, clients stayed");
 clients = await gatewayStopped(clients);
-say("gateway stopped: 1001");
+say("gateway stopped for good: 1012");
 for (const client of clients) client.socket.close(1000);
 await until("closed", () => clients.every((client) => client.closeCode !== null));

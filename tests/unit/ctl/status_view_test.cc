@@ -20,6 +20,14 @@ Json gateway(const std::string& id) {
           {"state", "ready"},
           {"clients", 1203},
           {"clients_max", 10000},
+          {"handoff", "on"},
+          {"held", 1203},
+          {"takeover",
+           {{"kind", "planned"},
+            {"seconds_ago", 12.0},
+            {"clients", 1190},
+            {"closed", 0},
+            {"pause_seconds", 0.0625}}},
           {"pid", 4711},
           {"software", "sluice-gateway 0.1.0"},
           {"subscriptions", 3},
@@ -75,25 +83,27 @@ Lines lines(const Json& json, std::size_t width = 0, bool colours = false) {
 }
 
 TEST(StatusView, IsAScreen) {
-  EXPECT_EQ(
-      lines(status()),
-      (Lines{
-          "relay      sluice-relay 0.1.0  pid 4242  up 3h 12m  unix:/run/sluice/relay.sock",
-          "broker     connected 2m 10s  redis://127.0.0.1:6379  2 reconnects",
-          "ring       1,024 of 65,536 messages, 1.2 MiB of 64 MiB",
-          "publishes  0 held (0 B of 16 MiB), 1 in flight",
-          "tools      1 of 16",
-          "",
-          "GATEWAYS  1 connected, 1 lingering, 1,203 clients, 2 KiB queued",
-          "ID    STATE      CLIENTS  CHANNELS  QUEUE  GAPS     SINCE   PID  SOFTWARE",
-          "1111  ready        1,203         3    0 B     0    1h 02m  4711  sluice-gateway 0.1.0",
-          "2222  lingering        -         1  2 KiB     4  gone 12s  4712  sluice-gateway 0.1.0",
-          "",
-          "CHANNELS  5,000 at the broker, 7 subscriptions",
-          "NAME      GATEWAYS  TOOLS       POSITION  IN RING  RING BYTES",
-          "livechat         2      1  5b1c9f20:1024    1,024     1.2 MiB",
-          "… 4,999 more (--channels N lists up to 150)",
-      }));
+  EXPECT_EQ(lines(status()),
+            (Lines{
+                "relay      sluice-relay 0.1.0  pid 4242  up 3h 12m  unix:/run/sluice/relay.sock",
+                "broker     connected 2m 10s  redis://127.0.0.1:6379  2 reconnects",
+                "ring       1,024 of 65,536 messages, 1.2 MiB of 64 MiB",
+                "publishes  0 held (0 B of 16 MiB), 1 in flight",
+                "tools      1 of 16",
+                "",
+                "GATEWAYS  1 connected, 1 lingering, 1,203 clients, 2 KiB queued",
+                "ID    STATE      CLIENTS  CHANNELS  QUEUE  GAPS     SINCE   PID  HANDOFF   HELD  "
+                "LAST TAKEOVER                          SOFTWARE",
+                "1111  ready        1,203         3    0 B     0    1h 02m  4711  on       1,203  "
+                "planned 12s ago, 1,190 clients, 63 ms  sluice-gateway 0.1.0",
+                "2222  lingering        -         1  2 KiB     4  gone 12s  4712  -            -  "
+                "-                                      sluice-gateway 0.1.0",
+                "",
+                "CHANNELS  5,000 at the broker, 7 subscriptions",
+                "NAME      GATEWAYS  TOOLS       POSITION  IN RING  RING BYTES",
+                "livechat         2      1  5b1c9f20:1024    1,024     1.2 MiB",
+                "… 4,999 more (--channels N lists up to 150)",
+            }));
 }
 
 TEST(StatusView, FitsTheTerminalWhateverTheNames) {
@@ -123,6 +133,35 @@ TEST(StatusView, AGatewayThatTellsNothingIsConnectedAndNoMore) {
   s["gateways"]["list"][0]["state"] = nullptr;
   s["gateways"]["list"][0]["clients"] = nullptr;
   EXPECT_EQ(lines(s)[8].rfind("1111  connected        -", 0), 0U) << lines(s)[8];
+}
+
+TEST(StatusView, SaysHowClientsCameHereAndWhetherTheyCouldGoOn) {
+  Json s = status();
+  Json& gateway = s["gateways"]["list"][0];
+  gateway["handoff"] = "self-test failed";
+  gateway["held"] = 0;
+  gateway["takeover"] = {{"kind", "crash"},
+                         {"seconds_ago", 125.0},
+                         {"clients", 1},
+                         {"closed", 2},
+                         {"pause_seconds", nullptr}};
+  const std::string row = lines(s)[8];
+  EXPECT_NE(row.find("  self-test failed     0  crash 2m 05s ago, 1 client, 2 closed  "),
+            std::string::npos)
+      << row;
+  // An older gateway, or relay.
+  for (const char* name : {"handoff", "held", "takeover"}) gateway.erase(name);
+  EXPECT_NE(lines(s)[8].find("  4711  -           -  -  "), std::string::npos) << lines(s)[8];
+}
+
+TEST(StatusView, SaysUpgradesOfTheRelayOnceThereWereSome) {
+  Json s = status();
+  s["relay"]["upgrades"] = {
+      {"done", 0}, {"refused", 0}, {"failed", 0}, {"last_pause_seconds", 0.0}};
+  EXPECT_EQ(lines(s)[1].rfind("broker", 0), 0U);
+  s["relay"]["upgrades"] = {
+      {"done", 2}, {"refused", 1}, {"failed", 0}, {"last_pause_seconds", 0.0312}};
+  EXPECT_EQ(lines(s)[1], "upgrades   2 in place, the last with a pause of 31 ms, 1 refused");
 }
 
 TEST(StatusView, NoNameReachesTheTerminalRaw) {

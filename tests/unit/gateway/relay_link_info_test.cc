@@ -24,14 +24,18 @@ struct Deaf final : RelayLinkEvents {
   void channel_refused(std::uint32_t, std::string_view) override {}
   void published(ClientRef) override {}
   void publish_failed(ClientRef, proto::ErrorReason) override {}
+  void relay_keeps(Duration ring_age, Duration linger) override {
+    keeps.emplace_back(ring_age, linger);
+  }
+  std::vector<std::pair<Duration, Duration>> keeps;
 };
 
 struct InfoLink : ::testing::Test {
-  void connect() {
+  void connect(const proto::Welcome& welcome = {.relay_instance = 7, .software = "r"}) {
     link.connected();
     (void)told();
     std::string in;
-    proto::encode(in, proto::Welcome{.relay_instance = 7, .software = "r"});
+    proto::encode(in, welcome);
     const auto room = link.prepare();
     std::copy(in.begin(), in.end(), room.begin());
     ASSERT_TRUE(link.commit(in.size()));
@@ -105,6 +109,16 @@ TEST_F(InfoLink, IsToldAgainOnANewConnection) {
   connect();
   tick();
   EXPECT_EQ(told(), std::vector<GatewayInfo>{one});
+}
+
+TEST_F(InfoLink, HearsHowLongTheRelayKeepsThings) {
+  connect();
+  EXPECT_TRUE(events.keeps.empty()) << "an older relay does not say it";
+  link.disconnected();
+  connect({.relay_instance = 7, .software = "r", .ring_age_ms = 1500, .linger_ms = 0});
+  ASSERT_EQ(events.keeps.size(), 1U);
+  EXPECT_EQ(events.keeps[0].first, std::chrono::milliseconds(1500));
+  EXPECT_EQ(events.keeps[0].second, Duration::zero());
 }
 
 TEST_F(InfoLink, NothingIsToldThatNobodyHasSaid) {

@@ -49,8 +49,11 @@ bool more_may_follow(FrameType type) {
 
 /// What an older relay would have said ends here.
 bool older_form(const Sample& sample, std::size_t bytes) {
-  if (sample.type == FrameType::kGatewayInfo) return bytes == kHeaderBytes + 8;
-  return sample.type == FrameType::kWelcome && bytes == kHeaderBytes + 8 + 4 + 2 + 6;
+  if (sample.type == FrameType::kGatewayInfo)
+    return bytes == kHeaderBytes + 8 || bytes == kHeaderBytes + 12;
+  const std::size_t welcome = kHeaderBytes + 8 + 4 + 2 + 6;
+  const std::size_t marks = 2 + 2 + 9 + 2 + 11;
+  return sample.type == FrameType::kWelcome && (bytes == welcome || bytes == welcome + marks);
 }
 
 TEST(Bodies, CutShortAtAnyByteAreRefused) {

@@ -124,6 +124,34 @@ TEST(Golden, GatewayInfo) {
             "02010000");
 }
 
+TEST(Golden, GatewayInfoWithHandoff) {
+  EXPECT_EQ(hex(encoded(GatewayInfo{.condition = GatewayCondition::kReady,
+                                    .clients = 3,
+                                    .clients_max = 258,
+                                    .handoff = HandoffState::kOn,
+                                    .held = 2,
+                                    .takeover = {.kind = TakeoverKind::kPlanned,
+                                                 .clients = 5,
+                                                 .closed = 1,
+                                                 .pause_ms = 212,
+                                                 .ended_ms = 0x1122334455}})),
+            "26000000"
+            "12800000"
+            "0000000001000000"
+            "0000000000000000"
+            "0000000000000000"
+            "03000000"
+            "02010000"
+            "00000000"
+            "01"
+            "01"
+            "02000000"
+            "05000000"
+            "01000000"
+            "d4000000"
+            "5544332211000000");
+}
+
 TEST(Golden, DrainMark) {
   EXPECT_EQ(hex(encoded(DrainMark{.set = true, .balancer = "::1"})),
             "05000000"
@@ -164,6 +192,22 @@ TEST(Golden, WelcomeWithDrainMarks) {
       "010072"
       "0100"
       "03003a3a31");
+}
+
+TEST(Golden, WelcomeThatSaysHowLongThingsAreKept) {
+  EXPECT_EQ(hex(encoded(Welcome{
+                .relay_instance = 7, .software = "r", .ring_age_ms = 300000, .linger_ms = 60000})),
+            "19000000"
+            "02000000"
+            "0000000001000000"
+            "0000000000000000"
+            "0000000000000000"
+            "0700000000000000"
+            "00000001"
+            "010072"
+            "0000"
+            "e0930400"
+            "60ea0000");
 }
 
 TEST(Golden, Welcome) {

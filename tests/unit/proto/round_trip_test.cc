@@ -45,7 +45,9 @@ class RandomFrames {
                             .last_sequence = u64(),
                             .relay_instance = u64() | 1U,
                             .payload_bytes_max = u32(),
-                            .software = b});
+                            .software = b,
+                            .ring_age_ms = flip() ? u32() : 0,
+                            .linger_ms = flip() ? u32() : 0});
         break;
       case 3:
         encode(out, Subscribe{.request = u64(),
@@ -120,7 +122,14 @@ class RandomFrames {
         encode(out, GatewayInfo{.condition = static_cast<GatewayCondition>(u32()),
                                 .clients = u32(),
                                 .clients_max = u32(),
-                                .leaving = u32()});
+                                .leaving = u32(),
+                                .handoff = static_cast<HandoffState>(u32() % 6),
+                                .held = u32(),
+                                .takeover = {.kind = static_cast<TakeoverKind>(u32() % 4),
+                                             .clients = u32(),
+                                             .closed = u32(),
+                                             .pause_ms = u32(),
+                                             .ended_ms = u64()}});
         break;
       case 19:
         encode(out, DrainMark{.set = flip(), .balancer = "2001:db8::1"});

@@ -42,7 +42,9 @@ inline std::vector<Sample> one_of_each() {
                                            .last_sequence = 56,
                                            .relay_instance = 34,
                                            .software = "test/2",
-                                           .drained = {"127.0.0.1", "2001:db8::7"}}));
+                                           .drained = {"127.0.0.1", "2001:db8::7"},
+                                           .ring_age_ms = 300000,
+                                           .linger_ms = 60000}));
   add(FrameType::kSubscribe,
       encoded(Subscribe{
           .request = 1, .from_position = true, .position = {9, 4}, .channel = "livechat"}));
@@ -90,7 +92,14 @@ inline std::vector<Sample> one_of_each() {
   add(FrameType::kGatewayInfo, encoded(GatewayInfo{.condition = GatewayCondition::kDegraded,
                                                    .clients = 12,
                                                    .clients_max = 10000,
-                                                   .leaving = 3}));
+                                                   .leaving = 3,
+                                                   .handoff = HandoffState::kKeeperAway,
+                                                   .held = 4,
+                                                   .takeover = {.kind = TakeoverKind::kCrash,
+                                                                .clients = 7,
+                                                                .closed = 1,
+                                                                .pause_ms = 0,
+                                                                .ended_ms = 99}}));
   add(FrameType::kDrainMark, encoded(DrainMark{.set = true, .balancer = "127.0.0.1"}));
   add(FrameType::kControl, encoded(Control{.request = 5,
                                            .action = ControlAction::kDrain,

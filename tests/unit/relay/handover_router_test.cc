@@ -61,6 +61,7 @@ TEST(HandoverRouter, KeepsWhatItKnows) {
   EXPECT_EQ(is.stats().messages_routed, was.stats().messages_routed);
   EXPECT_EQ(is.drain_marks().of("1111"), std::vector<std::string_view>{"lb-1"});
   EXPECT_EQ(after.gateway("1111").info->clients, 7U);
+  EXPECT_EQ(*after.gateway("1111").info, *before.router.gateway_table().at("1111")->info);
   // All but what is of unknown fate now.
   EXPECT_EQ(state_of(is).size() + 2 * HoldCodec::kRequestBytes, state_of(was).size());
 }

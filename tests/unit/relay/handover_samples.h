@@ -56,7 +56,15 @@ struct BusyWorld : RouterWorld {
     router.subscribed("a", std::chrono::milliseconds(1234));
     deliver("a", std::string(100, 'x'));
     (void)drain(quick);
-    router.inform(quick, {.condition = proto::GatewayCondition::kReady, .clients = 7});
+    router.inform(quick, {.condition = proto::GatewayCondition::kReady,
+                          .clients = 7,
+                          .handoff = proto::HandoffState::kOn,
+                          .held = 6,
+                          .takeover = {.kind = proto::TakeoverKind::kCrash,
+                                       .clients = 5,
+                                       .closed = 1,
+                                       .pause_ms = 3,
+                                       .ended_ms = 4}});
     router.mark_drain(quick, {true, "lb-1"});
     publish(quick, "a", "in flight", 21);
     publish(slow, "b", "in flight too", 22);

@@ -95,6 +95,9 @@ TEST(Status, OfGateways) {
   EXPECT_EQ(first["state"], "degraded");
   EXPECT_EQ(first["clients"], 300);
   EXPECT_EQ(first["clients_max"], 10000);
+  EXPECT_EQ(first["handoff"], "off");
+  EXPECT_EQ(first["held"], 0);
+  EXPECT_TRUE(first["takeover"].is_null());
   EXPECT_EQ(first["pid"], 11);
   EXPECT_EQ(first["software"], "sluice-gateway 8");
   EXPECT_EQ(first["connected_seconds"], 20.0);
@@ -107,6 +110,47 @@ TEST(Status, OfGateways) {
   EXPECT_EQ(second["forgotten_in_seconds"], 40.0);
   EXPECT_EQ(second["queue_messages"], 0);
   EXPECT_FALSE(second.contains("clients"));
+}
+
+TEST(Status, OfHandoff) {
+  StatusWorld w;
+  RecordingLink link;
+  GatewayState& g = w.join(link, "1111", "sluice-gateway 9", 22);
+  const auto row = [&w] { return w.status()["gateways"]["list"][0]; };
+  EXPECT_TRUE(row()["handoff"].is_null()) << "nothing told yet";
+  const auto now_ms = static_cast<std::uint64_t>(
+      std::chrono::duration_cast<std::chrono::milliseconds>(w.router.now().time_since_epoch())
+          .count());
+  proto::GatewayInfo info{.condition = proto::GatewayCondition::kReady,
+                          .clients = 3,
+                          .clients_max = 10,
+                          .handoff = proto::HandoffState::kOn,
+                          .held = 2,
+                          .takeover = {.kind = proto::TakeoverKind::kPlanned,
+                                       .clients = 5,
+                                       .closed = 1,
+                                       .pause_ms = 250,
+                                       .ended_ms = now_ms}};
+  w.router.inform(g, info);
+  w.time.advance(1500ms);
+  EXPECT_EQ(row()["handoff"], "on");
+  EXPECT_EQ(row()["held"], 2);
+  const Json planned = row()["takeover"];
+  EXPECT_EQ(planned["kind"], "planned");
+  EXPECT_EQ(planned["clients"], 5);
+  EXPECT_EQ(planned["closed"], 1);
+  EXPECT_EQ(planned["pause_seconds"], 0.25);
+  EXPECT_EQ(planned["seconds_ago"], 1.5);
+  // What a later release says, and a moment that has not been yet.
+  info.handoff = static_cast<proto::HandoffState>(99);
+  info.takeover.kind = proto::TakeoverKind::kCrash;
+  info.takeover.ended_ms = UINT64_MAX;
+  w.router.inform(g, info);
+  EXPECT_EQ(row()["handoff"], "unknown");
+  const Json crash = row()["takeover"];
+  EXPECT_EQ(crash["kind"], "crash");
+  EXPECT_TRUE(crash["pause_seconds"].is_null());
+  EXPECT_EQ(crash["seconds_ago"], 0.0);
 }
 
 TEST(Status, AGatewayThatSaysNothingOfItselfIsUnknownNotEmpty) {
@@ -198,7 +242,17 @@ TEST(Status, TheWorstStillFitsItsFrame) {
     id.insert(0, proto::kGatewayIdBytesMax - id.size(), 'g');
     links.push_back(std::make_unique<RecordingLink>());
     GatewayState& g = w.join(*links.back(), id, software, INT64_MAX);
-    w.router.inform(g, {proto::GatewayCondition::kStarting, UINT32_MAX, UINT32_MAX});
+    w.router.inform(g, {.condition = proto::GatewayCondition::kStarting,
+                        .clients = UINT32_MAX,
+                        .clients_max = UINT32_MAX,
+                        .leaving = UINT32_MAX,
+                        .handoff = proto::HandoffState::kSelfTestFailed,
+                        .held = UINT32_MAX,
+                        .takeover = {.kind = proto::TakeoverKind::kPlanned,
+                                     .clients = UINT32_MAX,
+                                     .closed = UINT32_MAX,
+                                     .pause_ms = UINT32_MAX,
+                                     .ended_ms = 1}});
     std::string channel = std::to_string(i);
     channel.insert(0, proto::kChannelNameBytesMax - channel.size(), '\x1F');
     w.subscribe(g, channel);
