@@ -2,7 +2,6 @@
 // clients that come and go, channels of very different size. SLUICE_TEST_FULL=1: five minutes each.
 #include <gtest/gtest.h>
 
-#include <array>
 #include <cstdlib>
 #include <random>
 #include <vector>
@@ -46,28 +45,20 @@ TEST_P(FanOut, SlowReadersAndPingsLoseNothing) {
   swarm.connect(stack_->gateway().endpoint(), kSlow, "/", 10s, 4096);
   std::mt19937 random(1);
   std::uint64_t sent = 0;
-  // Slow, and never so slow for so long that the gateway must give it up: 3 s are some 10 MiB.
-  constexpr std::size_t kPauseStepsMax = 600;
-  std::array<std::size_t, kSlow> reads_again_at{};
-  swarm.run_paced(seconds_of_load() * 200, 5000us, [&](std::size_t i) {
-    // Now one, now a burst.
-    for (std::size_t n = i % 40 == 0 ? 30 : 1; n > 0; --n, ++sent)
-      swarm.publish(0, random() % 20000);
-    // A second or two without reading: more than the kernel takes.
-    if (i % 20 == 0) {
-      const std::size_t slow = random() % kSlow;
-      const bool pause = random() % 3 != 0;
-      if (!pause || reads_again_at[slow] <= i) {
-        swarm.pause(kReaders + slow, pause);
-        reads_again_at[slow] = pause ? i + kPauseStepsMax : 0;
-      }
-    }
-    for (std::size_t slow = 0; slow < kSlow; ++slow)
-      if (reads_again_at[slow] == i && i > 0) swarm.pause(kReaders + slow, false);
-    swarm.send_raw(random() % (kReaders + kSlow), client_frame(WsOpcode::kPing, "between"));
-  });
-  for (std::size_t i = kReaders; i < swarm.size(); ++i) swarm.pause(i, false);
-  EXPECT_TRUE(swarm.run_until(60s, [&] { return swarm.all_received(0, swarm.size(), sent); }));
+  // In rounds, after each of which everybody catches up: how far slow clients fall behind is
+  // bounded, however slow the machine is.
+  for (std::size_t round = 0; round < seconds_of_load() / 4; ++round) {
+    swarm.run_paced(800, 5000us, [&](std::size_t i) {
+      // Now one, now a burst.
+      for (std::size_t n = i % 40 == 0 ? 30 : 1; n > 0; --n, ++sent)
+        swarm.publish(0, random() % 20000);
+      // A second or two without reading: more than the kernel takes.
+      if (i % 20 == 0) swarm.pause(kReaders + random() % kSlow, random() % 3 != 0);
+      swarm.send_raw(random() % (kReaders + kSlow), client_frame(WsOpcode::kPing, "between"));
+    });
+    for (std::size_t i = kReaders; i < swarm.size(); ++i) swarm.pause(i, false);
+    ASSERT_TRUE(swarm.run_until(60s, [&] { return swarm.all_received(0, swarm.size(), sent); }));
+  }
   EXPECT_EQ(swarm.faults(), SwarmFaults{});
   EXPECT_EQ(swarm.open_count(), kReaders + kSlow);
   EXPECT_GT(metric("sluice_gateway_partial_sends_total"), 10);
