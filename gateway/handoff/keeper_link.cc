@@ -69,16 +69,32 @@ Result<void> KeeperLink::dial() {
 }
 
 Result<Held> KeeperLink::open() {
-  const auto give_up_at = std::chrono::steady_clock::now() + kKeeperWait;
+  auto give_up_at = std::chrono::steady_clock::now() + kKeeperWait;
   while (true) {
-    auto dialled = dial();
-    if (dialled) break;
-    if (std::chrono::steady_clock::now() >= give_up_at) {
+    bool heard = false;
+    auto asked = ask(heard);
+    if (asked) {
+      phase_ = Phase::kServing;
+      watcher_.emplace(loop_, fd_.get(), [this](IoEvents ready) { on_ready(ready); });
+      watcher_->watch(kIoRead);
+      return std::move(held_);
+    }
+    phase_ = Phase::kDown;
+    fd_.reset();
+    if (asked.error().code == ErrorCode::kPermission) return tl::make_unexpected(asked.error());
+    // One that was there and executes another program is back in a moment.
+    const auto now = std::chrono::steady_clock::now();
+    if (heard) give_up_at = now + kKeeperWait;
+    if (now >= give_up_at) {
       retry_.start_once(kKeeperRetry);
-      return tl::make_unexpected(dialled.error());
+      return tl::make_unexpected(asked.error());
     }
     std::this_thread::sleep_for(kKeeperDialEvery);
   }
+}
+
+Result<void> KeeperLink::ask(bool& heard) {
+  if (auto dialled = dial(); !dialled) return dialled;
   // A keeper that is stopped keeps us waiting here: without its word we must not serve.
   while (true) {
     auto received = keeper::receive_packet(fd_.get());
@@ -89,11 +105,8 @@ Result<Held> KeeperLink::open() {
     }
     auto whole = handle(std::move(*received));
     if (!whole) return tl::make_unexpected(whole.error());
-    if (!*whole) continue;
-    phase_ = Phase::kServing;
-    watcher_.emplace(loop_, fd_.get(), [this](IoEvents ready) { on_ready(ready); });
-    watcher_->watch(kIoRead);
-    return std::move(held_);
+    if (*whole) return {};
+    heard = true;
   }
 }
 

@@ -57,9 +57,9 @@ class KeeperLink {
  public:
   KeeperLink(EventLoop& loop, KeeperLinkOptions options, KeeperLinkEvents& events);
 
-  /// Before the loop runs. Waits for a keeper that is not there yet, at most kKeeperWait; then for
-  /// as long as another process of this id lives, for fencing is what the keeper is there for.
-  /// Fails where there is no keeper, and then looks for one as soon as the loop runs; or, with
+  /// Before the loop runs. Waits for a keeper that is not there, at most kKeeperWait at a time;
+  /// then for as long as another process of this id lives, for fencing is what the keeper is there
+  /// for. Fails where there is no keeper, and then looks for one as soon as the loop runs; or, with
   /// kPermission, where it refuses.
   [[nodiscard]] Result<Held> open();
 
@@ -81,6 +81,8 @@ class KeeperLink {
   };
 
   [[nodiscard]] Result<void> dial();
+  /// Dials, and waits for all that it has to say. `heard`: it had begun to.
+  [[nodiscard]] Result<void> ask(bool& heard);
   /// One packet. True: HELD_END has come.
   [[nodiscard]] Result<bool> handle(keeper::Received received);
   void on_ready(IoEvents events);

@@ -8,6 +8,7 @@
 #include <atomic>
 #include <cstddef>
 #include <filesystem>
+#include <fstream>
 #include <thread>
 
 #include "keeper/shared_state.h"
@@ -90,6 +91,28 @@ TEST(Fencing, ASuccessorWaitsForTheEndOfAStoppedGateway) {
   third.wait_line("took over from a gateway that parked: ");
   EXPECT_TRUE(traffic.exact(kUnderWay));
   EXPECT_LE(traffic.closed(), 1U) << traffic.endings();
+}
+
+TEST(Fencing, WhoWaitsDoesSoThroughAnUpgradeOfTheKeeper) {
+  HandoffStage stage;
+  Process& old = stage.start();
+  HandoffTraffic traffic(stage);
+  ASSERT_TRUE(traffic.goes_on());
+  old.signal(SIGSTOP);
+  Process& next = stage.spawn();
+  const std::string waits = "waiting for the end of process " + std::to_string(old.pid()) + ",";
+  next.wait_line(waits);
+  const std::size_t mark = next.mark();
+  stage.keeper().signal(SIGUSR2);
+  next.wait_line(waits, 10s, mark);
+  old.signal(SIGCONT);
+  ASSERT_TRUE(traffic.goes_on());
+  EXPECT_TRUE(traffic.exact());
+  old.signal(SIGUSR2);
+  ASSERT_TRUE(traffic.goes_on());
+  next.wait_line("took over from a gateway that parked: 9 clients");
+  EXPECT_TRUE(traffic.exact());
+  EXPECT_EQ(traffic.closed(), 0U) << traffic.endings();
 }
 
 TEST(Fencing, AnotherGatewaysKeeperIsNoKeeper) {
@@ -247,14 +270,14 @@ TEST(UnixClients, AKillInASendClosesWhomItWasFor) {
   const TempDir directory;
   HandoffStage stage(on_unix_socket(directory));
   stage.start({{"SLUICE_FAULT_POINT", "send.sent:200"}});
+  WsClient idle = WsClient::connect(stage.endpoint(), "/channel/idle");
   HandoffTraffic traffic(stage);
   EXPECT_TRUE(traffic.run_until([&] { return !stage.gateway().running(); }));
-  stage.spawn();
-  ASSERT_TRUE(traffic.goes_on());
-  stage.wait_serving();
+  stage.start();
+  EXPECT_TRUE(traffic.run_until([&] { return traffic.closed() > 0; }));
   EXPECT_TRUE(traffic.exact(kUnderWay));
-  EXPECT_GE(traffic.closed(), 1U);
-  EXPECT_LE(traffic.closed(), HandoffTraffic::clients() - 1) << traffic.endings();
+  idle.send_text("still here");
+  EXPECT_EQ(idle.text(), "still here");
 }
 
 // ---- a state that can't be read
@@ -380,6 +403,33 @@ TEST(KeeperUpgrade, HoldsOnUnderAGatewayThatServes) {
   kill_under(stage, traffic);
   stage.keeper().signal(SIGUSR2);
   expect_survived(stage, traffic);
+}
+
+/// Connections to a Unix socket that its listener has, accepted or not, and the listener itself.
+std::ptrdiff_t sockets_at(const std::string& path) {
+  std::ifstream table("/proc/net/unix");
+  std::ptrdiff_t count = 0;
+  for (std::string line; std::getline(table, line);) count += line.ends_with(" " + path) ? 1 : 0;
+  return count;
+}
+
+TEST(KeeperUpgrade, WhoAsksMeanwhileAsksAgain) {
+  HandoffStage stage;
+  stage.start();
+  HandoffTraffic traffic(stage);
+  ASSERT_TRUE(traffic.goes_on());
+  stage.keeper().signal(SIGSTOP);
+  kill_under(stage, traffic);
+  const std::ptrdiff_t before = sockets_at(stage.keeper_path());
+  stage.spawn();
+  ASSERT_TRUE(traffic.run_until([&] { return sockets_at(stage.keeper_path()) == before + 1; }));
+  // Its connection is accepted, if at all, by the program that ends.
+  stage.keeper().signal(SIGUSR2);
+  stage.keeper().signal(SIGCONT);
+  ASSERT_TRUE(traffic.goes_on());
+  stage.wait_serving();
+  EXPECT_TRUE(traffic.exact(kUnderWay));
+  EXPECT_LE(traffic.closed(), 1U) << traffic.endings();
 }
 
 // ---- the program

@@ -22,9 +22,13 @@ struct Idle {
 
 /// Of a gateway without clients and admin requests: its two listeners, the relay, the keeper.
 constexpr std::size_t kOwnSockets = 4;
+/// Its own listener, the gateway's two, the gateway.
+constexpr std::size_t kKeeperSockets = 4;
 
 Idle idle_of(HandoffStage& stage) {
   EXPECT_TRUE(eventually(5s, [&] { return sockets_of(stage.gateway()) == kOwnSockets; }));
+  // The gateway's listeners are the last that it is told of.
+  EXPECT_TRUE(eventually(5s, [&] { return stage.keeper_sockets() == kKeeperSockets; }));
   return {stage.keeper().fd_count(), stage.gateway().fd_count()};
 }
 
