@@ -29,4 +29,5 @@ cmd_package() {
 cmd_package_test() {
   cmd_package
   bash tests/package/install_test.sh "$(echo build/package/sluice_*.deb)"
+  bash tests/package/systemd_test.sh "$(echo build/package/sluice_*.deb)"
 }

@@ -6,7 +6,6 @@
 set -euo pipefail
 
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
-step_seconds_max=900 # any single step that uses the network
 
 say() { printf 'package-test: %s\n' "$*" >&2; }
 die() {
@@ -37,29 +36,9 @@ deb=$1 dir=$SLUICE_PACKAGE_TEST_DIR root=$SLUICE_PACKAGE_TEST_DIR/root
 
 # ---- the root
 
-in_root() { timeout "$step_seconds_max" chroot "$root" env -i PATH=/usr/sbin:/usr/bin:/sbin:/bin DEBIAN_FRONTEND=noninteractive LC_ALL=C.UTF-8 "$@"; }
-apt() { in_root apt-get -y -qq --no-install-recommends -o Dpkg::Use-Pty=0 -o APT::Sandbox::User=root "$@" >>"$dir/apt.log" 2>&1 || {
-  tail -n 40 "$dir/apt.log" >&2
-  die "apt-get $*"
-}; }
-
-# What this machine's own apt uses: the first mirror that is named, with its settings, certificates and resolver.
-mirror=$({ cat /etc/apt/sources.list.d/*.sources /etc/apt/sources.list 2>/dev/null || true; } |
-  sed -nE 's/^URIs: *([^ ]+).*/\1/p; s/^deb +(\[[^]]*\] +)?([^ ]+).*/\2/p' | head -n 1)
+# shellcheck source=tests/package/root.sh
+source "$here/root.sh"
 [[ -n $mirror ]] || skip 'no Debian mirror in the apt sources of this machine'
-
-make_root() {
-  say 'a fresh Debian root'
-  timeout "$step_seconds_max" debootstrap --variant=minbase --include=ca-certificates bookworm "$root" "$mirror" >"$dir/debootstrap.log" 2>&1 || {
-    tail -n 20 "$dir/debootstrap.log" >&2
-    die debootstrap
-  }
-  cp -r /etc/apt/apt.conf.d/. "$root/etc/apt/apt.conf.d/"
-  cp -L /etc/resolv.conf /etc/hosts "$root/etc/"
-  cp -rL /etc/ssl/certs/. "$root/etc/ssl/certs/" 2>/dev/null || true
-  mount -t proc proc "$root/proc"
-  apt update
-}
 
 # What the package needs, and man: installed before, so that the lists differ by the package alone.
 install_dependencies() {
@@ -115,7 +94,7 @@ check_removal() {
   }
 }
 
-make_root
+make_root ca-certificates
 install_dependencies
 list_files >"$dir/before"
 say 'install'
