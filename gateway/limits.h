@@ -107,7 +107,11 @@ inline constexpr Duration kInfoInterval = std::chrono::seconds(1);
 inline constexpr Duration kLinkRetryMin = std::chrono::milliseconds(20);
 inline constexpr Duration kLinkRetryMax = std::chrono::milliseconds(400);
 
-/// And for the keeper to take what it is told last.
+/// Descriptors beside the clients': lingering refusals (512), admin connections (192), listeners,
+/// link, loop, libwebsockets.
+inline constexpr std::size_t kReservedDescriptors = 800;
+
+/// A process that ends waits so long for the keeper to take what it is told last.
 inline constexpr Duration kParkKeeperWait = std::chrono::milliseconds(500);
 /// How long a newer program may take to check itself before it takes over.
 inline constexpr Duration kProgramCheckWait = std::chrono::seconds(10);

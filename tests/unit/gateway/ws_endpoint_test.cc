@@ -86,7 +86,9 @@ class WsEndpointTest : public ::testing::Test, public EndpointEvents {
     all.messages_then.push_back(all.messages.size());
   }
   void closed(ClientSession& session) override { heard(session).closed = true; }
-  void never_opened(ClientRef /*ref*/, const ClientAddress& /*address*/) override { ++never_opened_; }
+  void never_opened(ClientRef /*ref*/, const ClientAddress& /*address*/) override {
+    ++never_opened_;
+  }
 
   Heard& heard(const ClientSession& session) { return heard_[session.ref.index]; }
 
@@ -297,8 +299,11 @@ TEST_F(WsEndpointTest, AClosingClientIsCutInTheEnd) {
   SocketPair pair;
   ResumedSession session = left_behind("");
   session.ending.phase = SessionPhase::kClosing;
-  session.ending.close_sent = true;
-  ASSERT_NE(resume(pair, 0, std::move(session)), nullptr);
+  ClientSession* resumed = resume(pair, 0, std::move(session));
+  ASSERT_NE(resumed, nullptr);
+  resumed->out.close_queued = true;
+  sender_.resumed(*resumed);
+  EXPECT_TRUE(resumed->close_sent);
   sender_.expire_closing(time_.now() + kCloseWait + kCloseWait);
   ASSERT_TRUE(until([&] { return heard_[0].closed; }));
 }
