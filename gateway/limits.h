@@ -122,6 +122,10 @@ inline constexpr Duration kKeeperDialEvery = std::chrono::milliseconds(20);
 inline constexpr Duration kKeeperRetry = std::chrono::milliseconds(500);
 inline constexpr Duration kKeeperCrowdedRetry = std::chrono::milliseconds(10);
 inline constexpr std::size_t kKeeperQueueMax = 65536;
+/// A keeper that comes back is told of so many clients ahead of what it has taken, and has so long
+/// for them before the connection counts as lost; the loop stands still meanwhile.
+inline constexpr std::size_t kKeeperTellAhead = 64;
+inline constexpr Duration kKeeperTellWait = std::chrono::milliseconds(500);
 /// --handoff-memory
 inline constexpr std::size_t kHandoffMemoryMin = 4U << 20U;
 inline constexpr std::size_t kHandoffMemoryMax = std::size_t{64} << 30U;

@@ -316,6 +316,7 @@ std::uint64_t Handoff::unrecorded() const {
 
 void Handoff::keeper_back() {
   tell_everything();
+  if (!keeper_.up()) return;
   log_info("a keeper holds this gateway's clients: {}", sessions_.size());
 }
 
@@ -324,8 +325,11 @@ void Handoff::tell_everything() {
   for (const auto& [name, fd] : listeners_) keeper_.send(keeper::Listen{.name = name}, fd);
   for (std::size_t i = 0; i < sessions_.slots(); ++i) {
     const ClientSession* session = sessions_.at(i);
-    if (session != nullptr && session->phase != SessionPhase::kClosed)
-      keeper_.send(keeper::Give{.client = keepers(session->ref)}, session->fd);
+    if (session == nullptr || session->phase == SessionPhase::kClosed) continue;
+    keeper_.send(keeper::Give{.client = keepers(session->ref)}, session->fd);
+    // What waits has a descriptor of its own, and there are not so many to spare.
+    if (keeper_.waiting() >= kKeeperTellAhead && !keeper_.flush(kKeeperTellWait))
+      return keeper_.drop("the keeper does not keep up");
   }
   keeper_.send(keeper::Taken{});
 }

@@ -71,6 +71,8 @@ class KeeperLink {
 
   /// In the order of the calls. Nothing while it is not up. `fd` stays the caller's.
   void send(const keeper::Message& message, int fd = -1);
+  /// Ends the connection; a new one is tried soon.
+  void drop(const std::string& why) { lose(why); }
   /// Everything that waits, within `wait`. False: some of it could not leave.
   [[nodiscard]] bool flush(Duration wait);
 

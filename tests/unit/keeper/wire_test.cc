@@ -53,7 +53,6 @@ T there_and_back(const T& message, std::size_t fds) {
 std::vector<std::pair<Message, std::size_t>> samples() {
   return {{Hello{kWireVersion, "1111", 8000, 200}, 1},
           {State{}, 1},
-          {State{true}, 1},
           {Listen{"clients 127.0.0.1:8080"}, 1},
           {Unlisten{"clients 127.0.0.1:8080"}, 0},
           {Give{{7, 9}}, 1},
