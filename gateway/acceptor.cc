@@ -113,8 +113,7 @@ void Acceptor::park(const std::function<void(UniqueFd, HandshakeState)>& sink) {
                          .may_proxy = pending.may_proxy,
                          .proxy_done = pending.proxy_done,
                          .bound = pending.bound,
-                         .bytes = std::move(pending.bytes),
-                         .deadline = pending.deadline};
+                         .bytes = std::move(pending.bytes)};
     sink(release(pending, false), std::move(state));
   }
 }

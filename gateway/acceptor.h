@@ -28,6 +28,7 @@
 #include "gateway/connection_limits.h"
 #include "gateway/event_loop.h"
 #include "gateway/forwarded.h"
+#include "gateway/handshake_state.h"
 #include "gateway/lingering_close.h"
 #include "gateway/listener.h"
 #include "gateway/page_source.h"
@@ -90,18 +91,6 @@ class UpgradeSink {
   /// `rest` is what was read behind the head; it lives for the call.
   virtual void accept(UniqueFd fd, const UpgradeRequest& request, ClientIdentity client,
                       std::string_view rest) = 0;
-};
-
-/// A handshake under way, for another process to go on with.
-struct HandshakeState {
-  ClientAddress address;
-  std::unique_ptr<const ClientFacts> facts;
-  bool speaker_unknown = false;  ///< as in Acceptor::Pending
-  bool may_proxy = false;
-  bool proxy_done = false;
-  bool bound = false;
-  std::string bytes;  ///< received and not yet used
-  TimePoint deadline{};
 };
 
 class Acceptor {

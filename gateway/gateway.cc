@@ -18,9 +18,6 @@
 namespace sluice::gateway {
 namespace {
 
-/// Descriptors beside the clients': lingering refusals (512), admin connections (192), listeners,
-/// link, loop, libwebsockets.
-constexpr std::size_t kReservedDescriptors = 800;
 /// Sessions beside --max-connections: some end while others begin.
 constexpr std::size_t kSpareTransportSlots = 64;
 
@@ -72,7 +69,7 @@ proto::GatewayCondition condition_of(ReadyState state) {
 
 }  // namespace
 
-Gateway::Gateway(GatewayConfig config, std::vector<std::string> arguments)
+Gateway::Gateway(GatewayConfig config, Program program)
     : config_(std::move(config)),
       sender_({.client_queue_bytes = config_.client_queue_bytes}, sessions_, time_),
       plain_(plain_options(config_), time_),
@@ -103,7 +100,9 @@ Gateway::Gateway(GatewayConfig config, std::vector<std::string> arguments)
       ticked_at_(time_.now()),
       end_of_turn_(loop_, [this] { end_of_turn(); }),
       tick_(loop_, [this] { tick(); }),
-      program_(loop_, std::move(arguments)) {
+      program_(std::move(program)),
+      upgrade_check_(loop_, program_),
+      park_due_(loop_, [] {}) {
   hub_.attach(link_);
   sender_.attach(hub_.due());
 }
@@ -133,7 +132,7 @@ Result<void> Gateway::start() {
   if (config_.demo) log_info("the demo page is served on / (--demo)");
   watch_signals();
   tick_.start_every(kTimerTick);
-  take_over();
+  if (auto taken = take_over(); !taken) return taken;
   relay_.start();
   if (handoff_) handoff_->taken();
   return {};
@@ -321,6 +320,10 @@ void Gateway::opened(ClientSession& session, const UpgradeRequest& request) {
   hub_.opened(session, request.channel);
   timers_.opened(session, time_.now());
   if (handoff_) handoff_->opened(session);
+}
+
+void Gateway::reading(ClientSession& session) {
+  if (handoff_) handoff_->reading(session);
 }
 
 void Gateway::worked_off(ClientSession& session) {

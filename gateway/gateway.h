@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "common/admin_pages.h"
+#include "common/program.h"
 #include "common/random.h"
 #include "common/service_manager.h"
 #include "common/token_bucket.h"
@@ -23,7 +24,7 @@
 #include "gateway/event_loop.h"
 #include "gateway/gateway_stats.h"
 #include "gateway/handoff/handoff.h"
-#include "gateway/handoff/program.h"
+#include "gateway/handoff/upgrade_check.h"
 #include "gateway/hub.h"
 #include "gateway/load_weight.h"
 #include "gateway/protocols/demo.h"
@@ -38,8 +39,8 @@ namespace sluice::gateway {
 
 class Gateway final : public EndpointEvents, public HubObserver, public UpgradeSink {
  public:
-  /// `arguments`: of main(), for a newer program that takes this one's place.
-  Gateway(GatewayConfig config, std::vector<std::string> arguments);
+  /// `program`: for a newer one that takes this one's place.
+  Gateway(GatewayConfig config, Program program);
   ~Gateway() override;
 
   /// Opens listeners and the link. A fault here ends the program: the message names flag and
@@ -54,6 +55,7 @@ class Gateway final : public EndpointEvents, public HubObserver, public UpgradeS
   void fragment(ClientSession& session, const Fragment& fragment) override;
   void ping(ClientSession& session, proto::Bytes payload) override;
   void pong(ClientSession& session) override { timers_.heard(session); }
+  void reading(ClientSession& session) override;
   void worked_off(ClientSession& session) override;
   void closed(ClientSession& session) override;
   void never_opened(ClientRef ref, const ClientAddress& address) override;
@@ -119,7 +121,7 @@ class Gateway final : public EndpointEvents, public HubObserver, public UpgradeS
   // gateway_handoff.cc
   [[nodiscard]] Result<void> prepare_handoff();
   [[nodiscard]] Result<UniqueFd> listener_for(const char* flag, const Address& address);
-  void take_over();
+  [[nodiscard]] Result<void> take_over();
   /// Why handoff is off though --keeper is given, for a line's end; empty: it is as it was asked
   /// for.
   [[nodiscard]] std::string handoff_note() const;
@@ -127,6 +129,7 @@ class Gateway final : public EndpointEvents, public HubObserver, public UpgradeS
   void begin_park(const char* why, bool execute);
   void upgrade();
   void park_if_ready();
+  void give_up_park();
   [[noreturn]] void park();
   // gateway_balance.cc
   [[nodiscard]] Result<void> open_agent_listener();
@@ -151,6 +154,8 @@ class Gateway final : public EndpointEvents, public HubObserver, public UpgradeS
   SystemRandom random_;
   GatewayStats stats_;
   EventLoop loop_;
+  /// Frames of all that follows lie in its memory. Null without --keeper, or when it can't be done.
+  std::unique_ptr<Handoff> handoff_;
   SessionTable sessions_;
   Sender sender_;
   PlainProtocol plain_;
@@ -187,8 +192,8 @@ class Gateway final : public EndpointEvents, public HubObserver, public UpgradeS
   TimePoint leaving_counted_at_{};
   BoundAddresses bound_;
   std::unique_ptr<RuntimeApi> runtime_api_;
-  Program program_;
-  std::unique_ptr<Handoff> handoff_;
+  const Program program_;
+  UpgradeCheck upgrade_check_;
   std::string handoff_fault_;
   /// What the relay has told last of how long it keeps things: ring, linger.
   std::pair<Duration, Duration> relay_keeps_{};
@@ -197,6 +202,7 @@ class Gateway final : public EndpointEvents, public HubObserver, public UpgradeS
     bool execute = false;  ///< another program takes this one's place
   };
   std::optional<Parking> parking_;
+  Timer park_due_;  ///< wakes the loop at the deadline
   bool drained_ = false;
   std::vector<std::string> said_at_start_;
 };

@@ -47,8 +47,8 @@ Result<UniqueFd> Gateway::listener_for(const char* flag, const Address& address)
   return held;
 }
 
-void Gateway::take_over() {
-  if (!handoff_) return;
+Result<void> Gateway::take_over() {
+  if (!handoff_) return {};
   const TakeoverParts parts{.endpoint = endpoint_,
                             .sender = sender_,
                             .hub = hub_,
@@ -61,8 +61,10 @@ void Gateway::take_over() {
                                   acceptor_->client_resumed(session.state.address);
                                   timers_.resumed(session, time_.now());
                                 }};
-  const LinkResume resume = handoff_->take_over(parts, link_, *acceptor_);
-  hub_.begin_catch_up(resume.top);
+  const Result<LinkResume> resume = handoff_->take_over(parts, link_, *acceptor_);
+  if (!resume) return tl::make_unexpected(resume.error());
+  hub_.begin_catch_up(resume->top);
+  return {};
 }
 
 void Gateway::link_began(std::uint64_t relay_instance, std::uint64_t last_sequence, bool resumed) {
@@ -132,6 +134,16 @@ void Gateway::begin_park(const char* why, bool execute) {
   if (parking_) return;
   log_info("{}: handing {} clients over", why, sessions_.size());
   parking_ = Parking{.deadline = time_.now() + kParkPublishWait, .execute = execute};
+  park_due_.start_once(kParkPublishWait);
+  // Else a client that publishes all the time would have something unanswered at every moment.
+  endpoint_.pause_reading(true);
+}
+
+void Gateway::give_up_park() {
+  log_error("not handed over: the keeper is away");
+  parking_.reset();
+  park_due_.stop();
+  endpoint_.pause_reading(false);
 }
 
 void Gateway::upgrade() {
@@ -140,11 +152,12 @@ void Gateway::upgrade() {
     log_error("not upgraded: {}", fine.error().message);
   };
   log_info("an operator asks for an upgrade: trying {}", program_.path());
-  if (auto begun = program_.check(checked); !begun)
+  if (auto begun = upgrade_check_.start(checked); !begun)
     log_error("not upgraded: {}", begun.error().message);
 }
 
 void Gateway::park_if_ready() {
+  if (!handoff_->keeper_up()) return give_up_park();
   const bool quiet = link_.publishes_pending() == 0 && endpoint_.all_worked_off();
   if (quiet || time_.now() >= parking_->deadline) park();
 }
@@ -158,6 +171,7 @@ void Gateway::park() {
   if (parking_->execute) {
     log_info("going on as {}", program_.path());
     std::fflush(nullptr);
+    hold_signals(true);
     const Error error = program_.execute();
     log_error("not upgraded: {}; the next process has the clients", error.message);
   } else {

@@ -107,7 +107,11 @@ inline constexpr Duration kInfoInterval = std::chrono::seconds(1);
 inline constexpr Duration kLinkRetryMin = std::chrono::milliseconds(20);
 inline constexpr Duration kLinkRetryMax = std::chrono::milliseconds(400);
 
-/// And for the keeper to take what it is told last.
+/// Descriptors beside the clients': lingering refusals (512), admin connections (192), listeners,
+/// link, loop, libwebsockets.
+inline constexpr std::size_t kReservedDescriptors = 800;
+
+/// A process that ends waits so long for the keeper to take what it is told last.
 inline constexpr Duration kParkKeeperWait = std::chrono::milliseconds(500);
 /// How long a newer program may take to check itself before it takes over.
 inline constexpr Duration kProgramCheckWait = std::chrono::seconds(10);
@@ -118,6 +122,10 @@ inline constexpr Duration kKeeperDialEvery = std::chrono::milliseconds(20);
 inline constexpr Duration kKeeperRetry = std::chrono::milliseconds(500);
 inline constexpr Duration kKeeperCrowdedRetry = std::chrono::milliseconds(10);
 inline constexpr std::size_t kKeeperQueueMax = 65536;
+/// A keeper that comes back is told of so many clients ahead of what it has taken, and has so long
+/// for them before the connection counts as lost; the loop stands still meanwhile.
+inline constexpr std::size_t kKeeperTellAhead = 64;
+inline constexpr Duration kKeeperTellWait = std::chrono::milliseconds(500);
 /// --handoff-memory
 inline constexpr std::size_t kHandoffMemoryMin = 4U << 20U;
 inline constexpr std::size_t kHandoffMemoryMax = std::size_t{64} << 30U;

@@ -20,7 +20,10 @@ extern "C" __attribute__((visibility("default"))) ssize_t sluice_recv(int fd, vo
     __asm__("recv");
 
 extern "C" ssize_t sluice_recv(int fd, void* buffer, size_t size, int flags) noexcept {
-  if (receive_filter != nullptr) receive_filter->receiving();
+  if (receive_filter != nullptr && !receive_filter->receiving(fd)) {
+    errno = EAGAIN;
+    return -1;
+  }
   // glibc's recv is this very call.
   const ssize_t n = ::recvfrom(fd, buffer, size, flags, nullptr, nullptr);
   if (n <= 0 || receive_filter == nullptr || (flags & MSG_PEEK) != 0) return n;

@@ -12,8 +12,9 @@ namespace sluice::gateway {
 class ReceiveFilter {
  public:
   virtual ~ReceiveFilter() = default;
-  /// Somebody is about to read from a descriptor: whatever was read before has been parsed.
-  virtual void receiving() = 0;
+  /// Somebody is about to read from `fd`: whatever was read before has been parsed. False: nothing
+  /// is read now, the caller of recv hears EAGAIN.
+  [[nodiscard]] virtual bool receiving(int fd) = 0;
   /// `bytes` came from `fd`; the first so many of them, as left by the call, are what the caller of
   /// recv gets. None: it hears EAGAIN, for there is more to come. Not called at the stream's end,
   /// on errors, or for a peek.

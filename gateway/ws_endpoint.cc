@@ -181,7 +181,7 @@ void WsEndpoint::remove_session(ClientSession& session) {
   sessions_.remove(session.ref);
 }
 
-ClientSession* WsEndpoint::resume(UniqueFd fd, ClientRef ref, ResumedSession&& from) {
+ClientSession* WsEndpoint::resume(UniqueFd&& fd, ClientRef ref, ResumedSession&& from) {
   if (from.ending.phase == SessionPhase::kClosed) return nullptr;
   ClientSession* session = sessions_.add_at(ref);
   if (session == nullptr) return nullptr;
@@ -196,6 +196,7 @@ ClientSession* WsEndpoint::resume(UniqueFd fd, ClientRef ref, ResumedSession&& f
     sessions_.remove(ref);
     return nullptr;
   }
+  fd.reset();  // libwebsockets has its own number for it
   map_descriptor(*session);
   sender_.opened(*session);
   if (scanner.ended() && !session->peer_closed) await_end(*session);
@@ -223,7 +224,17 @@ bool WsEndpoint::adopt_resumed(const UniqueFd& socket, ClientSession& session) {
 
 // ---- the byte stream
 
-void WsEndpoint::receiving() {
+bool WsEndpoint::receiving(int fd) {
+  worked_off_last();
+  return !paused_ || session_of(fd) == nullptr;
+}
+
+ClientSession* WsEndpoint::session_of(int fd) const {
+  const auto at = static_cast<std::size_t>(fd);
+  return at < by_fd_.size() ? by_fd_[at] : nullptr;
+}
+
+void WsEndpoint::worked_off_last() {
   ClientSession* session = std::exchange(reading_, nullptr);
   if (session == nullptr || session->phase == SessionPhase::kClosed) return;
   if (session->data_received < session->state.scanner.data_passed()) {
@@ -245,11 +256,11 @@ void WsEndpoint::tell_held() {
 }
 
 std::size_t WsEndpoint::received(int fd, std::span<std::uint8_t> bytes) {
-  const auto at = static_cast<std::size_t>(fd);
-  ClientSession* session = at < by_fd_.size() ? by_fd_[at] : nullptr;
+  ClientSession* session = session_of(fd);
   if (session == nullptr) return bytes.size();
   session->read += bytes.size();
   reading_ = session;
+  events_.reading(*session);
   return scan(*session, bytes);
 }
 
@@ -267,7 +278,7 @@ void WsEndpoint::await_end(ClientSession& session) {
 }
 
 void WsEndpoint::settle() {
-  receiving();
+  worked_off_last();
   tell_held();
   if (settling_.empty()) return;
   std::erase_if(settling_, [this](ClientRef ref) {

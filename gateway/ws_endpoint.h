@@ -42,6 +42,8 @@ class EndpointEvents {
   /// `payload` lives for the call.
   virtual void ping(ClientSession& session, proto::Bytes payload) = 0;
   virtual void pong(ClientSession& session) = 0;
+  /// Something was read from the session's socket; worked_off() follows.
+  virtual void reading(ClientSession& /*session*/) {}
   /// All that was read from the session's socket so far has been told and answered. Follows each
   /// read, before the next read from whatever socket, or at the end of the loop turn; only what
   /// libwebsockets holds back of the first bytes takes longer.
@@ -73,9 +75,9 @@ class WsEndpoint final : public ReceiveFilter {
 
   /// Goes on with a connection that another process had: `fd` is its socket, non-blocking, perhaps
   /// shared with others. The session stands in the given slot; there is no opened(), and nothing is
-  /// written. Null: that was not possible, and nothing was done to the socket but that our `fd` is
-  /// closed. Not for a session that is closed (SessionPhase::kClosed).
-  [[nodiscard]] ClientSession* resume(UniqueFd fd, ClientRef ref, ResumedSession&& from);
+  /// written. Null: that was not possible, nothing was done to the socket, and `fd` has it still.
+  /// Not for a session that is closed (SessionPhase::kClosed).
+  [[nodiscard]] ClientSession* resume(UniqueFd&& fd, ClientRef ref, ResumedSession&& from);
 
   /// End of a wake-up: closes the clients whose stream has ended, once libwebsockets has passed on
   /// what came before and what they published has come back.
@@ -84,11 +86,14 @@ class WsEndpoint final : public ReceiveFilter {
   /// holds bytes of a client back which came with its request head; it takes a turn or two more,
   /// and who stops here loses them.
   [[nodiscard]] bool all_worked_off() const { return reading_ == nullptr && held_.empty(); }
+  /// Nothing more is read from clients, or again. Meanwhile the loop does not sleep when a client
+  /// has sent something: not for long.
+  void pause_reading(bool pause) { paused_ = pause; }
   /// The part of it that waits. Call every tick.
   void settle_echoes();
 
   // ReceiveFilter.
-  void receiving() override;
+  [[nodiscard]] bool receiving(int fd) override;
   [[nodiscard]] std::size_t received(int fd, std::span<std::uint8_t> bytes) override;
 
   /// From the libwebsockets callback: reason is an enum lws_callback_reasons.
@@ -106,6 +111,8 @@ class WsEndpoint final : public ReceiveFilter {
     bool opened = false;
   };
 
+  void worked_off_last();
+  [[nodiscard]] ClientSession* session_of(int fd) const;
   [[nodiscard]] ClientSession& add_session(int fd, ClientIdentity client);
   void map_descriptor(ClientSession& session);
   [[nodiscard]] bool adopt_resumed(const UniqueFd& socket, ClientSession& session);
@@ -128,6 +135,7 @@ class WsEndpoint final : public ReceiveFilter {
   const TimeSource& time_;
   Random& random_;
   Pending* adopting_ = nullptr;
+  bool paused_ = false;
   std::vector<ClientSession*> by_fd_;
   ClientSession* reading_ = nullptr;  ///< whose bytes are being worked off
   std::vector<ClientRef> held_;       ///< of theirs libwebsockets has held something back

@@ -38,6 +38,8 @@ std::optional<int> read_config(int argc, char** argv, KeeperConfig& config) {
                config.log_level, parse_log_level);
   flags.add_as("log-format", {"Operation", "FORMAT", "text", "text or json"}, config.log_format,
                parse_log_format);
+  flags.add_switch("check", {"Operation", "", "", "Only see whether the flags can be read"},
+                   config.check_only);
   return flags.parse(argc, argv);
 }
 

@@ -14,6 +14,7 @@ struct KeeperConfig {
   Address listen;  ///< a Unix socket's path
   LogLevel log_level = LogLevel::kInfo;
   LogFormat log_format = LogFormat::kText;
+  bool check_only = false;
 };
 
 /// Fills `config`, or says with which code to exit: help was printed (0), or one line about what is

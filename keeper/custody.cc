@@ -50,6 +50,19 @@ Welcome Custody::hand_over(const Terms& terms, TimePoint now) {
   return welcome;
 }
 
+Welcome Custody::greet_serving(const Terms& terms) {
+  holding_.terms = terms;
+  holding_.listeners.clear();
+  Welcome welcome;
+  welcome.clients_max = static_cast<std::uint32_t>(sockets_max_);
+  return welcome;
+}
+
+void Custody::leave_behind(TimePoint now) {
+  holding_.pending.clear();
+  release("a gateway serves that has not waited for them", false, now);
+}
+
 bool Custody::take_in(Received& received, Holder& holder, TimePoint now) {
   UniqueFd fd = received.fds.empty() ? UniqueFd() : std::move(received.fds.front());
   const Message& message = received.message;
@@ -77,7 +90,11 @@ bool Custody::take_in(Received& received, Holder& holder, TimePoint now) {
   return true;
 }
 
-void Custody::on(const State& /*m*/, UniqueFd fd) {
+void Custody::on(const State& m, UniqueFd fd) {
+  if (m.moved) {
+    holding_.memory = std::move(fd);
+    return;
+  }
   if (!holding_.clients.empty())
     log_warn("a new state: {} clients of the one before are dropped", holding_.clients.size());
   holding_.memory = std::move(fd);
@@ -119,7 +136,7 @@ void Custody::on(const Pending& m, UniqueFd fd) {
 }
 
 void Custody::on(const Release& m, TimePoint now) {
-  release("the gateway can't go on with them: " + m.reason, false, now);
+  release("the gateway gives them up: " + m.reason, false, now);
 }
 
 void Custody::on_park(Holder& holder, TimePoint now) {

@@ -34,6 +34,11 @@ class Custody {
 
   /// What is held goes to a gateway that came with these terms: what is told to it at first.
   [[nodiscard]] Welcome hand_over(const Terms& terms, TimePoint now);
+  /// It has clients of its own and will tell of them, with the sockets that it listens on:
+  /// listeners that are held are not its, or told again.
+  [[nodiscard]] Welcome greet_serving(const Terms& terms);
+  /// What a process left that had an end: no one comes for it, the one that serves has not waited.
+  void leave_behind(TimePoint now);
   /// What the holder says, HELLO apart. False: a gateway does not say that.
   [[nodiscard]] bool take_in(Received& received, Holder& holder, TimePoint now);
   /// The holder has ended, and all that it had said was taken in.

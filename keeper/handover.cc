@@ -40,7 +40,7 @@ Result<SendOutcome> Handover::send_next(int socket, const Holding& holding) {
 Result<SendOutcome> Handover::send_welcome(int socket, const Holding& holding) {
   const std::array<int, 1> memory{holding.memory.get()};
   auto sent = send_packet(socket, welcome_, std::span(memory).first(welcome_.has_state ? 1 : 0));
-  if (sent && *sent == SendOutcome::kSent) stage_ = Stage::kListeners;
+  if (sent && *sent == SendOutcome::kSent) stage_ = nothing_ ? Stage::kEnd : Stage::kListeners;
   return sent;
 }
 

@@ -13,6 +13,12 @@ namespace sluice::keeper {
 class Handover {
  public:
   explicit Handover(const Welcome& welcome) : welcome_(welcome) {}
+  /// Of nothing, whatever is held: WELCOME and HELD_END.
+  [[nodiscard]] static Handover of_nothing(const Welcome& welcome) {
+    Handover handover(welcome);
+    handover.nothing_ = true;
+    return handover;
+  }
 
   enum class Progress {
     kDone,
@@ -33,6 +39,7 @@ class Handover {
   [[nodiscard]] Result<SendOutcome> send_pending(int socket, const Holding& holding);
 
   Welcome welcome_;
+  bool nothing_ = false;
   Stage stage_ = Stage::kWelcome;
   std::string listener_;         ///< the last that was told
   std::uint64_t next_slot_ = 0;  ///< the lowest that was not

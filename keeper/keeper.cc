@@ -24,6 +24,8 @@ static_assert(kPacketFdsMax + 3 + 2 * kConnectionsMax + kListenersMax + 32 < kDe
 constexpr Duration kCrowdedWait = std::chrono::milliseconds(10);
 constexpr Duration kManagerTick = std::chrono::milliseconds(100);
 constexpr Duration kLongestWait = std::chrono::seconds(60);
+/// How long a newer program may take to check itself.
+constexpr Duration kCheckWait = std::chrono::seconds(10);
 /// Of one connection at a time, then the others have their turn.
 constexpr int kPacketsPerTurn = 256;
 
@@ -138,6 +140,7 @@ void Keeper::on_ready(int fd) {
   if (fd == listener_.get()) return accept_all();
   if (fd == signals_.get()) return on_signal();
   if (askers_.contains(fd)) return on_asker(fd);
+  if (check_ && fd == check_->fd()) return on_checked();
   if (!holder_) return;
   if (fd == holder_->pidfd.get() && process_ended(fd)) return end_of_holder();
   if (fd != holder_->connection.get()) return;
@@ -147,6 +150,10 @@ void Keeper::on_ready(int fd) {
 
 void Keeper::on_tick(TimePoint now) {
   if (telling_due_ && *telling_due_ <= now) go_on_telling();
+  if (check_ && check_due_ <= now) {
+    end_check();
+    refuse_upgrade(program_.path() + " --check does not end");
+  }
   if (!holder_ && !upgrading_) custody_.expire(now);
   farewells_.tick(now);
   if (upgrading_ && farewells_.idle() && !handover_) upgrade();
@@ -163,6 +170,7 @@ Duration Keeper::longest_wait(TimePoint now) const {
     if (other) due = std::min(due, *other);
   };
   earlier(telling_due_);
+  if (check_) earlier(check_due_);
   if (!holder_ && !upgrading_) earlier(custody_.next_due());
   earlier(farewells_.next_due());
   return std::max(due - now, Duration::zero());
@@ -172,7 +180,7 @@ void Keeper::on_signal() {
   signalfd_siginfo info{};
   while (::read(signals_.get(), &info, sizeof info) == sizeof info) {
     if (info.ssi_signo == SIGUSR2) {
-      begin_upgrade();
+      check_upgrade();
     } else if (info.ssi_signo == SIGHUP) {
       log_info("SIGHUP: nothing to read again");
     } else if (ending_) {
@@ -235,9 +243,11 @@ void Keeper::on_hello(Asker& asker, const Hello& hello, UniqueFd pidfd) {
   if (ending_) return refuse(fd, "the keeper ends");
   asker.pidfd = std::move(pidfd);
   asker.terms = {hello.handoff_wait_ms, hello.close_rate};
+  asker.serving = hello.serving;
   asker.turn = ++turns_;
-  // One process that asks a second time has executed another program, or lost its connection.
   const bool same = holder_ && asker.pid != 0 && asker.pid == holder_->pid;
+  if (same && hello.serving) return welcome_again(fd);
+  // One process that asks a second time and does not serve has executed another program.
   if (holder_ && (same || holder_is_over())) return end_of_holder();
   if (!holder_) return welcome_next();
   let_wait(asker);
@@ -299,10 +309,29 @@ void Keeper::welcome_next() {
 
 void Keeper::welcome(Asker asker) {
   log_info("process {} is the gateway", asker.pid);
+  if (asker.serving) custody_.leave_behind(time_.now());
+  hold_for(std::move(asker));
+}
+
+/// The holder has lost its connection. Its clients stay with it, and nobody else's turn has come.
+void Keeper::welcome_again(int fd) {
+  hear_out();
+  poller_.remove(holder_->pidfd.get());
+  Asker asker = std::move(askers_[fd]);
+  drop(fd);
+  log_info("process {} has connected again", asker.pid);
+  hold_for(std::move(asker));
+}
+
+void Keeper::hold_for(Asker asker) {
   holder_ = Holder{
       .pid = asker.pid, .pidfd = std::move(asker.pidfd), .connection = std::move(asker.socket)};
   watch_holder();
-  handover_.emplace(custody_.hand_over(asker.terms, time_.now()));
+  if (asker.serving) {
+    handover_.emplace(Handover::of_nothing(custody_.greet_serving(asker.terms)));
+  } else {
+    handover_.emplace(custody_.hand_over(asker.terms, time_.now()));
+  }
   go_on_telling();
 }
 
@@ -356,15 +385,20 @@ void Keeper::drop_connection(const std::string& why) {
   telling_due_.reset();
 }
 
-/// Dead, or another program by now: what it had said is all there, and is taken in first.
-void Keeper::end_of_holder() {
-  const TimePoint now = time_.now();
+/// It says nothing more on this connection: what it had said is all there.
+void Keeper::hear_out() {
   while (holder_->connection.valid()) {
     Result<Received> received = receive_packet(holder_->connection.get());
     const bool more = received && received->what == Received::What::kMessage &&
-                      custody_.take_in(*received, *holder_, now);
+                      custody_.take_in(*received, *holder_, time_.now());
     if (!more) drop_connection("");
   }
+}
+
+/// Dead, or another program by now.
+void Keeper::end_of_holder() {
+  const TimePoint now = time_.now();
+  hear_out();
   poller_.remove(holder_->pidfd.get());
   const Holder ended = *std::exchange(holder_, std::nullopt);
   custody_.holder_ended(ended, now);
@@ -376,6 +410,7 @@ void Keeper::end_of_holder() {
 void Keeper::end_orderly() {
   ending_ = true;
   upgrading_ = false;
+  end_check();
   manager_.stopping();
   if (holder_ && process_ended(holder_->pidfd.get())) end_of_holder();
   if (holder_) {
@@ -394,10 +429,41 @@ void Keeper::end_orderly() {
   ::unlink(config_.listen.path.c_str());
 }
 
+/// A program that can't even read the flags is not executed: it could not give back what is held.
+void Keeper::check_upgrade() {
+  if (ending_ || upgrading_ || check_) return;
+  log_info("an upgrade is asked for: trying {}", program_.path());
+  auto check = ProgramCheck::start(program_);
+  if (!check) return refuse_upgrade(check.error().message);
+  check_.emplace(std::move(*check));
+  check_due_ = time_.now() + kCheckWait;
+  if (poller_.add(check_->fd(), EPOLLIN)) return;
+  check_.reset();
+  refuse_upgrade("its check can't be watched");
+}
+
+void Keeper::on_checked() {
+  if (!process_ended(check_->fd())) return;
+  poller_.remove(check_->fd());
+  const Result<void> fine = check_->result();
+  check_.reset();
+  if (!fine) return refuse_upgrade(fine.error().message);
+  begin_upgrade();
+}
+
+void Keeper::end_check() {
+  if (!check_) return;
+  poller_.remove(check_->fd());
+  check_.reset();
+}
+
+void Keeper::refuse_upgrade(const std::string& why) {
+  log_error("the upgrade failed, going on: {}", why);
+}
+
 /// Bytes that have half left can't be handed on, so who is being told to leave is waited for;
 /// nobody else is begun with.
 void Keeper::begin_upgrade() {
-  if (ending_ || upgrading_) return;
   upgrading_ = true;
   custody_.reclaim();
   if (!farewells_.idle())
@@ -405,22 +471,17 @@ void Keeper::begin_upgrade() {
 }
 
 void Keeper::upgrade() {
-  log_info("upgrading: executing {}", program_.path);
+  log_info("upgrading: executing {}", program_.path());
   upgrading_ = false;
   Table table{std::move(listener_), std::move(custody_.table()), std::move(holder_)};
   const Result<UniqueFd> saved = save_table(table);
   if (saved) {
-    std::vector<std::string> args = program_.args;
-    args.insert(args.begin() + 1, {kResumeFlag, std::to_string(saved->get())});
-    std::vector<char*> argv;
-    for (std::string& arg : args) argv.push_back(arg.data());
-    argv.push_back(nullptr);
     set_inherited(table, *saved, true);
-    ::execv(program_.path.c_str(), argv.data());
-    log_error("the upgrade failed, going on: {}: {}", program_.path, std::strerror(errno));
+    const Error error = program_.execute({kResumeFlag, std::to_string(saved->get())});
     set_inherited(table, *saved, false);
+    refuse_upgrade(error.message);
   } else {
-    log_error("the upgrade failed, going on: {}", saved.error().message);
+    refuse_upgrade(saved.error().message);
   }
   listener_ = std::move(table.listener);
   custody_.table() = std::move(table.holding);

@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "common/clock.h"
+#include "common/program.h"
 #include "common/result.h"
 #include "common/service_manager.h"
 #include "keeper/config.h"
@@ -29,13 +30,8 @@ inline constexpr std::size_t kConnectionsMax = 16;
 /// Of these, such as wait for the holder's end.
 inline constexpr std::size_t kWaitingMax = 4;
 
-/// How this program is executed.
-struct Program {
-  std::string path;               ///< its file; another one may be there by the time of an upgrade
-  std::vector<std::string> args;  ///< argv as it was given, without what only an upgrade adds
-};
-/// Stands behind argv[0] when a keeper executes its successor; the next argument is the table's
-/// descriptor. No flag for people.
+/// A keeper gives it to its successor; the next argument is the table's descriptor. No flag for
+/// people.
 inline constexpr const char* kResumeFlag = "--resume-fd";
 
 class Keeper {
@@ -57,6 +53,7 @@ class Keeper {
     pid_t pid = 0;
     UniqueFd pidfd;  ///< once it has said HELLO
     Terms terms;
+    bool serving = false;    ///< Hello::serving
     std::uint64_t turn = 0;  ///< its place in the row of those who wait; 0: none
   };
   using Askers = std::map<int, Asker>;  ///< by socket
@@ -87,18 +84,25 @@ class Keeper {
   // The one who holds.
   void welcome(Asker asker);
   void welcome_next();
+  void welcome_again(int fd);
+  void hold_for(Asker asker);
   void go_on_telling();
   void read_holder();
   void drop_connection(const std::string& why);
+  void hear_out();
   void end_of_holder();
 
   void end_orderly();
+  void check_upgrade();
+  void on_checked();
+  void end_check();
+  void refuse_upgrade(const std::string& why);
   void begin_upgrade();
   void upgrade();
   [[nodiscard]] std::string status() const;
 
   KeeperConfig config_;
-  Program program_;
+  const Program program_;
   SteadyTime time_;
   Poller poller_;
   ServiceManager manager_;
@@ -111,6 +115,8 @@ class Keeper {
   std::optional<Holder> holder_;
   std::optional<Handover> handover_;      ///< to the holder, under way
   std::optional<TimePoint> telling_due_;  ///< when to go on with it, though no socket says so
+  std::optional<ProgramCheck> check_;     ///< of the program that is to follow
+  TimePoint check_due_;
   bool ending_ = false;
   bool upgrading_ = false;
   std::optional<int> exit_code_;

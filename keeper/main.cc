@@ -1,11 +1,8 @@
 // sluice-keeper: reads its configuration, runs the keeper.
-#include <unistd.h>
-
-#include <array>
+#include <algorithm>
 #include <charconv>
 #include <csignal>
 #include <string>
-#include <string_view>
 #include <vector>
 
 #include "common/log.h"
@@ -15,22 +12,15 @@
 
 namespace {
 
-/// "PROGRAM --resume-fd N ...": takes the two out of `args`. Not a number: -1, which can't be read.
+/// Takes the resume flag and its value out of `args`. Not a number: -1, which can't be read.
 std::optional<int> take_resume_fd(std::vector<std::string>& args) {
-  if (args.size() < 3 || args[1] != sluice::keeper::kResumeFlag) return std::nullopt;
-  const std::string& text = args[2];
+  const auto flag = std::find(args.begin(), args.end(), sluice::keeper::kResumeFlag);
+  if (flag == args.end() || flag + 1 == args.end()) return std::nullopt;
+  const std::string text = *(flag + 1);
+  args.erase(flag, flag + 2);
   int fd = -1;
   const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), fd);
-  if (error != std::errc() || end != text.data() + text.size()) fd = -1;
-  args.erase(args.begin() + 1, args.begin() + 3);
-  return fd;
-}
-
-/// By its path: a package puts the next version there.
-std::string program_path(const std::string& called) {
-  std::array<char, 4096> path{};
-  const ssize_t size = ::readlink("/proc/self/exe", path.data(), path.size());
-  return size > 0 ? std::string(path.data(), static_cast<std::size_t>(size)) : called;
+  return error == std::errc() && end == text.data() + text.size() ? fd : -1;
 }
 
 }  // namespace
@@ -46,9 +36,10 @@ int main(int argc, char** argv) {
   keeper::KeeperConfig config;
   if (const auto code = keeper::read_config(static_cast<int>(flags.size()), flags.data(), config))
     return *code;
+  if (config.check_only) return 0;
   log_init(config.log_level, config.log_format, "keeper[" + config.id + "]");
-  const std::string path = program_path(args[0]);
-  const auto daemon = keeper::Keeper::create(config, {path, args}, saved);
+  const auto daemon =
+      keeper::Keeper::create(config, Program(argc, argv, keeper::kResumeFlag), saved);
   if (!daemon) {
     log_error("{}", daemon.error().message);
     return 1;

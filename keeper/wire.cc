@@ -35,6 +35,7 @@ void put(FieldWriter& to, const Hello& m) {
   to.text(m.gateway_id);
   to.number(m.handoff_wait_ms);
   to.number(m.close_rate);
+  to.number(static_cast<std::uint8_t>(m.serving ? 1 : 0));
 }
 
 bool get(FieldReader& from, Hello& m) {
@@ -46,8 +47,19 @@ bool get(FieldReader& from, Hello& m) {
   m.gateway_id = from.text(kTextBytesMax);
   m.handoff_wait_ms = from.number<std::uint32_t>();
   m.close_rate = from.number<std::uint32_t>();
-  return !m.gateway_id.empty() && m.handoff_wait_ms <= kHandoffWaitMsMax && m.close_rate > 0 &&
-         m.close_rate <= kCloseRateMax;
+  const auto serving = from.number<std::uint8_t>();
+  m.serving = serving != 0;
+  return serving <= 1 && !m.gateway_id.empty() && m.handoff_wait_ms <= kHandoffWaitMsMax &&
+         m.close_rate > 0 && m.close_rate <= kCloseRateMax;
+}
+
+void put(FieldWriter& to, const State& m) {
+  to.number(static_cast<std::uint8_t>(m.moved ? 1 : 0));
+}
+bool get(FieldReader& from, State& m) {
+  const auto moved = from.number<std::uint8_t>();
+  m.moved = moved != 0;
+  return moved <= 1;
 }
 
 template <typename T>

@@ -6,9 +6,11 @@
 //
 // A conversation, from the gateway's side:
 //
-//   HELLO → (IN_USE …) WELCOME, HELD_LISTENER …, HELD_CLIENTS …, HELD_PENDING …, HELD_END; or
-//   REFUSED nothing held:    STATE, LISTEN …, TAKEN; then GIVE and TAKE as clients come and go
+//   HELLO → (IN_USE …) WELCOME, HELD_LISTENER …, HELD_CLIENTS …, HELD_PENDING …, HELD_END;
+//           or REFUSED
+//   nothing held:    STATE, LISTEN …, TAKEN; then GIVE and TAKE as clients come and go
 //   something held:  TAKEN as soon as the clients are its own, or RELEASE, STATE, LISTEN …, TAKEN
+//   reconnected:     HELLO (serving) → WELCOME of nothing, HELD_END; STATE, LISTEN …, GIVE …, TAKEN
 //   planned end:     PENDING …, PARK, and the process ends or executes another program
 #pragma once
 
@@ -49,10 +51,15 @@ struct Hello {
   std::string gateway_id;
   std::uint32_t handoff_wait_ms = 0;  ///< how long clients are held after its end
   std::uint32_t close_rate = 0;       ///< clients per second, when nobody came for them; at least 1
+  /// Its connection was lost, or there was no keeper when it started: it has clients and will tell
+  /// of them. Nothing is handed to it; what a process before it has left is released.
+  bool serving = false;
 };
 /// fd: memfd of a new state memory (SharedState). The one before is dropped and, without a close
 /// frame, so are the clients held with it; listeners stay.
-struct State {};
+struct State {
+  bool moved = false;  ///< the same state in other memory: the clients held with it stay
+};
 /// fd: a listening socket; replaces one of the same name, e.g. "clients 127.0.0.1:8080".
 struct Listen {
   std::string name;
@@ -78,8 +85,8 @@ struct Park {};
 /// The takeover is complete: the clock of unclaimed clients stops, connections in mid-handshake are
 /// no longer held.
 struct Taken {};
-/// The state can't be read: the keeper closes all the clients that it held up to here. The gateway
-/// must not write to any of them.
+/// The state can't be read, or the gateway ends and nobody is to follow: the keeper closes all the
+/// clients that it held up to here. The gateway must not write to any of them.
 struct Release {
   std::string reason;
 };

@@ -10,7 +10,7 @@ int main(int argc, char** argv) {
   relay::RelayConfig config;
   if (const auto code = relay::read_config(argc, argv, config)) return *code;
   log_init(config.log_level, config.log_format, "relay");
-  const auto daemon = relay::Relay::create(config, relay::Program(argc, argv));
+  const auto daemon = relay::Relay::create(config, Program(argc, argv, relay::kResumeFlag));
   if (!daemon) {
     log_error("{}", daemon.error().message);
     return 1;

@@ -260,7 +260,7 @@ void Relay::add_signals() {
   upgrade_event_ = on(make_event<&Relay::on_upgrade>(base, SIGUSR2, kWhat, this));
   reload_event_ = on(make_event<&Relay::on_reload>(base, SIGHUP, kWhat, this));
   log_.on_upgrade([this] { on_upgrade(); });
-  block_handover_signals(false);
+  hold_signals(false);
 }
 
 int Relay::run() {

@@ -7,6 +7,7 @@
 
 #include "common/admin_pages.h"
 #include "common/clock.h"
+#include "common/program.h"
 #include "common/random.h"
 #include "common/result.h"
 #include "common/service_manager.h"
@@ -18,7 +19,6 @@
 #include "relay/drain_mark_file.h"
 #include "relay/event_handles.h"
 #include "relay/gateway_listener.h"
-#include "relay/handover/program.h"
 #include "relay/handover/relay_state.h"
 #include "relay/handover/takeover.h"
 #include "relay/handover/upgrade.h"

@@ -8,6 +8,7 @@
 #include "gateway/handoff/fault_point.h"
 #include "gateway/handoff/handshake_record.h"
 #include "gateway/limits.h"
+#include "keeper/enlarge.h"
 #include "keeper/stream_position.h"
 
 namespace sluice::gateway {
@@ -34,12 +35,18 @@ Handoff::Handoff(EventLoop& loop, HandoffOptions options, SessionTable& sessions
       keeper_(loop, options_.keeper, *this) {
 }
 
+Handoff::~Handoff() {
+  FrameRun::use(nullptr);
+}
+
 // ---- start
 
 Result<void> Handoff::begin() {
   auto held = keeper_.open();
   if (!held) {
-    if (held.error().code == ErrorCode::kPermission) return tl::make_unexpected(held.error());
+    const ErrorCode code = held.error().code;
+    if (code == ErrorCode::kPermission || code == ErrorCode::kInvalid)
+      return tl::make_unexpected(held.error());
     log_warn("--keeper: {}: serving without, until there is one", held.error().message);
     return make_state();
   }
@@ -54,23 +61,37 @@ Result<void> Handoff::begin() {
   }
   if (!held_.state.valid()) return make_state();
   auto state = keeper::SharedState::open(std::move(held_.state));
-  if (state && state->header().slots >= options_.slots) {
+  if (!state) return begin_anew(state.error().message);
+  took_over_ = true;
+  if (!keeper::too_small(*state, size())) {
     state_ = std::move(*state);
-    took_over_ = true;
     return {};
   }
-  const std::string why = state ? "too few slots for --max-connections" : state.error().message;
+  // Nothing in it has changed since the process before: the keeper has the one or the other.
+  auto larger = keeper::enlarged(*state, size());
+  if (!larger) return tl::make_unexpected(larger.error());
+  state_ = std::move(*larger);
+  keeper_.send(keeper::State{.moved = true}, state_->fd());
+  return {};
+}
+
+keeper::StateSize Handoff::size() const {
+  return {.slots = static_cast<std::uint32_t>(options_.slots),
+          .views = kVectorsPerBatch,
+          .arena_bytes = options_.memory_bytes};
+}
+
+Result<void> Handoff::begin_anew(const std::string& why) {
   log_warn("what the gateway before has left can't be used: {}; its {} clients are closed", why,
-           held_.clients.size());
+           held_.welcome.clients);
   keeper_.send(keeper::Release{.reason = why});
   held_.clients.clear();
+  took_over_ = false;
   return make_state();
 }
 
 Result<void> Handoff::make_state() {
-  auto made = keeper::SharedState::create({.slots = static_cast<std::uint32_t>(options_.slots),
-                                           .views = kVectorsPerBatch,
-                                           .arena_bytes = options_.memory_bytes});
+  auto made = keeper::SharedState::create(size());
   if (!made) return tl::make_unexpected(made.error());
   state_ = std::move(*made);
   make_recorders({});
@@ -109,36 +130,49 @@ void Handoff::listens_no_more(std::string_view prefix) {
   });
 }
 
-LinkResume Handoff::take_over(const TakeoverParts& parts, RelayLink& link, Acceptor& acceptor) {
-  LinkResume resume;
-  if (took_over_) {
-    TakeoverReport report{.planned = held_.welcome.ending == keeper::Ending::kPlanned,
-                          .crashes = held_.welcome.crashes};
-    Takeover takeover(*state_, std::exchange(held_.clients, {}), report);
-    auto blocks = takeover.blocks();
-    if (!blocks) log_error("the state left behind: {}", blocks.error().message);
-    make_recorders(blocks ? std::move(*blocks) : std::vector<keeper::ArenaUnit>{});
-    resume = takeover.link();
-    link.take_over(resume.relay_instance, resume.sequence);
-    if (blocks) takeover.build(*out_, *runs_, parts);
-    fault_point("takeover.built");
-    // From here on the records are this process's, and each is whole: the views that the process
-    // before had under way stand in queues.
-    out_->sync_all();
-    for (const keeper::ClientRef& ref : takeover.left()) {
-      out_->discard(ref.slot);
-      keeper_.send(keeper::Take{.client = ref});
-    }
-    keeper::publish(state_->header().quiescent, 0U);
-    stats_.takeover = std::move(report);
+Result<LinkResume> Handoff::take_over(const TakeoverParts& parts, RelayLink& link,
+                                      Acceptor& acceptor) {
+  Result<LinkResume> resume = LinkResume{};
+  if (took_over_) resume = take_over_clients(parts, link);
+  if (resume) take_over_handshakes(acceptor);
+  return resume;
+}
+
+Result<LinkResume> Handoff::take_over_clients(const TakeoverParts& parts, RelayLink& link) {
+  TakeoverReport report{.planned = held_.welcome.ending == keeper::Ending::kPlanned,
+                        .crashes = held_.welcome.crashes};
+  Takeover takeover(*state_, std::exchange(held_.clients, {}), report);
+  auto blocks = takeover.blocks();
+  if (!blocks) {
+    if (auto begun = begin_anew(blocks.error().message); !begun)
+      return tl::make_unexpected(begun.error());
+    return LinkResume{};
   }
+  takeover.part();
+  make_recorders(std::move(*blocks));
+  const LinkResume resume = takeover.link();
+  link.take_over(resume.relay_instance, resume.sequence);
+  takeover.build(*out_, *runs_, parts);
+  fault_point("takeover.built");
+  // From here on the records are this process's, and each is whole: the views that the process
+  // before had under way stand in queues.
+  out_->sync_all();
+  for (const keeper::ClientRef& ref : takeover.left()) {
+    out_->discard(ref.slot);
+    keeper_.send(keeper::Take{.client = ref});
+  }
+  keeper::publish(state_->header().quiescent, 0U);
+  stats_.takeover = std::move(report);
+  return resume;
+}
+
+void Handoff::take_over_handshakes(Acceptor& acceptor) {
   for (Held::Handshake& handshake : held_.handshakes) {
     auto state = decode_handshake(handshake.state);
     if (!state) continue;
     acceptor.resume(std::move(handshake.fd), std::move(*state));
     if (stats_.takeover) ++stats_.takeover->handshakes;
   }
-  return resume;
 }
 
 void Handoff::taken() {
@@ -182,6 +216,8 @@ void Handoff::given_up(ClientRef ref) {
 
 void Handoff::opened(ClientSession& session) {
   fault_point("open.answered");
+  // Some of the 101 waits in libwebsockets yet: counters from here would be wrong by it.
+  if (session.blocked) return;
   const auto counters = keeper::stream_position(session.fd);
   SlotStart start;
   if (counters) {
@@ -189,9 +225,11 @@ void Handoff::opened(ClientSession& session) {
              .received_before = counters->received - session.read,
              .has_counters = true};
   }
+  // What came behind the request head counts as read when worked_off() says so: until then the
+  // record says that nothing was.
   if (!out_->prepare(session, start)) return;
-  in_->worked_off(slot_of(session), session);
-  if (!who_->record(slot_of(session), session)) return;
+  if (session.read > 0) reading(session);
+  static_cast<void>(who_->record(slot_of(session), session));
   out_->sync(session);
   out_->opened(session);
 }
@@ -202,9 +240,15 @@ void Handoff::changed(ClientSession& session) {
   static_cast<void>(who_->record(slot_of(session), session));
 }
 
+void Handoff::reading(ClientSession& session) {
+  if (session.out.recorded && !session.out.has_counters) InRecorder::reading(slot_of(session));
+}
+
 void Handoff::worked_off(ClientSession& session) {
   if (!session.out.recorded) return;
   out_->sync(session);
+  // With which code the client has closed stands nowhere else.
+  if (session.state.scanner.ended()) static_cast<void>(who_->record(slot_of(session), session));
   in_->worked_off(slot_of(session), session);
 }
 
@@ -234,12 +278,30 @@ void Handoff::end_of_turn(std::uint64_t settled_sequence) {
   out_->settled(settled_sequence);
 }
 
+void Handoff::record_all() {
+  keeper::publish(state_->header().frozen_micros, now_micros());
+  out_->sync_all();
+  for (std::size_t i = 0; i < sessions_.slots(); ++i) {
+    ClientSession* session = sessions_.at(i);
+    if (session == nullptr || !session->out.recorded) continue;
+    if (session->phase == SessionPhase::kClosed) {
+      // Shut down already, and only libwebsockets has not seen it yet.
+      out_->discard(session->ref.index);
+      given_up(session->ref);
+      continue;
+    }
+    out_->settle(*session);
+    if (session->has_published) static_cast<void>(who_->record(slot_of(*session), *session));
+  }
+}
+
 void Handoff::park(Acceptor& acceptor, bool at_rest) {
   fault_point("park.begun");
-  keeper::publish(state_->header().frozen_micros, now_micros());
   record_all();
   acceptor.park([this](UniqueFd fd, HandshakeState state) {
-    keeper_.send(keeper::Pending{.listener = {}, .bytes = encode_handshake(state)}, fd.get());
+    // One whose state is larger than the keeper takes ends here: its peer tries again.
+    if (std::string bytes = encode_handshake(state); !bytes.empty())
+      keeper_.send(keeper::Pending{.listener = {}, .bytes = std::move(bytes)}, fd.get());
   });
   // Else somebody's record is behind: the counters tell whose.
   if (at_rest) keeper::publish(state_->header().quiescent, 1U);
@@ -248,27 +310,19 @@ void Handoff::park(Acceptor& acceptor, bool at_rest) {
   fault_point("park.told");
 }
 
-void Handoff::record_all() {
-  out_->sync_all();
-  for (std::size_t i = 0; i < sessions_.slots(); ++i) {
-    ClientSession* session = sessions_.at(i);
-    if (session != nullptr && session->phase != SessionPhase::kClosed) out_->settle(*session);
-  }
-}
-
 void Handoff::tell_end() {
+  if (!keeper_.up()) return;
   keeper_.send(keeper::Park{});
   if (!keeper_.flush(kParkKeeperWait)) log_error("the keeper has not heard of the end");
 }
 
 void Handoff::end() {
-  if (!keeper_.up()) return;
   listens_no_more("");
   if (sessions_.size() > 0) {
     record_all();
     // Where streams to clients are is all that counts for who is only to be told.
     keeper::publish(state_->header().quiescent, 1U);
-    keeper_.send(keeper::Release{.reason = "it ends"});
+    keeper_.send(keeper::Release{.reason = "it ends, and nobody is to follow"});
   }
   tell_end();
 }
@@ -280,10 +334,9 @@ std::uint64_t Handoff::unrecorded() const {
 
 // ---- keepers come and go
 
-void Handoff::keeper_back(Held held) {
-  if (!held.clients.empty() || held.state.valid())
-    keeper_.send(keeper::Release{.reason = "a gateway serves that has not waited"});
+void Handoff::keeper_back() {
   tell_everything();
+  if (!keeper_.up()) return;
   log_info("a keeper holds this gateway's clients: {}", sessions_.size());
 }
 
@@ -292,8 +345,11 @@ void Handoff::tell_everything() {
   for (const auto& [name, fd] : listeners_) keeper_.send(keeper::Listen{.name = name}, fd);
   for (std::size_t i = 0; i < sessions_.slots(); ++i) {
     const ClientSession* session = sessions_.at(i);
-    if (session != nullptr && session->phase != SessionPhase::kClosed)
-      keeper_.send(keeper::Give{.client = keepers(session->ref)}, session->fd);
+    if (session == nullptr || session->phase == SessionPhase::kClosed) continue;
+    keeper_.send(keeper::Give{.client = keepers(session->ref)}, session->fd);
+    // What waits has a descriptor of its own, and there are not so many to spare.
+    if (keeper_.waiting() >= kKeeperTellAhead && !keeper_.flush(kKeeperTellWait))
+      return keeper_.drop("the keeper does not keep up");
   }
   keeper_.send(keeper::Taken{});
 }

@@ -40,6 +40,10 @@ class Handoff final : public KeeperLinkEvents {
   /// All of them outlive it. `name_of` gives the channel of a subscription.
   Handoff(EventLoop& loop, HandoffOptions options, SessionTable& sessions, Sender& sender,
           std::function<std::string_view(const Subscription&)> name_of);
+  /// Runs of frames that lie in its memory must be gone by then.
+  ~Handoff() override;
+  Handoff(const Handoff&) = delete;
+  Handoff& operator=(const Handoff&) = delete;
 
   // ---- start, in this order
   /// Asks the keeper; may wait for a predecessor's end. An error ends the start.
@@ -53,9 +57,9 @@ class Handoff final : public KeeperLinkEvents {
   /// No longer, on those whose names begin so.
   void listens_no_more(std::string_view prefix);
   /// The predecessor's clients, if there are any, and where the link to the relay goes on. Nothing
-  /// is sent yet.
-  [[nodiscard]] LinkResume take_over(const TakeoverParts& parts, RelayLink& link,
-                                     Acceptor& acceptor);
+  /// is sent yet. An error ends the start.
+  [[nodiscard]] Result<LinkResume> take_over(const TakeoverParts& parts, RelayLink& link,
+                                             Acceptor& acceptor);
   /// Everything is ours now: the keeper's clock stops.
   void taken();
 
@@ -67,6 +71,7 @@ class Handoff final : public KeeperLinkEvents {
   void given_up(ClientRef ref);
   /// Subscriptions, times.
   void changed(ClientSession& session);
+  void reading(ClientSession& session);
   void worked_off(ClientSession& session);
   void closed(ClientSession& session);
 
@@ -79,8 +84,8 @@ class Handoff final : public KeeperLinkEvents {
   /// the process's end, or another program in its place.
   /// `at_rest`: no client's bytes are being worked off.
   void park(Acceptor& acceptor, bool at_rest);
-  /// The process ends, and nobody is to follow: the keeper closes what is left, at once. Nothing of
-  /// it may change any more.
+  /// The process ends, and nobody is to follow: the keeper closes the clients that are left, at
+  /// once. Nothing may be written to them any more.
   void end();
 
   [[nodiscard]] bool keeper_up() const { return keeper_.up(); }
@@ -95,13 +100,17 @@ class Handoff final : public KeeperLinkEvents {
   [[nodiscard]] std::size_t memory_bytes() const { return arena_->capacity(); }
 
   // KeeperLinkEvents.
-  void keeper_back(Held held) override;
+  void keeper_back() override;
   void keeper_lost(const std::string& why) override;
 
  private:
+  [[nodiscard]] keeper::StateSize size() const;
   [[nodiscard]] Result<void> make_state();
-  void make_recorders(std::vector<keeper::ArenaUnit> in_use);
+  [[nodiscard]] Result<void> begin_anew(const std::string& why);
+  [[nodiscard]] Result<LinkResume> take_over_clients(const TakeoverParts& parts, RelayLink& link);
+  void take_over_handshakes(Acceptor& acceptor);
   void record_all();
+  void make_recorders(std::vector<keeper::ArenaUnit> in_use);
   void tell_end();
   [[nodiscard]] keeper::Slot& slot_of(const ClientSession& session) const {
     return state_->slots()[session.ref.index];

@@ -1,14 +1,11 @@
 // A connection in mid-handshake as bytes that another process goes on from. Pure.
 #pragma once
 
-#include <cstddef>
-#include <cstdint>
 #include <optional>
-#include <span>
 #include <string>
 #include <string_view>
 
-#include "gateway/acceptor.h"
+#include "gateway/handshake_state.h"
 
 namespace sluice::gateway {
 

@@ -62,6 +62,10 @@ bool InRecorder::store_message(const InRecord& before, const InboundMessage& mes
   return true;
 }
 
+void InRecorder::reading(keeper::Slot& slot) {
+  keeper::publish(slot.in[slot.in_now & 1U].scanner_bytes, kStreamUnrecorded);
+}
+
 void InRecorder::forget(keeper::Slot& slot) {
   const InRecord last = std::exchange(slot.in[slot.in_now & 1U], InRecord{});
   arena_.free(last.scanner);

@@ -17,8 +17,8 @@
 
 namespace sluice::gateway {
 
-/// InRecord::scanner_bytes of a stream for which there was no room: with `read` alone nobody can go
-/// on, restore() refuses it.
+/// InRecord::scanner_bytes of a stream for which there was no room, or of which more has been read
+/// than the record says: with `read` alone nobody can go on, restore() refuses it.
 inline constexpr std::uint32_t kStreamUnrecorded = UINT32_MAX;
 
 /// What a record tells of the stream.
@@ -37,6 +37,9 @@ class InRecorder {
   /// session's, and its received_before the kernel's count at the end of the request head, that is,
   /// when it opened, less ClientSession::read.
   void worked_off(keeper::Slot& slot, ClientSession& session);
+  /// Of a client without counters: something was read that is not worked off yet. Until
+  /// worked_off() nobody can go on from the record.
+  static void reading(keeper::Slot& slot);
   /// The slot has ended (its phase says so): its blocks are free again.
   void forget(keeper::Slot& slot);
 

@@ -2,6 +2,7 @@
 
 #include <fcntl.h>
 #include <poll.h>
+#include <sys/resource.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -9,6 +10,7 @@
 #include <cerrno>
 #include <cstring>
 #include <thread>
+#include <utility>
 
 #include "common/log.h"
 #include "gateway/limits.h"
@@ -26,6 +28,17 @@ using std::chrono::milliseconds;
   pollfd wanted{fd, events, 0};
   const auto ms = std::chrono::duration_cast<milliseconds>(at_most).count();
   return ::poll(&wanted, 1, static_cast<int>(std::max<std::int64_t>(ms, 0))) > 0;
+}
+
+/// Descriptors over the process's limit would be lost on their way. Where --max-connections was
+/// lowered there may be more to come than it allows for.
+void make_room(std::size_t descriptors) {
+  rlimit limit{};
+  if (::getrlimit(RLIMIT_NOFILE, &limit) != 0) return;
+  const rlim_t needed = std::min<rlim_t>(descriptors + kReservedDescriptors, limit.rlim_max);
+  if (needed <= limit.rlim_cur) return;
+  limit.rlim_cur = needed;
+  static_cast<void>(::setrlimit(RLIMIT_NOFILE, &limit));
 }
 
 }  // namespace
@@ -57,45 +70,52 @@ Result<void> KeeperLink::dial() {
       .handoff_wait_ms = static_cast<std::uint32_t>(
           std::chrono::duration_cast<milliseconds>(options_.handoff_wait).count()),
       .close_rate =
-          static_cast<std::uint32_t>(std::clamp(options_.close_rate_per_second, 1.0, 1e6))};
+          static_cast<std::uint32_t>(std::clamp(options_.close_rate_per_second, 1.0, 1e6)),
+      .serving = serving_};
   const auto sent = keeper::send_packet(connected->get(), hello, fds);
   if (!sent) return tl::make_unexpected(sent.error());
   if (*sent != keeper::SendOutcome::kSent)
     return fail(ErrorCode::kUnavailable, "the keeper does not read");
   fd_ = std::move(*connected);
   held_ = Held{};
+  welcomed_ = false;
   phase_ = Phase::kGreeting;
   return {};
 }
 
 Result<Held> KeeperLink::open() {
+  Result<Held> held = ask();
+  serving_ = true;
+  if (held) {
+    phase_ = Phase::kServing;
+    watch();
+    return held;
+  }
+  phase_ = Phase::kDown;
+  fd_.reset();
+  held_ = Held{};
+  retry_.start_once(kKeeperRetry);
+  return held;
+}
+
+Result<Held> KeeperLink::ask() {
   auto give_up_at = std::chrono::steady_clock::now() + kKeeperWait;
   while (true) {
-    bool heard = false;
-    auto asked = ask(heard);
-    if (asked) {
-      phase_ = Phase::kServing;
-      watcher_.emplace(loop_, fd_.get(), [this](IoEvents ready) { on_ready(ready); });
-      watcher_->watch(kIoRead);
-      return std::move(held_);
+    auto dialled = dial();
+    if (dialled) {
+      auto held = hear();
+      // One that ends, or becomes another program, while we wait for our turn, is looked for again.
+      if (held || welcomed_ || held.error().code != ErrorCode::kUnavailable) return held;
+      dialled = tl::make_unexpected(held.error());
+      give_up_at = std::chrono::steady_clock::now() + kKeeperWait;
     }
-    phase_ = Phase::kDown;
-    fd_.reset();
-    if (asked.error().code == ErrorCode::kPermission) return tl::make_unexpected(asked.error());
-    // One that was there and executes another program is back in a moment.
-    const auto now = std::chrono::steady_clock::now();
-    if (heard) give_up_at = now + kKeeperWait;
-    if (now >= give_up_at) {
-      retry_.start_once(kKeeperRetry);
-      return tl::make_unexpected(asked.error());
-    }
+    if (std::chrono::steady_clock::now() >= give_up_at) return tl::make_unexpected(dialled.error());
     std::this_thread::sleep_for(kKeeperDialEvery);
   }
 }
 
-Result<void> KeeperLink::ask(bool& heard) {
-  if (auto dialled = dial(); !dialled) return dialled;
-  // A keeper that is stopped keeps us waiting here: without its word we must not serve.
+/// A keeper that is stopped keeps us waiting here: without its word we must not serve.
+Result<Held> KeeperLink::hear() {
   while (true) {
     auto received = keeper::receive_packet(fd_.get());
     if (!received) return tl::make_unexpected(received.error());
@@ -105,8 +125,7 @@ Result<void> KeeperLink::ask(bool& heard) {
     }
     auto whole = handle(std::move(*received));
     if (!whole) return tl::make_unexpected(whole.error());
-    if (*whole) return {};
-    heard = true;
+    if (*whole) return std::exchange(held_, Held{});
   }
 }
 
@@ -120,8 +139,10 @@ Result<bool> KeeperLink::handle(keeper::Received received) {
   if (const auto* in_use = std::get_if<keeper::InUse>(&received.message)) {
     log_info("waiting for the end of process {}, which serves as this gateway", in_use->pid);
   } else if (auto* welcome = std::get_if<keeper::Welcome>(&received.message)) {
+    welcomed_ = true;
     held_.welcome = *welcome;
     clients_max_ = welcome->clients_max;
+    make_room(std::size_t{welcome->clients} + welcome->listeners + welcome->pending);
     if (welcome->has_state) held_.state = std::move(fds.front());
   } else if (auto* listener = std::get_if<keeper::HeldListener>(&received.message)) {
     held_.listeners.emplace_back(std::move(listener->name), std::move(fds.front()));
@@ -155,8 +176,7 @@ void KeeperLink::read_some() {
     if (!*whole) continue;
     phase_ = Phase::kServing;
     last_complaint_.clear();
-    events_.keeper_back(std::move(held_));
-    held_ = Held{};
+    events_.keeper_back();
   }
 }
 
@@ -178,6 +198,10 @@ void KeeperLink::lose(const std::string& why) {
 void KeeperLink::retry() {
   if (phase_ == Phase::kServing) return send_waiting();
   if (auto dialled = dial(); !dialled) return lose(dialled.error().message);
+  watch();
+}
+
+void KeeperLink::watch() {
   watcher_.emplace(loop_, fd_.get(), [this](IoEvents ready) { on_ready(ready); });
   watcher_->watch(kIoRead);
 }

@@ -47,9 +47,9 @@ struct Held {
 class KeeperLinkEvents {
  public:
   virtual ~KeeperLinkEvents() = default;
-  /// A keeper answers after one was lost, or had not been there. It knows nothing of use: it is to
-  /// be told everything, TAKEN last. `held`: what it had kept nevertheless.
-  virtual void keeper_back(Held held) = 0;
+  /// A keeper answers after one was lost, or had not been there: it is to be told everything, STATE
+  /// first, TAKEN last.
+  virtual void keeper_back() = 0;
   virtual void keeper_lost(const std::string& why) = 0;
 };
 
@@ -57,10 +57,11 @@ class KeeperLink {
  public:
   KeeperLink(EventLoop& loop, KeeperLinkOptions options, KeeperLinkEvents& events);
 
-  /// Before the loop runs. Waits for a keeper that is not there, at most kKeeperWait at a time;
-  /// then for as long as another process of this id lives, for fencing is what the keeper is there
-  /// for. Fails where there is no keeper, and then looks for one as soon as the loop runs; or, with
-  /// kPermission, where it refuses.
+  /// Before the loop runs. Waits for a keeper that is not there yet, at most kKeeperWait; then for
+  /// as long as another process of this id lives, for fencing is what the keeper is there for.
+  /// kUnavailable, kSystem: there is no keeper; it is looked for as soon as the loop runs.
+  /// kPermission: it refuses. kInvalid: what it said can't be taken in, perhaps for want of
+  /// descriptors.
   [[nodiscard]] Result<Held> open();
 
   [[nodiscard]] bool up() const { return phase_ == Phase::kServing; }
@@ -70,6 +71,8 @@ class KeeperLink {
 
   /// In the order of the calls. Nothing while it is not up. `fd` stays the caller's.
   void send(const keeper::Message& message, int fd = -1);
+  /// Ends the connection; a new one is tried soon.
+  void drop(const std::string& why) { lose(why); }
   /// Everything that waits, within `wait`. False: some of it could not leave.
   [[nodiscard]] bool flush(Duration wait);
 
@@ -80,15 +83,16 @@ class KeeperLink {
     UniqueFd fd;
   };
 
+  [[nodiscard]] Result<Held> ask();
+  [[nodiscard]] Result<Held> hear();
   [[nodiscard]] Result<void> dial();
-  /// Dials, and waits for all that it has to say. `heard`: it had begun to.
-  [[nodiscard]] Result<void> ask(bool& heard);
   /// One packet. True: HELD_END has come.
   [[nodiscard]] Result<bool> handle(keeper::Received received);
   void on_ready(IoEvents events);
   void read_some();
   void lose(const std::string& why);
   void retry();
+  void watch();
   /// False: not now.
   [[nodiscard]] bool try_send(const keeper::Message& message, int fd);
   void send_waiting();
@@ -97,6 +101,8 @@ class KeeperLink {
   const KeeperLinkOptions options_;
   KeeperLinkEvents& events_;
   Phase phase_ = Phase::kDown;
+  bool serving_ = false;   ///< open() is done: this process has clients of its own
+  bool welcomed_ = false;  ///< on this connection
   UniqueFd fd_;
   std::optional<IoWatcher> watcher_;
   Timer retry_;

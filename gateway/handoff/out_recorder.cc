@@ -57,9 +57,12 @@ bool OutRecorder::prepare(ClientSession& session, const SlotStart& start) {
   session.out = {.sequence = session.state.last_sequence,
                  .link_generation = link_generation_,
                  .recorded = true,
-                 .has_counters = start.has_counters};
+                 .has_counters = start.has_counters,
+                 .close_queued = session.out.close_queued};
   counting(slot).last_sequence = session.out.sequence;
   counting(slot).link_generation = session.out.link_generation;
+  // What was queued until now nobody has told us of.
+  if (!session.outbox.empty() || session.out.close_queued) changed(session);
   return true;
 }
 

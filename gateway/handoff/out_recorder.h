@@ -51,8 +51,8 @@ class OutRecorder {
   OutRecorder(keeper::SharedState& state, keeper::Arena& arena, SessionTable& sessions);
 
   // A session's slot, which has its index.
-  /// Makes it ready, all records empty, not open yet. False: there is no such slot, and nothing is
-  /// recorded of the session.
+  /// Makes it ready, all records empty, not open yet; what its outbox has already is for the next
+  /// sync(). False: there is no such slot, and nothing is recorded of the session.
   bool prepare(ClientSession& session, const SlotStart& start);
   /// Everything else that belongs into it is written too: it counts from here on.
   void opened(const ClientSession& session);

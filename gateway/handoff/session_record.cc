@@ -1,12 +1,12 @@
 #include "gateway/handoff/session_record.h"
 
-#include <algorithm>
 #include <chrono>
 #include <cstring>
 #include <utility>
 
 #include "common/check.h"
 #include "gateway/handoff/bytes.h"
+#include "gateway/handoff/identity_codec.h"
 #include "gateway/protocols/client_protocol.h"
 #include "gateway/upgrade_request.h"
 
@@ -15,13 +15,10 @@ namespace {
 
 constexpr std::uint8_t kVersion = 1;
 
-constexpr std::uint8_t kUnixAddress = 1;
-constexpr std::uint8_t kHasFacts = 2;
-constexpr std::uint8_t kCertificateVerified = 4;
-constexpr std::uint8_t kPeerClosed = 8;
-constexpr std::uint8_t kCloseSent = 16;
-constexpr std::uint8_t kHasPublished = 32;
-constexpr std::uint8_t kAllFlags = 63;
+constexpr std::uint8_t kPeerClosed = 1;
+constexpr std::uint8_t kCloseSent = 2;
+constexpr std::uint8_t kHasPublished = 4;
+constexpr std::uint8_t kAllFlags = 7;
 
 /// So much of a record one subscription takes at least: name of one byte, numbers.
 constexpr std::size_t kSubscriptionBytesMin = 2 + 1 + 8 + 4;
@@ -41,26 +38,13 @@ void each_time(State& state, Use use) {
   use(state.pong_deadline);
 }
 
-template <typename Facts, typename Use>
-void each_fact(Facts& facts, Use use) {
-  use(facts.tls_version);
-  use(facts.cipher);
-  use(facts.server_name);
-  use(facts.alpn);
-  use(facts.unique_id);
-  use(facts.certificate_name);
-}
-
 [[nodiscard]] std::uint8_t flags_of(const ClientSession& session) {
-  const SessionState& state = session.state;
   const auto flag = [](bool set, std::uint8_t bit) {
     return static_cast<unsigned>(set ? bit : std::uint8_t{0});
   };
-  return static_cast<std::uint8_t>(
-      flag(state.address.is_unix, kUnixAddress) | flag(state.facts != nullptr, kHasFacts) |
-      flag(state.facts && state.facts->certificate_verified, kCertificateVerified) |
-      flag(session.peer_closed, kPeerClosed) | flag(session.close_sent, kCloseSent) |
-      flag(session.has_published, kHasPublished));
+  return static_cast<std::uint8_t>(flag(session.peer_closed, kPeerClosed) |
+                                   flag(session.close_sent, kCloseSent) |
+                                   flag(session.has_published, kHasPublished));
 }
 
 void write_subscriptions(const ClientSession& session, const NameSubscription& name_of,
@@ -118,13 +102,6 @@ void write_subscriptions(const ClientSession& session, const NameSubscription& n
   return true;
 }
 
-[[nodiscard]] std::unique_ptr<const ClientFacts> read_facts(ByteReader& in, bool verified) {
-  auto facts = std::make_unique<ClientFacts>();
-  each_fact(*facts, [&](std::string& fact) { fact = in.text(); });
-  facts->certificate_verified = verified;
-  return facts;
-}
-
 }  // namespace
 
 std::vector<std::uint8_t> encode_session(const ClientSession& session,
@@ -138,11 +115,9 @@ std::vector<std::uint8_t> encode_session(const ClientSession& session,
   out.number(static_cast<std::uint8_t>(session.ended_by));
   out.number(session.peer_close_code);
   for (const std::uint64_t part : state.id) out.number(part);
-  out.raw(state.address.ip.bytes.data(), state.address.ip.bytes.size());
-  out.number(state.address.port);
+  put_identity(out, state.address, state.facts.get());
   each_time(state, [&](TimePoint time) { out.number(micros(time)); });
   out.text(session.protocol->name());
-  if (state.facts) each_fact(*state.facts, [&](const std::string& fact) { out.text(fact); });
   write_subscriptions(session, name_of, out);
   return out.size() <= kSessionRecordBytesMax ? out.take() : std::vector<std::uint8_t>{};
 }
@@ -156,18 +131,8 @@ std::optional<SessionRecord> decode_session(std::span<const std::uint8_t> bytes)
   if (flags > kAllFlags || !read_ending(in, flags, record.ending)) return std::nullopt;
   SessionState& state = record.state;
   for (std::uint64_t& part : state.id) part = in.number<std::uint64_t>();
-  const auto ip = in.take(state.address.ip.bytes.size());
-  std::copy(ip.begin(), ip.end(), state.address.ip.bytes.begin());
-  state.address.port = in.number<std::uint16_t>();
-  state.address.is_unix = (flags & kUnixAddress) != 0;
-  if (!read_times(in, state)) return std::nullopt;
+  if (!get_identity(in, state.address, state.facts) || !read_times(in, state)) return std::nullopt;
   record.protocol = in.text();
-  const bool verified = (flags & kCertificateVerified) != 0;
-  if ((flags & kHasFacts) != 0) {
-    state.facts = read_facts(in, verified);
-  } else if (verified) {
-    return std::nullopt;
-  }
   if (!read_subscriptions(in, record.subscriptions) || !in.done()) return std::nullopt;
   return record;
 }

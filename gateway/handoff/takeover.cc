@@ -16,7 +16,7 @@ namespace sluice::gateway {
 namespace {
 
 /// What nobody has waited for can't be waited for now: one try.
-void part(int fd, const keeper::Parting& parting) {
+void part_from(int fd, const keeper::Parting& parting) {
   if (parting.can_speak) {
     iovec pieces[] = {
         {const_cast<std::byte*>(parting.rest.data()), parting.rest.size()},
@@ -85,32 +85,49 @@ Takeover::Takeover(keeper::SharedState& state, std::vector<Held::Client> clients
 
 void Takeover::judge(Held::Client held) {
   const auto slots = state_.slots();
-  if (held.ref.slot >= slots.size()) return leave(held, {}, kNoSlot);
+  if (held.ref.slot >= slots.size()) return leave(std::move(held), {}, kNoSlot);
   const keeper::Slot slot = slots[held.ref.slot];
   // Given to the keeper and not opened yet, or closed and not taken back yet.
   if (slot.phase != static_cast<std::uint32_t>(keeper::SlotPhase::kOpen) ||
       slot.generation != held.ref.generation)
-    return leave(held, {}, kInHandshake);
+    return leave(std::move(held), {}, kInHandshake);
   // At rest the record alone is right; counters cost three system calls.
   const auto counters =
       quiescent_ || slot.has_counters == 0 ? std::nullopt : keeper::stream_position(held.fd.get());
   keeper::Recovery recovery =
       keeper::recover(slot, state_.views(), state_.arena(), quiescent_, counters);
-  if (!recovery.goes_on()) return leave(held, recovery, keeper::to_string(recovery.reason));
+  if (!recovery.goes_on()) {
+    const char* reason = keeper::to_string(recovery.reason);
+    return leave(std::move(held), std::move(recovery), reason);
+  }
   auto record = decode_session(slot.session, state_.arena());
-  if (!record) return leave(held, recovery, kSessionRecord);
+  if (!record) return leave(std::move(held), std::move(recovery), kSessionRecord);
   auto input = InRecorder::restore(slot.in[slot.in_now & 1U], state_.arena());
-  if (!input) return leave(held, recovery, kInboundRecord);
+  if (!input) return leave(std::move(held), std::move(recovery), kInboundRecord);
   const std::uint64_t last_sequence = sequence_of(recovery);
   clients_.push_back(
       {std::move(held), std::move(recovery), std::move(*record), std::move(*input), last_sequence});
 }
 
-void Takeover::leave(const Held::Client& held, const keeper::Recovery& recovery,
-                     const char* reason) {
+void Takeover::leave(Held::Client held, keeper::Recovery recovery, const char* reason) {
+  count_out(held.ref, reason);
+  unfit_.push_back({std::move(held), std::move(recovery)});
+}
+
+void Takeover::leave_now(const Client& client, const char* reason) {
+  count_out(client.held.ref, reason);
+  part_from(client.held.fd.get(), keeper::parting_of(client.recovery, state_.arena()));
+}
+
+void Takeover::count_out(const keeper::ClientRef& ref, const char* reason) {
   ++report_.closed[reason];
-  if (held.fd.valid()) part(held.fd.get(), keeper::parting_of(recovery, state_.arena()));
-  left_.push_back(held.ref);
+  left_.push_back(ref);
+}
+
+void Takeover::part() {
+  for (const Unfit& unfit : unfit_)
+    part_from(unfit.held.fd.get(), keeper::parting_of(unfit.recovery, state_.arena()));
+  unfit_.clear();
 }
 
 std::uint64_t Takeover::sequence_of(const keeper::Recovery& recovery) const {
@@ -154,7 +171,7 @@ void Takeover::build(OutRecorder& recorder, RunArena& runs, const TakeoverParts&
 
 void Takeover::build_one(Client& client, OutRestore& restore, const TakeoverParts& parts) {
   const ClientProtocol* protocol = parts.protocol(client.record.protocol);
-  if (protocol == nullptr) return leave(client.held, client.recovery, kProtocol);
+  if (protocol == nullptr) return leave_now(client, kProtocol);
   const keeper::Recovery& recovery = client.recovery;
   ResumedSession from{.state = std::move(client.record.state),
                       .read = client.input.read,
@@ -170,16 +187,17 @@ void Takeover::build_one(Client& client, OutRestore& restore, const TakeoverPart
   const ClientRef ref{client.held.ref.slot, client.held.ref.generation};
   // Its descriptor itself, no copy: libwebsockets takes none above the process's limit.
   ClientSession* session = parts.endpoint.resume(std::move(client.held.fd), ref, std::move(from));
-  if (session == nullptr) return leave(client.held, recovery, kLibwebsockets);
+  if (session == nullptr) return leave_now(client, kLibwebsockets);
   session->protocol = protocol;
   if (!restore.restore(*session, recovery.pending,
                        {.written = recovery.written,
                         .last_sequence = recovery.last_sequence,
                         .link_generation = recovery.link_generation,
                         .flags = recovery.flags})) {
-    ++report_.closed[kFrames];
-    left_.push_back(client.held.ref);
-    parts.sender.cut_off(*session);
+    // What it was to get can't be put together again: not even a close frame has its place.
+    count_out(client.held.ref, kFrames);
+    parts.resumed(*session);
+    return parts.sender.cut_off(*session);
   }
   subscribe_again(*session, client, parts.hub);
   parts.sender.resumed(*session);

@@ -59,12 +59,15 @@ struct LinkResume {
 
 class Takeover {
  public:
-  /// Step 1: what each client's record and socket say. Reads only. Clients that can't go on are
-  /// told so, where that is possible, and their descriptors are closed.
+  /// Step 1: what each client's record and socket say. Reads only.
   Takeover(keeper::SharedState& state, std::vector<Held::Client> clients, TakeoverReport& report);
 
   /// Blocks of the arena that must stay. kInvalid: nothing in this memory can be relied on.
   [[nodiscard]] Result<std::vector<keeper::ArenaUnit>> blocks();
+  /// Clients that can't go on are told so, where that is possible, and their descriptors are
+  /// closed. Before anything is put into the arena: what they are told may stand where that is
+  /// free.
+  void part();
   /// Slots of clients that do not go on.
   [[nodiscard]] const std::vector<keeper::ClientRef>& left() const { return left_; }
   /// Where the link goes on. Before build().
@@ -81,8 +84,18 @@ class Takeover {
     std::uint64_t last_sequence = 0;
   };
 
+  /// One that does not go on, and knows why.
+  struct Unfit {
+    Held::Client held;
+    keeper::Recovery recovery;
+  };
+
   void judge(Held::Client held);
-  void leave(const Held::Client& held, const keeper::Recovery& recovery, const char* reason);
+  /// To be told by part().
+  void leave(Held::Client held, keeper::Recovery recovery, const char* reason);
+  /// Told at once.
+  void leave_now(const Client& client, const char* reason);
+  void count_out(const keeper::ClientRef& ref, const char* reason);
   [[nodiscard]] std::uint64_t sequence_of(const keeper::Recovery& recovery) const;
   void build_one(Client& client, OutRestore& restore, const TakeoverParts& parts);
   void subscribe_again(ClientSession& session, const Client& client, Hub& hub) const;
@@ -92,6 +105,7 @@ class Takeover {
   keeper::LinkRecord link_;
   bool quiescent_;
   std::vector<Client> clients_;
+  std::vector<Unfit> unfit_;  ///< not told yet
   std::vector<keeper::ClientRef> left_;
   std::vector<keeper::ArenaUnit> blocks_;
 };

@@ -1,7 +1,6 @@
 #include "relay/handover/upgrade.h"
 
 #include <cerrno>
-#include <csignal>
 #include <cstring>
 #include <string>
 #include <utility>
@@ -28,19 +27,12 @@ Error system_error(const char* what) {
 
 }  // namespace
 
-void block_handover_signals(bool on) {
-  sigset_t signals;
-  sigemptyset(&signals);
-  for (const int one : {SIGUSR2, SIGHUP, SIGTERM, SIGINT}) sigaddset(&signals, one);
-  sigprocmask(on ? SIG_BLOCK : SIG_UNBLOCK, &signals, nullptr);
-}
-
 Upgrade::Upgrade(event_base* base, const Program& program, const TimeSource& time,
                  UpgradeHost& host)
     : program_(program),
       time_(time),
       host_(host),
-      check_(base, program, [this](const std::string& problem) { checked(problem); }),
+      check_(base, program, [this](const Result<void>& result) { checked(result); }),
       begin_event_(make_event<&Upgrade::begin>(base, -1, 0, this)),
       quiet_event_(make_event<&Upgrade::wait_for_quiet>(base, -1, EV_PERSIST, this)) {
 }
@@ -63,8 +55,8 @@ void Upgrade::refuse(std::string_view problem) {
   log_error("upgrade refused, going on as before: {}", problem);
 }
 
-void Upgrade::checked(const std::string& problem) {
-  if (!problem.empty()) return refuse(problem);
+void Upgrade::checked(const Result<void>& result) {
+  if (!result) return refuse(result.error().message);
   phase_ = Phase::kQuieting;
   stopped_at_ = time_.now();
   host_.take_in(false);
@@ -93,12 +85,11 @@ Error Upgrade::execute() {
   Result<StateMemory> state = write_state(preamble);
   if (!state) return state.error();
   const int fd = state->descriptor();
-  block_handover_signals(true);
+  hold_signals(true);
   set_all_inherited(preamble, fd, true);
-  errno = program_.execute({"--resume-fd", std::to_string(fd)});
-  const Error error = system_error(program_.path().c_str());
+  const Error error = program_.execute({kResumeFlag, std::to_string(fd)});
   set_all_inherited(preamble, fd, false);
-  block_handover_signals(false);
+  hold_signals(false);
   return error;
 }
 

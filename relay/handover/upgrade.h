@@ -7,15 +7,18 @@
 #include <vector>
 
 #include "common/clock.h"
+#include "common/program.h"
 #include "common/result.h"
 #include "relay/event_handles.h"
 #include "relay/handover/preamble.h"
-#include "relay/handover/program.h"
-#include "relay/handover/program_check.h"
 #include "relay/handover/sealed_memory.h"
 #include "relay/handover/state_writer.h"
+#include "relay/handover/upgrade_check.h"
 
 namespace sluice::relay {
+
+/// Internal: an upgrade gives it, with the number of a descriptor, to the program that follows.
+inline constexpr const char* kResumeFlag = "--resume-fd";
 
 /// Who is upgraded. All calls come from the loop.
 class UpgradeHost {
@@ -48,7 +51,7 @@ class Upgrade {
   enum class Phase { kIdle, kChecking, kQuieting, kEnded };
 
   void begin();
-  void checked(const std::string& problem);
+  void checked(const Result<void>& result);
   void wait_for_quiet();
   void go_over();
   /// Returns only when it failed.
@@ -59,15 +62,11 @@ class Upgrade {
   const Program& program_;
   const TimeSource& time_;
   UpgradeHost& host_;
-  ProgramCheck check_;
+  UpgradeCheck check_;
   EventPtr begin_event_;
   EventPtr quiet_event_;
   Phase phase_ = Phase::kIdle;
   TimePoint stopped_at_{};
 };
-
-/// Signals that would end a program which has not set its handlers yet wait from before the switch
-/// until then.
-void block_handover_signals(bool on);
 
 }  // namespace sluice::relay

@@ -9,6 +9,7 @@
 #include <algorithm>
 #include <cstring>
 #include <filesystem>
+#include <fstream>
 #include <memory>
 
 #include "keeper/arena.h"
@@ -298,6 +299,100 @@ TEST_F(KeeperTest, AProcessThatExecutesItselfIsItsOwnSuccessor) {
   gateway->connect();
   gateway->hello();
   EXPECT_EQ(gateway->hear_held().welcome.ending, Ending::kCrashed);
+}
+
+TEST_F(KeeperTest, OneThatConnectsAgainKeepsItsClientsAndItsTurn) {
+  start();
+  State state;
+  auto gateway = gateway_with(state);
+  Client kept;
+  Client gone;
+  state.open(5, kept);
+  give(*gateway, 5, kept);
+  give(*gateway, 6, gone);
+  std::uint16_t port = 0;
+  UniqueFd listener = listen_tcp(0, &port);
+  gateway->say(Listen{"clients"}, {listener.get()});
+  FakeGateway waiting(path());
+  waiting.hello();
+  static_cast<void>(waiting.hear_a<InUse>());
+
+  gateway->close_connection();
+  listener.reset();
+  gone.forget();
+  gateway->connect();
+  gateway->hello(60'000, 1000, true);
+  const HeldThings nothing = gateway->hear_held();
+  EXPECT_FALSE(nothing.welcome.has_state);
+  EXPECT_TRUE(nothing.clients.empty());
+  EXPECT_TRUE(nothing.listeners.empty());
+  EXPECT_EQ(nothing.welcome.crashes, 0U);
+  gateway->say(keeper::State{}, {state.memory.fd()});
+  give(*gateway, 5, kept);
+  gateway->say(Taken{});
+  // What it did not tell of is not there any more; nobody was told anything.
+  EXPECT_EQ(gone.rest(), "");
+  EXPECT_TRUE(kept.quiet());
+  EXPECT_EQ(receive_packet(waiting.socket())->what, Received::What::kNothing);
+  gateway->kill();
+  const HeldThings held = waiting.hear_held();
+  EXPECT_EQ(held.welcome.crashes, 1U);
+  ASSERT_EQ(held.clients.size(), 1U);
+  EXPECT_EQ(held.clients[0].first, (ClientRef{5, 1}));
+  EXPECT_TRUE(held.listeners.empty());
+}
+
+TEST_F(KeeperTest, OneThatHasNotWaitedGetsNothing) {
+  start();
+  State state;
+  auto first = gateway_with(state);
+  Client client;
+  state.open(5, client);
+  give(*first, 5, client);
+  client.forget();
+  first->kill();
+  keeper_->wait_line("has crashed");
+  FakeGateway second(path());
+  second.hello(60'000, 1000, true);
+  EXPECT_TRUE(second.hear_held().clients.empty());
+  EXPECT_EQ(client.rest(), kRestart);
+}
+
+TEST_F(KeeperTest, AStateMayMoveToOtherMemory) {
+  start();
+  State state;
+  auto gateway = gateway_with(state);
+  Client client;
+  state.open(5, client);
+  give(*gateway, 5, client);
+  client.forget();
+  State larger;
+  larger.memory.slots()[5] = state.memory.slots()[5];
+  gateway->say(keeper::State{true}, {larger.memory.fd()});
+  gateway->kill();
+  FakeGateway next(path());
+  next.hello();
+  const HeldThings held = next.hear_held();
+  EXPECT_EQ(held.clients.size(), 1U);
+  EXPECT_EQ(inode(held.memory.get()), inode(larger.memory.fd()));
+}
+
+TEST_F(KeeperTest, AProgramThatDoesNotStandItsCheckIsNotExecuted) {
+  const std::string program = directory_.file("keeper");
+  std::filesystem::copy_file(keeper_program(), program);
+  start_program(program);
+  const State state;
+  auto gateway = gateway_with(state);
+  std::filesystem::remove(program);
+  std::ofstream(program) << "#!/bin/sh\nexit 3\n";
+  std::filesystem::permissions(program, std::filesystem::perms::owner_all);
+  keeper_->signal(SIGUSR2);
+  keeper_->wait_line("the upgrade failed, going on: .*--check ended with code 3");
+  gateway->say(Taken{});
+  gateway->kill();
+  FakeGateway next(path());
+  next.hello();
+  EXPECT_TRUE(next.hear_held().clients.empty());
 }
 
 TEST_F(KeeperTest, UnclaimedClientsAreToldAtTheRightByte) {

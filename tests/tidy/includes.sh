@@ -12,7 +12,7 @@ pure=(
   gateway/handoff/run_arena gateway/handoff/out_recorder gateway/handoff/out_restore keeper/arena
   gateway/ws_scanner gateway/connection_limits gateway/readiness gateway/drain gateway/departures
   gateway/close_pace gateway/balancers gateway/balancer_state gateway/agent_check gateway/load_weight gateway/client_session
-  gateway/handoff/bytes gateway/handoff/fault_point gateway/handoff/scanner_image gateway/handoff/resume_bytes gateway/handoff/resumed_session gateway/handoff/in_recorder gateway/handoff/session_record
+  gateway/handoff/bytes gateway/handoff/fault_point gateway/handoff/scanner_image gateway/handoff/resume_bytes gateway/handoff/resumed_session gateway/handoff/in_recorder gateway/handoff/session_record gateway/handoff/identity_codec gateway/handoff/handshake_record gateway/handshake_state
   gateway/client_identity gateway/client_address gateway/proxy_protocol gateway/proxy_tlv gateway/forwarded gateway/http_head
   gateway/haproxy_reply gateway/haproxy_server gateway/runtime_registration
   gateway/protocols/plain gateway/protocols/demo gateway/protocols/client_protocol gateway/demo_pages

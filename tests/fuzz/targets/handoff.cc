@@ -3,7 +3,8 @@
 //  - an image of a scanner is refused, or is the image of what was decoded; that can be fed, and
 //    what it then is has an image too;
 //  - through an image at any byte a stream goes on as if nothing had happened;
-//  - a session's record is refused, or is what the decoded session would write;
+//  - a session's record is refused, or is what the decoded session would write; so is that of a
+//    connection in mid-handshake;
 //  - nothing outside the arena is read, and no message is over its bound.
 #include <array>
 #include <cstring>
@@ -11,6 +12,7 @@
 #include <vector>
 
 #include "common/check.h"
+#include "gateway/handoff/handshake_record.h"
 #include "gateway/handoff/in_recorder.h"
 #include "gateway/handoff/resume_bytes.h"
 #include "gateway/handoff/scanner_image.h"
@@ -107,6 +109,13 @@ void session(fuzz::Input input) {
     CHECK(again == std::vector<std::uint8_t>(bytes.begin(), bytes.end()));
 }
 
+void handshake(fuzz::Input input) {
+  const auto bytes = input.rest();
+  const std::string record(bytes.begin(), bytes.end());
+  const auto state = decode_handshake(record);
+  if (state) CHECK(encode_handshake(*state) == record);
+}
+
 void memory(fuzz::Input input) {
   alignas(keeper::kArenaUnit) static std::array<std::byte, 1024> arena;
   keeper::InRecord record;
@@ -145,6 +154,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
       break;
     case 2:
       gateway::session(input);
+      gateway::handshake(input);
       break;
     default:
       gateway::memory(input);

@@ -87,8 +87,10 @@ class FakeGateway {
     if (::poll(&entry, 1, 10'000) != 1) throw HarnessError("the keeper takes no packet");
     say(message, fds);
   }
-  void hello(std::uint32_t handoff_wait_ms = 60'000, std::uint32_t close_rate = 1000) const {
-    say(keeper::Hello{keeper::kWireVersion, "1111", handoff_wait_ms, close_rate}, {pidfd_.get()});
+  void hello(std::uint32_t handoff_wait_ms = 60'000, std::uint32_t close_rate = 1000,
+             bool serving = false) const {
+    say(keeper::Hello{keeper::kWireVersion, "1111", handoff_wait_ms, close_rate, serving},
+        {pidfd_.get()});
   }
 
   /// The next packet; kEnd when the keeper has closed.

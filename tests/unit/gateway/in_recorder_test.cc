@@ -60,6 +60,17 @@ TEST_F(InRecorderTest, BetweenMessagesThereIsOnlyANumber) {
   EXPECT_FALSE(restored->inbound.open);
 }
 
+TEST_F(InRecorderTest, WhileAReadIsWorkedOffNobodyCanGoOn) {
+  const std::string frame = client_frame(0x81, "in halves");
+  for (const std::string& bytes : {frame.substr(0, 9), frame.substr(9)}) {
+    InRecorder::reading(slot_);
+    EXPECT_FALSE(restore());
+    read(bytes);
+    EXPECT_TRUE(restore());
+  }
+  EXPECT_EQ(arena_.used_bytes(), 0U);
+}
+
 TEST_F(InRecorderTest, EveryCutIsRestored) {
   for (const test::CutStream& stream : test::cut_streams()) {
     std::string so_far;

@@ -208,6 +208,20 @@ TEST_F(OutSlotTest, ACloseFrameThatIsQueuedIsSaid) {
   EXPECT_EQ(record().queue_count, 0U);
 }
 
+TEST_F(OutSlotTest, WhatWasQueuedBeforeItHadASlotIsInItsFirstRecord) {
+  ClientSession& early = sessions.add();
+  const FrameRef pong = frame();
+  sender.deliver(early, pong);
+  sender.close(early, CloseCode::kTryAgainLater, "too many channels");
+  ASSERT_TRUE(recorder.prepare(early, {.has_counters = true}));
+  recorder.sync(early);
+  recorder.opened(early);
+  EXPECT_EQ(record(1).queue_count, 2U);
+  EXPECT_EQ(record(1).flags, keeper::kCloseQueued);
+  EXPECT_EQ(record(1).written, 0U);
+  sender.forget(early);
+}
+
 TEST_F(OutSlotTest, ASessionWithoutASlotIsServedAndNotRecorded) {
   ClientSession& second = sessions.add();
   ClientSession& third = sessions.add();

@@ -53,6 +53,8 @@ struct Heard {
   std::vector<std::string> events;
   std::vector<std::uint64_t> worked_off;  ///< ClientSession::read at each
   std::vector<std::size_t> messages_then;
+  std::size_t reads = 0;
+  std::size_t reads_then = 0;  ///< at the last worked_off
   bool opened = false;
   bool closed = false;
 };
@@ -80,8 +82,10 @@ class WsEndpointTest : public ::testing::Test, public EndpointEvents {
     sender_.deliver(session, FrameRun::make(Opcode::kPong, {}, payload));
   }
   void pong(ClientSession& session) override { heard(session).events.emplace_back("pong"); }
+  void reading(ClientSession& session) override { ++heard(session).reads; }
   void worked_off(ClientSession& session) override {
     Heard& all = heard(session);
+    all.reads_then = all.reads;
     all.worked_off.push_back(session.read);
     all.messages_then.push_back(all.messages.size());
   }
@@ -210,6 +214,22 @@ TEST_F(WsEndpointTest, ALongMessageGoesOn) {
   for (std::size_t i = 1; i < reads.size(); ++i) EXPECT_GT(reads[i], reads[i - 1]);
 }
 
+TEST_F(WsEndpointTest, NothingIsReadInAPause) {
+  SocketPair pair;
+  ASSERT_NE(resume(pair, 0, left_behind("")), nullptr);
+  pair.send(client_frame(0x81, "one"));
+  ASSERT_TRUE(until([&] { return heard_[0].messages.size() == 1; }));
+  endpoint_.pause_reading(true);
+  pair.send(client_frame(0x81, "two"));
+  quiet();
+  EXPECT_EQ(heard_[0].messages.size(), 1U);
+  EXPECT_TRUE(endpoint_.all_worked_off());
+  EXPECT_EQ(heard_[0].reads, heard_[0].reads_then);
+  EXPECT_FALSE(heard_[0].closed);
+  endpoint_.pause_reading(false);
+  ASSERT_TRUE(until([&] { return heard_[0].messages.size() == 2; }));
+}
+
 TEST_F(WsEndpointTest, ReadsCountFromBehindTheHead) {
   SocketPair pair;
   UpgradeRequest request;
@@ -299,12 +319,11 @@ TEST_F(WsEndpointTest, AClosingClientIsCutInTheEnd) {
   SocketPair pair;
   ResumedSession session = left_behind("");
   session.ending.phase = SessionPhase::kClosing;
-  session.ending.close_sent = true;
-  ClientSession* closing = resume(pair, 0, std::move(session));
-  ASSERT_NE(closing, nullptr);
-  // As a takeover does once its outbox is there again.
-  closing->out.close_queued = true;
-  sender_.resumed(*closing);
+  ClientSession* resumed = resume(pair, 0, std::move(session));
+  ASSERT_NE(resumed, nullptr);
+  resumed->out.close_queued = true;
+  sender_.resumed(*resumed);
+  EXPECT_TRUE(resumed->close_sent);
   sender_.expire_closing(time_.now() + kCloseWait + kCloseWait);
   ASSERT_TRUE(until([&] { return heard_[0].closed; }));
 }
@@ -328,6 +347,8 @@ TEST_F(WsEndpointTest, WhatFailsDoesNotTouchTheSocket) {
   none.rlim_cur = 3;
   ASSERT_EQ(::setrlimit(RLIMIT_NOFILE, &none), 0);
   EXPECT_EQ(resume(other, 1, left_behind("")), nullptr);
+  EXPECT_TRUE(other.ours.valid());
+  other.ours.reset();
   ASSERT_EQ(::setrlimit(RLIMIT_NOFILE, &before), 0);
   quiet();
   EXPECT_EQ(other.received(), "");

@@ -75,6 +75,9 @@ TEST(KeeperWire, EveryFieldComesBack) {
   EXPECT_EQ(hello.gateway_id, "1111");
   EXPECT_EQ(hello.handoff_wait_ms, 8000U);
   EXPECT_EQ(hello.close_rate, 200U);
+  EXPECT_FALSE(hello.serving);
+  EXPECT_TRUE(there_and_back(Hello{kWireVersion, "1111", 8000, 200, true}, 1).serving);
+  EXPECT_TRUE(there_and_back(State{true}, 1).moved);
   EXPECT_EQ(there_and_back(Listen{"a name"}, 1).name, "a name");
   EXPECT_EQ(there_and_back(Unlisten{"a name"}, 0).name, "a name");
   EXPECT_EQ(there_and_back(Give{{7, 9}}, 1).client, (ClientRef{7, 9}));

@@ -5,7 +5,6 @@
 #include <string>
 
 #include "relay/handover/preamble.h"
-#include "relay/handover/program.h"
 #include "relay/handover/sealed_memory.h"
 #include "relay/handover/state_reader.h"
 #include "tests/unit/relay/handover_samples.h"
@@ -80,22 +79,6 @@ TEST(HandoverMemory, OnlySealedMemoryIsRead) {
   const auto mapped = MappedState::open(UniqueFd(::dup(open->descriptor())));
   ASSERT_TRUE(mapped);
   EXPECT_EQ(proto::as_text(mapped->bytes()), "Jello");
-}
-
-TEST(HandoverProgram, IsFoundByItsNameAndForgetsAnEarlierState) {
-  std::string name = "sh";
-  std::string flag = "--resume-fd";
-  std::string number = "7";
-  std::string other = "--listen=unix:x";
-  char* arguments[] = {name.data(), flag.data(), number.data(), other.data(), nullptr};
-  const Program program(4, arguments);
-  EXPECT_EQ(program.path().front(), '/');
-  EXPECT_TRUE(program.path().ends_with("/sh"));
-  EXPECT_EQ(program.arguments({"--resume-fd", "9"}),
-            (std::vector<std::string>{"sh", "--listen=unix:x", "--resume-fd", "9"}));
-  std::string missing = "no-such-program-anywhere";
-  char* others[] = {missing.data(), nullptr};
-  EXPECT_TRUE(Program(1, others).path().empty());
 }
 
 }  // namespace
