@@ -71,8 +71,8 @@ pid=$(main_pid "$keeper")
 systemctl reload "$keeper"
 stays 'reload of the keeper'
 same_pid "$keeper" "$pid"
+# At once: the gateway has still to find the new keeper.
 systemctl restart "$keeper"
-until_true 'the new keeper has the client' held
 systemctl restart "$gateway"
 stays 'restart of keeper and gateway'
 

@@ -56,8 +56,10 @@ source "$here/../compose/engine.sh"
 name=sluice-systemd
 ex() { podman exec "$name" "$@"; }
 clean() {
-  podman rm -f -t 0 "$name" >/dev/null 2>&1 || true
-  [[ -z $run_state ]] || rm -rf --one-file-system "$run_state"
+  engine_clean
+  umount "$state/store/overlay" 2>/dev/null || true # podman's own bind mount
+  # Helper processes end a moment after their container.
+  [[ -z $run_state ]] || rm -rf --one-file-system "$run_state" 2>/dev/null || { sleep 2 && rm -rf --one-file-system "$run_state"; } || say "$run_state stays"
   rm -rf --one-file-system "$SLUICE_SYSTEMD_TEST_DIR"
 }
 trap clean EXIT

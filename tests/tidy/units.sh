@@ -20,7 +20,7 @@ mkdir -p "$system" "$stage/usr/bin" "$stage/usr/lib/sluice" "$stage/bin" "$stage
 ln -s ../../lib/systemd "$stage/usr/lib/systemd"
 cp -a /lib/systemd/system/*.target /lib/systemd/system/*.slice "$system/"
 cp "$units"/*.service "$units"/*.slice "$system/"
-for program in usr/bin/{sluice-relay,sluice-gateway,sluice-keeper,sluice} usr/lib/sluice/park-on-restart bin/kill; do
+for program in usr/bin/{sluice-relay,sluice-gateway,sluice-keeper,sluice} usr/lib/sluice/park-on-restart bin/sh; do
   printf '#!/bin/sh\n' >"$stage/$program"
   chmod 755 "$stage/$program"
 done
