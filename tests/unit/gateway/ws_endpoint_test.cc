@@ -298,7 +298,11 @@ TEST_F(WsEndpointTest, AClosingClientIsCutInTheEnd) {
   ResumedSession session = left_behind("");
   session.ending.phase = SessionPhase::kClosing;
   session.ending.close_sent = true;
-  ASSERT_NE(resume(pair, 0, std::move(session)), nullptr);
+  ClientSession* resumed = resume(pair, 0, std::move(session));
+  ASSERT_NE(resumed, nullptr);
+  // As a takeover restores it.
+  resumed->out.close_queued = true;
+  sender_.resumed(*resumed);
   sender_.expire_closing(time_.now() + kCloseWait + kCloseWait);
   ASSERT_TRUE(until([&] { return heard_[0].closed; }));
 }
