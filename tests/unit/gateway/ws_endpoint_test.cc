@@ -86,7 +86,9 @@ class WsEndpointTest : public ::testing::Test, public EndpointEvents {
     all.messages_then.push_back(all.messages.size());
   }
   void closed(ClientSession& session) override { heard(session).closed = true; }
-  void never_opened(ClientRef /*ref*/, const ClientAddress& /*address*/) override { ++never_opened_; }
+  void never_opened(ClientRef /*ref*/, const ClientAddress& /*address*/) override {
+    ++never_opened_;
+  }
 
   Heard& heard(const ClientSession& session) { return heard_[session.ref.index]; }
 
