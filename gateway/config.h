@@ -72,12 +72,12 @@ struct GatewayConfig {
   Duration handoff_wait = std::chrono::seconds(8);
   std::size_t handoff_memory_bytes = 256U << 20U;  ///< for what clients have waiting
   OnSigterm on_sigterm = OnSigterm::kDrain;
-  bool check_only = false;  ///< --check: nothing is opened
   LogLevel log_level = LogLevel::kInfo;
   LogFormat log_format = LogFormat::kText;
   unsigned socket_mode = 0660;
   UseUring io_uring = UseUring::kAuto;
   bool demo = false;
+  bool check_only = false;  ///< --check: nothing is opened
   std::vector<Address> haproxy_sockets;
   BackendServer haproxy_server;
   std::optional<Address> haproxy_advertise;

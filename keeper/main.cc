@@ -32,6 +32,7 @@ int main(int argc, char** argv) {
   std::vector<std::string> args(argv, argv + argc);
   const std::optional<int> saved = take_resume_fd(args);
   std::vector<char*> flags;
+  flags.reserve(args.size());
   for (std::string& arg : args) flags.push_back(arg.data());
   keeper::KeeperConfig config;
   if (const auto code = keeper::read_config(static_cast<int>(flags.size()), flags.data(), config))

@@ -87,7 +87,7 @@ Error Upgrade::execute() {
   const int fd = state->descriptor();
   hold_signals(true);
   set_all_inherited(preamble, fd, true);
-  const Error error = program_.execute({kResumeFlag, std::to_string(fd)});
+  Error error = program_.execute({kResumeFlag, std::to_string(fd)});
   set_all_inherited(preamble, fd, false);
   hold_signals(false);
   return error;
