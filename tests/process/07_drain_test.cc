@@ -177,7 +177,7 @@ TEST_F(DrainTest, SecondSignalEndsAtOnce) {
   }
 }
 
-TEST_F(DrainTest, HandOffIsRefusedWithALine) {
+TEST_F(DrainTest, WithoutAKeeperAHandoffIsRefusedWithALine) {
   start({});
   const std::size_t mark = gateway_->process().mark();
   gateway_->process().signal(SIGUSR2);
