@@ -1,6 +1,7 @@
 #include "ctl/status_view.h"
 
 #include <algorithm>
+#include <cmath>
 #include <nlohmann/json.hpp>
 #include <optional>
 
@@ -106,7 +107,9 @@ class View {
 };
 
 std::string millis_text(double seconds) {
-  return count_text(static_cast<std::uint64_t>(std::clamp(seconds, 0.0, 1e9) * 1000 + 0.5)) + " ms";
+  return count_text(
+             static_cast<std::uint64_t>(std::llround(std::clamp(seconds, 0.0, 1e9) * 1000))) +
+         " ms";
 }
 
 std::string of_bound(std::uint64_t value, std::uint64_t bound) {

@@ -1,6 +1,7 @@
 #include "gateway/client_timers.h"
 
 #include <algorithm>
+#include <utility>
 
 #include "gateway/limits.h"
 
@@ -9,7 +10,7 @@ namespace sluice::gateway {
 ClientTimers::ClientTimers(ClientTimerOptions options, SessionTable& sessions, Sender& sender,
                            Hub& hub, Departures& departures, GatewayStats& stats, Random& random,
                            TimePoint now)
-    : options_(options),
+    : options_(std::move(options)),
       sessions_(sessions),
       sender_(sender),
       hub_(hub),
