@@ -19,7 +19,7 @@ namespace {
 
 /// A turn that comes late is made up for, but no more than so many at once.
 constexpr Duration kLateMax = std::chrono::milliseconds(100);
-constexpr std::size_t kDiscardBytes = 64 * 1024;
+constexpr std::size_t kDiscardBytes = 64U << 10U;
 
 std::optional<SharedState> open_state(const UniqueFd& memory) {
   if (!memory.valid()) return std::nullopt;

@@ -74,7 +74,7 @@ class Memory {
 }
 
 /// Takes what has left away from the front.
-[[nodiscard]] std::vector<View> less(std::vector<View> parts, std::uint64_t gone) {
+[[nodiscard]] std::vector<View> less(const std::vector<View>& parts, std::uint64_t gone) {
   std::vector<View> rest;
   for (View part : parts) {
     const auto step =
