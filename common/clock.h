@@ -31,10 +31,15 @@ class ManualTime final : public TimeSource {
   TimePoint now_{std::chrono::hours(1)};
 };
 
+/// The monotonic clock in microseconds, the same for all processes of a host.
+[[nodiscard]] inline std::uint64_t micros_of(TimePoint t) {
+  return static_cast<std::uint64_t>(
+      std::chrono::duration_cast<std::chrono::microseconds>(t.time_since_epoch()).count());
+}
+
 /// Low 32 bits of the monotonic clock in microseconds: what the relay link carries as a time stamp.
 [[nodiscard]] inline unsigned int wire_micros(TimePoint t) {
-  return static_cast<unsigned int>(
-      std::chrono::duration_cast<std::chrono::microseconds>(t.time_since_epoch()).count());
+  return static_cast<unsigned int>(micros_of(t));
 }
 
 }  // namespace sluice

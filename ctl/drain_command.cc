@@ -84,28 +84,18 @@ class Drainer {
 
  private:
   Outcome<void> ask() {
-    std::string request;
-    const std::uint64_t id = client_->new_request();
     const auto age = std::chrono::duration_cast<std::chrono::milliseconds>(options_.older_than);
-    proto::encode(
-        request, proto::Control{.request = id,
-                                .action = drains_ ? ControlAction::kDrain : ControlAction::kUndrain,
-                                .older_than_ms = static_cast<std::uint64_t>(age.count()),
-                                .gateway_id = options_.gateway});
-    const auto received = client_->ask(id, request, FrameType::kControlled);
-    if (!received) return tl::make_unexpected(received.error());
-    if (received->wake != Wake::kReady) return failure(ExitCode::kFailed, "interrupted");
-    return {};
+    return client_->ask_control(
+        {.action = drains_ ? ControlAction::kDrain : ControlAction::kUndrain,
+         .older_than_ms = static_cast<std::uint64_t>(age.count()),
+         .gateway_id = options_.gateway},
+        interrupted_);
   }
 
   Outcome<GatewayView> look() {
-    std::string request;
-    const std::uint64_t id = client_->new_request();
-    proto::encode(request, proto::Status{.request = id, .channels_max = 0});
-    const auto received = client_->ask(id, request, FrameType::kStatusReply);
-    if (!received) return tl::make_unexpected(received.error());
-    if (received->wake != Wake::kReady) return failure(ExitCode::kFailed, "interrupted");
-    const auto view = view_of(proto::decode_status_reply(received->frame)->json, options_.gateway);
+    const auto json = client_->ask_status(0, interrupted_);
+    if (!json) return tl::make_unexpected(json.error());
+    const auto view = view_of(*json, options_.gateway);
     if (!view) return failure(ExitCode::kLinkRefused, "the relay's status can't be read");
     return *view;
   }
@@ -159,6 +149,7 @@ class Drainer {
   const DrainOptions& options_;
   Console& console_;
   const bool drains_;
+  const Failure interrupted_{ExitCode::kFailed, "interrupted", {}};
   std::optional<RelayClient> client_;
   TimePoint asked_at_ = SteadyTime().now();
   bool was_draining_ = false;

@@ -214,4 +214,25 @@ Outcome<Received> RelayClient::ask(std::uint64_t id, std::string_view request, F
   }
 }
 
+Outcome<std::string> RelayClient::ask_status(std::uint32_t channels_max,
+                                             const Failure& interrupted) {
+  std::string request;
+  const std::uint64_t id = new_request();
+  proto::encode(request, proto::Status{.request = id, .channels_max = channels_max});
+  const auto received = ask(id, request, FrameType::kStatusReply);
+  if (!received) return tl::make_unexpected(received.error());
+  if (received->wake != Wake::kReady) return tl::make_unexpected(interrupted);
+  return std::string(proto::decode_status_reply(received->frame)->json);
+}
+
+Outcome<void> RelayClient::ask_control(proto::Control control, const Failure& interrupted) {
+  std::string request;
+  control.request = new_request();
+  proto::encode(request, control);
+  const auto received = ask(control.request, request, FrameType::kControlled);
+  if (!received) return tl::make_unexpected(received.error());
+  if (received->wake != Wake::kReady) return tl::make_unexpected(interrupted);
+  return {};
+}
+
 }  // namespace sluice::ctl

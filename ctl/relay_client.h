@@ -51,6 +51,12 @@ class RelayClient {
   /// the request is a failure.
   [[nodiscard]] Outcome<Received> ask(std::uint64_t id, std::string_view request,
                                       proto::FrameType answer);
+  /// The relay's status as JSON, with so many channels at most. `interrupted`: what it counts as
+  /// when a signal comes before the answer.
+  [[nodiscard]] Outcome<std::string> ask_status(std::uint32_t channels_max,
+                                                const Failure& interrupted);
+  /// Passed on or taken: done. Its request id is this link's to give.
+  [[nodiscard]] Outcome<void> ask_control(proto::Control control, const Failure& interrupted);
 
  private:
   RelayClient(std::string path, UniqueFd fd, Interrupts& interrupts);

@@ -13,14 +13,9 @@
 namespace sluice::ctl {
 namespace {
 
+/// The end of a look that was interrupted is no failure.
 Outcome<std::string> ask_status(RelayClient& client, std::uint32_t channels) {
-  std::string request;
-  const std::uint64_t id = client.new_request();
-  proto::encode(request, proto::Status{.request = id, .channels_max = channels});
-  const auto received = client.ask(id, request, proto::FrameType::kStatusReply);
-  if (!received) return tl::make_unexpected(received.error());
-  if (received->wake != Wake::kReady) return failure(ExitCode::kOk, "");
-  return std::string(proto::decode_status_reply(received->frame)->json);
+  return client.ask_status(channels, {ExitCode::kOk, "", {}});
 }
 
 std::string address_of(const StatusOptions& options) {

@@ -70,25 +70,15 @@ class Upgrader {
 
  private:
   Outcome<void> ask() {
-    std::string request;
-    const std::uint64_t id = client_->new_request();
-    proto::encode(request, proto::Control{.request = id,
-                                          .action = proto::ControlAction::kUpgrade,
-                                          .gateway_id = relay_ ? "" : options_.target});
-    const auto received = client_->ask(id, request, FrameType::kControlled);
-    if (!received) return tl::make_unexpected(received.error());
-    if (received->wake != Wake::kReady) return failure(ExitCode::kFailed, "interrupted");
-    return {};
+    return client_->ask_control(
+        {.action = proto::ControlAction::kUpgrade, .gateway_id = relay_ ? "" : options_.target},
+        interrupted_);
   }
 
   Outcome<Json> look() {
-    std::string request;
-    const std::uint64_t id = client_->new_request();
-    proto::encode(request, proto::Status{.request = id, .channels_max = 0});
-    const auto received = client_->ask(id, request, FrameType::kStatusReply);
-    if (!received) return tl::make_unexpected(received.error());
-    if (received->wake != Wake::kReady) return failure(ExitCode::kFailed, "interrupted");
-    Json status = Json::parse(proto::decode_status_reply(received->frame)->json, nullptr, false);
+    const auto json = client_->ask_status(0, interrupted_);
+    if (!json) return tl::make_unexpected(json.error());
+    Json status = Json::parse(*json, nullptr, false);
     if (!status.is_object())
       return failure(ExitCode::kLinkRefused, "the relay's status can't be read");
     return status;
@@ -141,6 +131,7 @@ class Upgrader {
   const UpgradeOptions& options_;
   Console& console_;
   const bool relay_;
+  const Failure interrupted_{ExitCode::kFailed, "interrupted", {}};
   std::optional<RelayClient> client_;
   bool was_away_ = false;
 };

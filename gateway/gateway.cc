@@ -18,9 +18,6 @@
 namespace sluice::gateway {
 namespace {
 
-/// Sessions beside --max-connections: some end while others begin.
-constexpr std::size_t kSpareTransportSlots = 64;
-
 PlainOptions plain_options(const GatewayConfig& config) {
   PlainOptions options;
   if (config.tag_messages) options.tag = config.id + ":";
@@ -166,7 +163,7 @@ Result<void> Gateway::set_descriptor_limit() const {
 
 Result<void> Gateway::choose_transport() {
   if (config_.io_uring == UseUring::kOff) return {};
-  auto transport = make_uring_transport(config_.connections_max + kSpareTransportSlots);
+  auto transport = make_uring_transport(config_.connections_max + kSpareSlots);
   if (transport) {
     sender_.use(std::move(*transport));
   } else if (config_.io_uring == UseUring::kOn) {

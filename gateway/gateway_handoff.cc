@@ -10,12 +10,6 @@
 #include "gateway/limits.h"
 
 namespace sluice::gateway {
-namespace {
-
-/// Sessions beside --max-connections: some end while others begin.
-constexpr std::size_t kSpareSlots = 64;
-
-}  // namespace
 
 Result<void> Gateway::prepare_handoff() {
   if (!config_.keeper) return {};

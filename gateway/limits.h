@@ -32,6 +32,8 @@ inline constexpr std::size_t kLinkControlBytesMax = 1U << 20U;
 /// Channels given up and not yet confirmed by the relay, beside --max-channels: above it the link
 /// starts afresh.
 inline constexpr std::size_t kLeavingChannelsMax = 65536;
+/// Sessions beside --max-connections: some end while others begin.
+inline constexpr std::size_t kSpareSlots = 64;
 /// iovec entries of one sendmsg to a client.
 inline constexpr std::size_t kFramesPerSend = 64;
 /// Sends that leave in one call of the transport, and their iovec entries.

@@ -8,11 +8,6 @@
 namespace sluice::keeper {
 namespace {
 
-std::uint64_t micros_of(TimePoint time) {
-  return static_cast<std::uint64_t>(
-      std::chrono::duration_cast<std::chrono::microseconds>(time.time_since_epoch()).count());
-}
-
 std::int64_t millis_between(TimePoint from, TimePoint to) {
   return std::chrono::duration_cast<std::chrono::milliseconds>(to - from).count();
 }

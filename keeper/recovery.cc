@@ -191,21 +191,27 @@ Recovery recover(const Slot& shared, std::span<const View> views, std::span<cons
   return r;
 }
 
+std::uint64_t server_frame_bytes(std::span<const std::byte> bytes) {
+  if (bytes.size() < 2) return 0;
+  const auto byte = [&](std::size_t i) { return std::to_integer<std::uint64_t>(bytes[i]); };
+  const std::uint64_t length7 = byte(1);
+  if ((length7 & 0x80U) != 0) return 0;  // masked: not a server's
+  const std::size_t extended = length7 == 126 ? 2 : length7 == 127 ? 8 : 0;
+  const std::size_t head = 2 + extended;
+  if (bytes.size() < head) return 0;
+  std::uint64_t length = extended == 0 ? length7 : 0;
+  for (std::size_t i = 2; i < head; ++i) length = length << 8U | byte(i);
+  return length <= bytes.size() - head ? head + length : 0;
+}
+
 std::optional<std::uint32_t> frame_end(std::span<const std::byte> run, std::uint32_t used,
                                        std::uint32_t position) {
   if (used > run.size() || position > used) return std::nullopt;
   std::uint64_t at = 0;
   while (at < position) {
-    if (used - at < 2) return std::nullopt;
-    const auto byte = [&](std::uint64_t i) { return std::to_integer<std::uint64_t>(run[at + i]); };
-    const std::uint64_t length7 = byte(1);
-    if ((length7 & 0x80U) != 0) return std::nullopt;  // masked: not a server's
-    const std::uint64_t extended = length7 == 126 ? 2 : length7 == 127 ? 8 : 0;
-    if (used - at < 2 + extended) return std::nullopt;
-    std::uint64_t length = extended == 0 ? length7 : 0;
-    for (std::uint64_t i = 0; i < extended; ++i) length = length << 8U | byte(2 + i);
-    if (length > used - at - 2 - extended) return std::nullopt;
-    at += 2 + extended + length;
+    const std::uint64_t frame = server_frame_bytes(run.subspan(at, used - at));
+    if (frame == 0) return std::nullopt;
+    at += frame;
   }
   return static_cast<std::uint32_t>(at);
 }

@@ -64,6 +64,10 @@ struct Recovery {
                                std::span<const std::byte> arena, bool quiescent,
                                std::optional<Counters> counters);
 
+/// Length of the server frame (RFC 6455 5.2, never masked) that `bytes` begin with; 0: no whole
+/// one.
+[[nodiscard]] std::uint64_t server_frame_bytes(std::span<const std::byte> bytes);
+
 /// Where the frame ends that `position` stands in, both from the beginning of the run's data;
 /// `position` itself where a frame begins, and at the run's end. `run`: the block's data, of which
 /// the first `used` are whole server frames (RFC 6455, not masked). Nothing: they are not, or the

@@ -125,6 +125,11 @@ struct alignas(64) StateHeader {
   std::uint64_t frozen_micros = 0;  ///< CLOCK_MONOTONIC when the writer stopped serving; 0: killed
 };
 
+/// The one of its two link records that counts.
+[[nodiscard]] inline const LinkRecord& counting_link(const StateHeader& header) {
+  return header.link[header.link_now & 1U];
+}
+
 /// Makes the copy that has just been written the one that counts.
 inline void flip(std::uint32_t& now) {
   std::atomic_signal_fence(std::memory_order_release);

@@ -15,9 +15,7 @@ namespace sluice::gateway {
 namespace {
 
 [[nodiscard]] std::uint64_t now_micros() {
-  return static_cast<std::uint64_t>(std::chrono::duration_cast<std::chrono::microseconds>(
-                                        std::chrono::steady_clock::now().time_since_epoch())
-                                        .count());
+  return micros_of(SteadyTime().now());
 }
 
 [[nodiscard]] keeper::ClientRef keepers(ClientRef ref) {
@@ -107,14 +105,9 @@ void Handoff::make_recorders(std::vector<keeper::ArenaUnit> in_use) {
   in_.emplace(*arena_);
   who_.emplace(*arena_, [this](const Subscription& subscription) {
     return SubscriptionName{.channel = name_of_(subscription),
-                            .link_generation = link_generation()};
+                            .link_generation = out_->link_generation()};
   });
   sender_.record_with(*out_);
-}
-
-std::uint32_t Handoff::link_generation() const {
-  const keeper::StateHeader& header = state_->header();
-  return header.link[header.link_now & 1U].generation;
 }
 
 void Handoff::listens(const std::string& name, int fd) {
@@ -267,7 +260,7 @@ void Handoff::closed(ClientSession& session) {
 // ---- the loop
 
 void Handoff::link_began(std::uint64_t relay_instance, std::uint64_t sequence) {
-  out_->link(relay_instance, link_generation() + 1, sequence);
+  out_->link(relay_instance, out_->link_generation() + 1, sequence);
   // Where subscriptions began counts from the new link now.
   for (std::size_t i = 0; i < sessions_.slots(); ++i)
     if (ClientSession* session = sessions_.at(i)) changed(*session);

@@ -115,7 +115,6 @@ class Handoff final : public KeeperLinkEvents {
   [[nodiscard]] keeper::Slot& slot_of(const ClientSession& session) const {
     return state_->slots()[session.ref.index];
   }
-  [[nodiscard]] std::uint32_t link_generation() const;
   void tell_everything();
   void report(const TakeoverReport& report) const;
 

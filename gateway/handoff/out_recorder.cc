@@ -38,7 +38,7 @@ OutRecorder::OutRecorder(keeper::SharedState& state, keeper::Arena& arena, Sessi
       views_(state.views()),
       arena_(arena),
       sessions_(sessions),
-      link_generation_(header_.link[header_.link_now & 1U].generation) {
+      link_generation_(keeper::counting_link(header_).generation) {
 }
 
 // ---- slots
@@ -242,7 +242,7 @@ void OutRecorder::link(std::uint64_t relay_instance, std::uint32_t generation,
 }
 
 void OutRecorder::settled(std::uint64_t sequence) {
-  keeper::LinkRecord record = header_.link[header_.link_now & 1U];
+  keeper::LinkRecord record = keeper::counting_link(header_);
   if (record.settled_sequence == sequence) return;
   sync_all();
   record.settled_sequence = sequence;

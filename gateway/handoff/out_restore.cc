@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <utility>
 
+#include "keeper/recovery.h"
+
 namespace sluice::gateway {
 namespace {
 
@@ -31,20 +33,13 @@ void add_blocks_of(const Slot& slot, std::span<const std::byte> arena,
   }
 }
 
-/// Ends of the whole server frames in `bytes` (RFC 6455 5.2, never masked); what follows the last
-/// of them is none.
+/// Ends of the whole server frames in `bytes`; what follows the last of them is none.
 [[nodiscard]] std::vector<std::uint32_t> frame_ends(std::span<const std::uint8_t> bytes) {
   std::vector<std::uint32_t> ends;
-  std::uint64_t at = 0;
-  while (bytes.size() - at >= 2) {
-    const std::uint8_t mark = bytes[at + 1];
-    const std::size_t extra = mark < 126 ? 0 : mark == 126 ? 2 : 8;
-    if (mark > 127 || bytes.size() - at < 2 + extra) break;
-    std::uint64_t length = extra == 0 ? mark : 0;
-    for (std::size_t i = 0; i < extra; ++i) length = length << 8U | bytes[at + 2 + i];
-    if (length > bytes.size() - at - 2 - extra) break;
-    at += 2 + extra + length;
-    ends.push_back(static_cast<std::uint32_t>(at));
+  auto rest = std::as_bytes(bytes);
+  while (const std::uint64_t frame = keeper::server_frame_bytes(rest)) {
+    rest = rest.subspan(frame);
+    ends.push_back(static_cast<std::uint32_t>(bytes.size() - rest.size()));
   }
   return ends;
 }

@@ -23,10 +23,6 @@ constexpr std::uint8_t kAllFlags = 7;
 /// So much of a record one subscription takes at least: name of one byte, numbers.
 constexpr std::size_t kSubscriptionBytesMin = 2 + 1 + 8 + 4;
 
-[[nodiscard]] std::int64_t micros(TimePoint time) {
-  return std::chrono::duration_cast<std::chrono::microseconds>(time.time_since_epoch()).count();
-}
-
 /// The times of a session, in the order of the record.
 template <typename State, typename Use>
 void each_time(State& state, Use use) {
@@ -116,7 +112,7 @@ std::vector<std::uint8_t> encode_session(const ClientSession& session,
   out.number(session.peer_close_code);
   for (const std::uint64_t part : state.id) out.number(part);
   put_identity(out, state.address, state.facts.get());
-  each_time(state, [&](TimePoint time) { out.number(micros(time)); });
+  each_time(state, [&](TimePoint time) { out.number(micros_of(time)); });
   out.text(session.protocol->name());
   write_subscriptions(session, name_of, out);
   return out.size() <= kSessionRecordBytesMax ? out.take() : std::vector<std::uint8_t>{};

@@ -75,7 +75,7 @@ Takeover::Takeover(keeper::SharedState& state, std::vector<Held::Client> clients
                    TakeoverReport& report)
     : state_(state),
       report_(report),
-      link_(state.header().link[state.header().link_now & 1U]),
+      link_(keeper::counting_link(state.header())),
       quiescent_(state.header().quiescent != 0) {
   clients_.reserve(clients.size());
   for (Held::Client& client : clients) judge(std::move(client));
