@@ -51,6 +51,13 @@ struct InboundMessage {
   std::size_t recorded = 0;  ///< so many of `bytes` stand in the state memory (handoff/in_recorder)
 };
 
+/// What a protocol keeps of a client beside all this; made by the protocol, saved and restored by
+/// it.
+class ProtocolState {
+ public:
+  virtual ~ProtocolState() = default;
+};
+
 struct SessionState {
   std::uint64_t last_sequence = 0;  ///< link sequence up to which it was given what was due
   std::vector<Subscription> subscriptions;
@@ -63,9 +70,10 @@ struct SessionState {
   WsScanner scanner;
   InboundMessage inbound;
   TokenBucket messages;       ///< --client-message-rate
-  TimePoint greeting_at{};    ///< zero: none due
+  TimePoint due_at{};         ///< when the protocol wants to be called (due()); zero: never
   TimePoint ping_at{};        ///< next ping
   TimePoint pong_deadline{};  ///< zero: none awaited
+  std::unique_ptr<ProtocolState> protocol;  ///< null: the protocol keeps nothing
 };
 
 /// Where our byte stream to the client stands, for the records that a successor goes by

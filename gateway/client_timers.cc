@@ -45,7 +45,7 @@ void ClientTimers::resumed(ClientSession& session, TimePoint now) {
 
 void ClientTimers::schedule(const ClientSession& session) {
   TimePoint next = session.state.ping_at;
-  if (session.state.greeting_at != TimePoint{}) next = std::min(next, session.state.greeting_at);
+  if (session.state.due_at != TimePoint{}) next = std::min(next, session.state.due_at);
   if (session.state.pong_deadline != TimePoint{})
     next = std::min(next, session.state.pong_deadline);
   if (session.state.expires_at != TimePoint{}) next = std::min(next, session.state.expires_at);
@@ -75,10 +75,10 @@ void ClientTimers::due(ClientSession& session, TimePoint now) {
     sender_.cut_off(session);
     return;
   }
-  if (state.greeting_at != TimePoint{} && state.greeting_at <= now) {
-    state.greeting_at = TimePoint{};
+  if (state.due_at != TimePoint{} && state.due_at <= now) {
+    state.due_at = TimePoint{};
     ++stats_.greetings;
-    session.protocol->greeting_due(session, hub_);
+    session.protocol->due(session, hub_);
     if (options_.greeted) options_.greeted(session);
   }
   if (state.expires_at != TimePoint{} && state.expires_at <= now) {

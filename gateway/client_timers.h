@@ -26,7 +26,7 @@ class ClientTimers {
   ClientTimers(ClientTimerOptions options, SessionTable& sessions, Sender& sender, Hub& hub,
                Departures& departures, GatewayStats& stats, Random& random, TimePoint now);
 
-  /// After the protocol has seen the session (it may have set greeting_at). The first ping comes
+  /// After the protocol has seen the session (it may have set due_at). The first ping comes
   /// after a random part of the interval, so that clients which came together are not pinged
   /// together.
   void opened(ClientSession& session, TimePoint now);

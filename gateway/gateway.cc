@@ -314,7 +314,7 @@ void Gateway::opened(ClientSession& session, const UpgradeRequest& request) {
   log_info("client connected id={} address={} channel={}{}", to_string(session.state.id),
            to_string(session.state.address), request.channel,
            to_log_fields(session.state.facts.get()));
-  hub_.opened(session, request.channel);
+  hub_.opened(session, request);
   timers_.opened(session, time_.now());
   if (handoff_) handoff_->opened(session);
 }

@@ -17,8 +17,14 @@ Hub::Hub(HubOptions options, SessionTable& sessions, Delivery& delivery, HubObse
 
 // ---- client side
 
+void Hub::opened(ClientSession& session, const UpgradeRequest& request) {
+  session.protocol->opened(session, request, *this);
+}
+
 void Hub::opened(ClientSession& session, std::string_view channel) {
-  session.protocol->opened(session, channel, *this);
+  UpgradeRequest request;
+  request.channel = channel;
+  opened(session, request);
 }
 
 void Hub::received(ClientSession& session, proto::Bytes payload, bool text) {
@@ -123,12 +129,37 @@ void Hub::audience_left(std::uint32_t audience) {
   free_.push_back(slot);
 }
 
-bool Hub::publish(ClientSession& session, std::string_view channel, proto::Bytes payload) {
+bool Hub::publish(ClientSession& session, const PublishRequest& request) {
   session.has_published = true;
   ++session.publishes_pending;  // before: it may fail inside the call
-  const Enqueue verdict = link_->publish(session.ref, channel, payload, {});
+  const Enqueue verdict =
+      link_->publish(session.ref, request.channel, request.payload, request.meta);
   if (verdict != Enqueue::kOk) --session.publishes_pending;
   return verdict == Enqueue::kOk;
+}
+
+// Placeholders.
+void Hub::publish(std::string_view, proto::Bytes) {
+}
+bool Hub::join(ClientSession&, const JoinRequest&) {
+  return false;
+}
+void Hub::leave(ClientSession&, std::string_view) {
+}
+std::optional<ChannelNumber> Hub::channel_number(std::string_view) const {
+  return std::nullopt;
+}
+bool Hub::ask_history(ClientSession&, Ticket, std::string_view, const proto::HistoryQuery&) {
+  return false;
+}
+bool Hub::ask_presence(ClientSession&, Ticket, std::string_view, bool) {
+  return false;
+}
+void Hub::set_presence(ClientSession&, const proto::PresenceSet&) {
+}
+void Hub::clear_presence(ClientSession&, std::string_view, std::string_view) {
+}
+void Hub::changed(ClientSession&) {
 }
 
 std::string_view Hub::first_channel(const ClientSession& session) const {

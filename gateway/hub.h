@@ -78,6 +78,8 @@ class Hub final : public RelayLinkEvents, public ProtocolActions {
   void attach(RelayLink& link) { link_ = &link; }
 
   // Client side.
+  void opened(ClientSession& session, const UpgradeRequest& request);
+  /// The same of a request that names a channel and nothing else.
   void opened(ClientSession& session, std::string_view channel);
   void received(ClientSession& session, proto::Bytes payload, bool text);
   /// Leaves all channels. Idempotent.
@@ -108,8 +110,20 @@ class Hub final : public RelayLinkEvents, public ProtocolActions {
 
   // ProtocolActions.
   [[nodiscard]] bool subscribe(ClientSession& session, std::string_view channel) override;
-  [[nodiscard]] bool publish(ClientSession& session, std::string_view channel,
-                             proto::Bytes payload) override;
+  [[nodiscard]] bool publish(ClientSession& session, const PublishRequest& request) override;
+  void publish(std::string_view channel, proto::Bytes payload) override;
+  [[nodiscard]] bool join(ClientSession& session, const JoinRequest& request) override;
+  void leave(ClientSession& session, std::string_view channel) override;
+  [[nodiscard]] std::optional<ChannelNumber> channel_number(
+      std::string_view channel) const override;
+  [[nodiscard]] bool ask_history(ClientSession& session, Ticket ticket, std::string_view channel,
+                                 const proto::HistoryQuery& query) override;
+  [[nodiscard]] bool ask_presence(ClientSession& session, Ticket ticket, std::string_view channel,
+                                  bool counts_only) override;
+  void set_presence(ClientSession& session, const proto::PresenceSet& presence) override;
+  void clear_presence(ClientSession& session, std::string_view channel,
+                      std::string_view client) override;
+  void changed(ClientSession& session) override;
   [[nodiscard]] std::string_view first_channel(const ClientSession& session) const override;
   void deliver(ClientSession& session, FrameRef frame) override {
     delivery_.deliver(session, std::move(frame));
@@ -141,7 +155,7 @@ class Hub final : public RelayLinkEvents, public ProtocolActions {
   void control(const proto::Control& control) override { observer_.control(control); }
 
   [[nodiscard]] const HubStats& stats() const { return stats_; }
-  [[nodiscard]] std::string_view channel_name(std::uint32_t channel) const {
+  [[nodiscard]] std::string_view channel_name(ChannelNumber channel) const override {
     return channels_[channel].name;
   }
   /// Until a channel is added or given up.

@@ -2,8 +2,11 @@
 // with its reason. Pure.
 //
 // Paths: `/` is the default channel, `/channel/NAME` the named one; with `/demo` in front of either
-// the demo page's protocol is spoken, where that is served. A query string is allowed and ignored.
-// NAME is percent-decoded, then 1 to 128 bytes of A-Z a-z 0-9 . _ ~ : -
+// the demo page's protocol is spoken, where that is served. `/connection/websocket` is the
+// Centrifuge protocol's: the encoding is chosen by subprotocol (centrifuge-json,
+// centrifuge-protobuf) or query (format=protobuf, cf_protocol=protobuf), JSON by default. Elsewhere
+// a query is allowed and ignored. NAME is percent-decoded, then 1 to 128 bytes of A-Z a-z 0-9 . _ ~
+// : -
 #pragma once
 
 #include <string>
@@ -19,7 +22,7 @@ namespace sluice::gateway {
 inline constexpr std::size_t kChannelBytesMax = 128;
 
 /// Which ClientProtocol serves the client.
-enum class ProtocolKind : std::uint8_t { kPlain, kDemo };
+enum class ProtocolKind : std::uint8_t { kPlain, kDemo, kCentrifugeJson, kCentrifugeProtobuf };
 
 /// A Sec-WebSocket-Protocol value that this gateway speaks.
 struct Subprotocol {
@@ -35,7 +38,10 @@ struct UpgradeOptions {
   /// The client's first choice that stands here is taken; none in common: plain, with no
   /// subprotocol in the answer.
   std::vector<Subprotocol> subprotocols;
-  bool demo = false;  ///< serve /demo and /demo/channel/NAME
+  bool demo = false;        ///< serve /demo and /demo/channel/NAME
+  bool centrifuge = false;  ///< serve /connection/websocket
+  /// Of each request these headers are kept, for hooks; lower case.
+  std::vector<std::string> forwarded_headers{};
 };
 
 struct UpgradeRequest {
@@ -46,6 +52,9 @@ struct UpgradeRequest {
   std::string host;
   std::string origin;
   std::string user_agent;
+  bool frame_pings =
+      false;  ///< Centrifuge: the client wants WebSocket pings, not the protocol's own
+  std::vector<std::pair<std::string, std::string>> headers;  ///< UpgradeOptions::forwarded_headers
 };
 
 [[nodiscard]] tl::expected<UpgradeRequest, Refusal> judge_upgrade(const HttpHead& head,

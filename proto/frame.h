@@ -3,6 +3,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -35,8 +36,17 @@ enum class FrameType : std::uint8_t {
   kDrainMark = 19,
   kControl = 20,
   kControlled = 21,
+  kHistory = 22,
+  kHistoryItem = 23,
+  kHistoryEnd = 24,
+  kPresenceSet = 25,
+  kPresenceClear = 26,
+  kPresenceSynced = 27,
+  kPresence = 28,
+  kPresenceItem = 29,
+  kPresenceEnd = 30,
 };
-inline constexpr FrameType kLastFrameType = FrameType::kControlled;
+inline constexpr FrameType kLastFrameType = FrameType::kPresenceEnd;
 
 inline constexpr std::uint8_t kFlagResume = 0x01;        // HELLO
 inline constexpr std::uint8_t kFlagTool = 0x02;          // HELLO
@@ -45,9 +55,19 @@ inline constexpr std::uint8_t kFlagResumed = 0x01;       // WELCOME
 inline constexpr std::uint8_t kFlagTellsAll = 0x02;      // WELCOME
 inline constexpr std::uint8_t kFlagFromPosition = 0x01;  // SUBSCRIBE
 inline constexpr std::uint8_t kFlagContinuous = 0x01;    // SUBSCRIBED
+inline constexpr std::uint8_t kFlagHistory = 0x02;       // SUBSCRIBED
 inline constexpr std::uint8_t kFlagAcknowledge = 0x01;   // PUBLISH
 inline constexpr std::uint8_t kFlagNamed = 0x02;         // PUBLISH
+inline constexpr std::uint8_t kFlagRecover = 0x01;       // HISTORY
+inline constexpr std::uint8_t kFlagSince = 0x02;         // HISTORY
+inline constexpr std::uint8_t kFlagReverse = 0x04;       // HISTORY
+inline constexpr std::uint8_t kFlagComplete = 0x01;      // HISTORY_END
+inline constexpr std::uint8_t kFlagCountsOnly = 0x01;    // PRESENCE
 inline constexpr std::uint8_t kFlagSkippable = 0x80;     // any
+
+/// WELCOME, features: HISTORY and PRESENCE are answered, SUBSCRIBED tells kHistory.
+inline constexpr std::uint32_t kFeatureHistory = 0x01;
+inline constexpr std::uint32_t kLimitNone = ~std::uint32_t{0};
 
 inline constexpr std::uint32_t kMagic = 0x43554C53;
 inline constexpr std::uint64_t kCountUnknown = ~std::uint64_t{0};
@@ -164,6 +184,7 @@ struct Welcome {
   /// How long the ring and an absent gateway's place are kept; both 0: not told.
   std::uint32_t ring_age_ms = 0;
   std::uint32_t linger_ms = 0;
+  std::uint32_t features = 0;  ///< kFeature…; missing: none
 };
 
 struct Subscribe {
@@ -177,7 +198,8 @@ struct Subscribed {
   std::uint64_t request = 0;
   std::uint32_t channel_id = 0;
   bool continuous = false;
-  Position start;  ///< epoch 0: told again and not known; a GAP comes first
+  bool history = false;  ///< positions are those of the channel's history, the same on every host
+  Position start;        ///< epoch 0: told again and not known; a GAP comes first
   std::string_view channel;
 };
 
@@ -247,6 +269,70 @@ struct TakeoverInfo {
   friend bool operator==(const TakeoverInfo&, const TakeoverInfo&) = default;
 };
 
+/// What a channel holds that can be asked for. `since` unset: from the oldest, or with `reverse`
+/// from the newest.
+struct HistoryQuery {
+  std::optional<Position> since;     ///< publications behind it (`reverse`: before it)
+  std::uint32_t limit = kLimitNone;  ///< publications at most; 0: the position alone
+  bool reverse = false;              ///< newest first
+  friend bool operator==(const HistoryQuery&, const HistoryQuery&) = default;
+};
+
+/// From a gateway or tool. `recover`: all between `since` and the channel's top, or nothing; from
+/// the relay's ring where that has it.
+struct History {
+  std::uint64_t request = 0;
+  bool recover = false;
+  HistoryQuery query;
+  std::string_view channel;
+};
+
+struct HistoryItem {
+  std::uint64_t request = 0;
+  std::uint64_t offset = 0;
+  Bytes payload{};
+  Bytes meta{};
+};
+
+/// Behind the items, in one piece with them.
+struct HistoryEnd {
+  std::uint64_t request = 0;
+  /// `recover`: nothing is missing between `since` and top. Without it no items came.
+  bool complete = false;
+  Position top;
+};
+
+/// A client is in a channel; again: what is told of it has changed.
+struct PresenceSet {
+  std::string_view channel;
+  std::string_view client;
+  std::string_view user;
+  Bytes info{};  ///< envelope.proto, Client
+};
+
+struct PresenceClear {
+  std::string_view channel;
+  std::string_view client;
+};
+
+struct Presence {
+  std::uint64_t request = 0;
+  bool counts_only = false;
+  std::string_view channel;
+};
+
+struct PresenceItem {
+  std::uint64_t request = 0;
+  std::string_view client;
+  Bytes info{};
+};
+
+struct PresenceEnd {
+  std::uint64_t request = 0;
+  std::uint32_t clients = 0;
+  std::uint32_t users = 0;
+};
+
 struct GatewayInfo {
   GatewayCondition condition{};
   std::uint32_t clients = 0;
@@ -255,6 +341,9 @@ struct GatewayInfo {
   HandoffState handoff{};
   std::uint32_t held = 0;  ///< clients that the keeper holds a descriptor of
   TakeoverInfo takeover{};
+  std::uint32_t users = 0;  ///< different ones, anonymous left out
+  std::uint32_t subscriptions = 0;
+  std::uint32_t channels = 0;
   friend bool operator==(const GatewayInfo&, const GatewayInfo&) = default;
 };
 

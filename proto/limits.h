@@ -12,7 +12,10 @@ inline constexpr std::size_t kHeaderBytes = 32;
 inline constexpr std::size_t kPayloadBytesMax = 16U << 20U;
 /// Opaque bytes beside a payload (publisher information of richer protocols).
 inline constexpr std::size_t kMetaBytesMax = 4096;
-inline constexpr std::size_t kChannelNameBytesMax = 255;
+/// A channel that a client may name.
+inline constexpr std::size_t kPublicNameBytesMax = 255;
+/// Any channel of the link: a public name behind the prefix of an internal one (names.h).
+inline constexpr std::size_t kChannelNameBytesMax = kPublicNameBytesMax + 32;
 /// What payload and meta of the largest PUBLISH stand beside: a string, its length in front.
 inline constexpr std::size_t kNameFieldBytesMax = 2 + kChannelNameBytesMax;
 /// A frame's body: payload plus meta plus a channel name, or the small body of a control frame.
@@ -24,7 +27,14 @@ inline constexpr std::size_t kReasonBytesMax = 512;
 inline constexpr std::size_t kBalancerBytesMax = 64;
 /// Balancers that one gateway id may have marked.
 inline constexpr std::size_t kDrainMarksMax = 16;
-/// Bodies of frames other than PUBLISH and MESSAGE.
+/// A client's id as presence has it (a UUID is 36), a user's name, and what is told of the client.
+inline constexpr std::size_t kClientIdBytesMax = 64;
+inline constexpr std::size_t kUserBytesMax = 255;
+inline constexpr std::size_t kPresenceInfoBytesMax = 4096;
+/// Bodies of PRESENCE_SET and PRESENCE_ITEM.
+inline constexpr std::size_t kPresenceBodyBytesMax =
+    kNameFieldBytesMax + 2 + kClientIdBytesMax + 2 + kUserBytesMax + kPresenceInfoBytesMax;
+/// Bodies of frames other than PUBLISH, MESSAGE and HISTORY_ITEM, and those of presence.
 inline constexpr std::size_t kControlBodyBytesMax = 2048;
 /// The text of a STATUS_REPLY.
 inline constexpr std::size_t kStatusBytesMax = 512U << 10U;

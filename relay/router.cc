@@ -68,7 +68,16 @@ void Router::set_broker_state(bool connected, std::string_view reason) {
   for (const auto& [link, gateway] : links_) gateway->port->broker_state(connected, reason);
 }
 
-void Router::subscribed(std::string_view name, std::optional<Duration> uncovered) {
+// Placeholders.
+void Router::position_lost(std::string_view, proto::Position) {
+}
+void Router::history(QueryId, HistoryAnswer) {
+}
+void Router::presence(QueryId, PresenceAnswer) {
+}
+
+void Router::subscribed(std::string_view name, std::optional<Duration> uncovered,
+                        std::optional<proto::Position> /*position*/) {
   Channel* channel = find_channel(name);
   if (channel == nullptr) return;  // given up while the confirmation was on its way
   if (!channel->confirmed) {

@@ -171,12 +171,17 @@ class Router final : public BrokerEvents {
 
   void broker_connected() override;
   void broker_away(std::string_view reason) override;
-  void subscribed(std::string_view channel, std::optional<Duration> uncovered) override;
+  void subscribed(std::string_view channel, std::optional<Duration> uncovered,
+                  std::optional<proto::Position> position = std::nullopt) override;
+  void position_lost(std::string_view channel, proto::Position position) override;
+  void history(QueryId id, HistoryAnswer answer) override;
+  void presence(QueryId id, PresenceAnswer answer) override;
   void message(std::string_view channel, proto::Bytes payload, proto::Bytes meta,
                std::optional<proto::Position> position) override;
   void message(std::string_view channel, EntryDraft message) override;
   void message_oversized(std::string_view channel, std::uint64_t bytes) override;
-  void published(PublishId id, PublishOutcome outcome, std::string_view detail) override;
+  void published(PublishId id, PublishOutcome outcome, std::string_view detail,
+                 std::optional<proto::Position> position = std::nullopt) override;
 
  private:
   // router_links.cc

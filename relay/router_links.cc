@@ -183,7 +183,7 @@ Result<Channel*> Router::channel_for(std::string_view name) {
   added->ordinal = next_ordinal_++;
   Channel* channel = added.get();
   channels_.emplace(channel->name, std::move(added));
-  broker_.subscribe(channel->name);
+  broker_.subscribe(channel->name, {});
   return channel;
 }
 

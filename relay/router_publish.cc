@@ -43,7 +43,7 @@ void Router::publish(GatewayState& gateway, const proto::Publish& p) {
 void Router::send_publish(const PublishRequest& origin, std::string_view channel,
                           proto::Bytes payload, proto::Bytes meta) {
   // The answer may come from inside publish().
-  broker_.publish(in_flight_.add(origin), channel, payload, meta);
+  broker_.publish(in_flight_.add(origin), channel, payload, meta, {});
 }
 
 void Router::release_held() {
@@ -109,7 +109,8 @@ void Router::refuse(const PublishRequest& origin, ErrorReason reason, std::strin
   }
 }
 
-void Router::published(PublishId id, PublishOutcome outcome, std::string_view detail) {
+void Router::published(PublishId id, PublishOutcome outcome, std::string_view detail,
+                       std::optional<proto::Position> /*position*/) {
   const PublishRequest origin = in_flight_.take(id);
   if (outcome != PublishOutcome::kPublished) {
     return refuse(origin,

@@ -29,7 +29,7 @@ void each_time(State& state, Use use) {
   use(state.connected_at);
   use(state.spoke_at);
   use(state.expires_at);
-  use(state.greeting_at);
+  use(state.due_at);
   use(state.ping_at);
   use(state.pong_deadline);
 }

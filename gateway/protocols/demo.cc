@@ -55,9 +55,9 @@ EncodedMessage DemoProtocol::encode(const ChannelMessage& message, std::string& 
   return {Opcode::kText, scratch, {}};
 }
 
-void DemoProtocol::opened(ClientSession& session, std::string_view channel,
+void DemoProtocol::opened(ClientSession& session, const UpgradeRequest& request,
                           ProtocolActions& actions) const {
-  if (!actions.subscribe(session, channel)) {
+  if (!actions.subscribe(session, request.channel)) {
     actions.close(session, CloseCode::kTryAgainLater, "too many channels");
     return;
   }
@@ -65,17 +65,19 @@ void DemoProtocol::opened(ClientSession& session, std::string_view channel,
                                      {"gateway", options_.gateway_id},
                                      {"version", options_.version},
                                      {"draining", options_.draining()},
-                                     {"channel", channel},
+                                     {"channel", request.channel},
                                      {"connection", to_string(session.state.id)}}));
 }
 
 void DemoProtocol::received(ClientSession& session, proto::Bytes payload, bool /*text*/,
                             ProtocolActions& actions) const {
-  if (!actions.publish(session, actions.first_channel(session), payload))
+  if (!actions.publish(
+          session,
+          {.channel = actions.first_channel(session), .payload = payload, .ticket = kAnyTicket}))
     actions.deliver(session, publish_failed_frame(proto::ErrorReason::kQueueFull));
 }
 
-void DemoProtocol::greeting_due(ClientSession& /*session*/, ProtocolActions& /*actions*/) const {
+void DemoProtocol::due(ClientSession& /*session*/, ProtocolActions& /*actions*/) const {
   // The welcome has said it; no greeting is ever made due.
 }
 

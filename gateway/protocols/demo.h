@@ -31,11 +31,11 @@ class DemoProtocol final : public ClientProtocol {
   [[nodiscard]] std::string_view name() const override { return "demo"; }
   [[nodiscard]] EncodedMessage encode(const ChannelMessage& message,
                                       std::string& scratch) const override;
-  void opened(ClientSession& session, std::string_view channel,
+  void opened(ClientSession& session, const UpgradeRequest& request,
               ProtocolActions& actions) const override;
   void received(ClientSession& session, proto::Bytes payload, bool text,
                 ProtocolActions& actions) const override;
-  void greeting_due(ClientSession& session, ProtocolActions& actions) const override;
+  void due(ClientSession& session, ProtocolActions& actions) const override;
   void publish_failed(ClientSession& session, const PublishFailure& failure,
                       ProtocolActions& actions) const override;
   void gap(ClientSession& session, const ChannelGap& gap, ProtocolActions& actions) const override;

@@ -18,23 +18,25 @@ EncodedMessage PlainProtocol::encode(const ChannelMessage& message,
   return {opcode, options_.tag, message.payload};
 }
 
-void PlainProtocol::opened(ClientSession& session, std::string_view channel,
+void PlainProtocol::opened(ClientSession& session, const UpgradeRequest& request,
                            ProtocolActions& actions) const {
-  if (!actions.subscribe(session, channel)) {
+  if (!actions.subscribe(session, request.channel)) {
     actions.close(session, CloseCode::kTryAgainLater, "too many channels");
     return;
   }
-  if (greeting_) session.state.greeting_at = time_.now() + options_.greeting_delay;
+  if (greeting_) session.state.due_at = time_.now() + options_.greeting_delay;
 }
 
 void PlainProtocol::received(ClientSession& session, proto::Bytes payload, bool /*text*/,
                              ProtocolActions& actions) const {
-  if (!actions.publish(session, actions.first_channel(session), payload)) {
+  if (!actions.publish(
+          session,
+          {.channel = actions.first_channel(session), .payload = payload, .ticket = kAnyTicket})) {
     actions.close(session, CloseCode::kTryAgainLater, "publish queue full");
   }
 }
 
-void PlainProtocol::greeting_due(ClientSession& session, ProtocolActions& actions) const {
+void PlainProtocol::due(ClientSession& session, ProtocolActions& actions) const {
   actions.deliver(session, greeting_);
 }
 

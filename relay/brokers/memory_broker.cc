@@ -14,11 +14,11 @@ void MemoryBroker::run() {
   if (!std::exchange(connected_, true)) events_->broker_connected();
   const std::vector<std::string> due = std::exchange(unconfirmed_, {});
   for (const std::string& channel : due) {
-    if (wanted_.contains(channel)) events_->subscribed(channel, std::nullopt);
+    if (wanted_.contains(channel)) events_->subscribed(channel, std::nullopt, std::nullopt);
   }
 }
 
-void MemoryBroker::subscribe(std::string_view channel) {
+void MemoryBroker::subscribe(std::string_view channel, const ChannelOptions& /*options*/) {
   if (!wanted_.emplace(channel).second) return;
   unconfirmed_.emplace_back(channel);
   schedule_();
@@ -34,9 +34,9 @@ bool MemoryBroker::can_publish(std::size_t) const {
 }
 
 void MemoryBroker::publish(PublishId id, std::string_view channel, proto::Bytes payload,
-                           proto::Bytes meta) {
+                           proto::Bytes meta, const ChannelOptions& /*options*/) {
   if (wanted_.contains(channel)) events_->message(channel, payload, meta, std::nullopt);
-  events_->published(id, PublishOutcome::kPublished, {});
+  events_->published(id, PublishOutcome::kPublished, {}, std::nullopt);
 }
 
 }  // namespace sluice::relay

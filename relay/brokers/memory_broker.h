@@ -21,11 +21,16 @@ class MemoryBroker final : public Broker {
   void run();
 
   void start(BrokerEvents& events) override;
-  void subscribe(std::string_view channel) override;
+  void subscribe(std::string_view channel, const ChannelOptions& options) override;
   void unsubscribe(std::string_view channel) override;
   [[nodiscard]] bool can_publish(std::size_t payload_bytes) const override;
-  void publish(PublishId id, std::string_view channel, proto::Bytes payload,
-               proto::Bytes meta) override;
+  void publish(PublishId id, std::string_view channel, proto::Bytes payload, proto::Bytes meta,
+               const ChannelOptions& options) override;
+  void history(QueryId, std::string_view, const proto::HistoryQuery&,
+               const ChannelOptions&) override {}
+  void remove_history(QueryId, std::string_view, const ChannelOptions&) override {}
+  [[nodiscard]] bool update_presence(std::span<const PresenceChange>) override { return false; }
+  void presence(QueryId, std::string_view, bool) override {}
   [[nodiscard]] std::string describe() const override { return "memory:"; }
 
  private:

@@ -35,7 +35,7 @@ bool RedisBroker::can_publish(std::size_t payload_bytes) const {
 }
 
 void RedisBroker::publish(PublishId id, std::string_view channel, proto::Bytes payload,
-                          proto::Bytes /*meta*/) {
+                          proto::Bytes /*meta*/, const ChannelOptions& /*options*/) {
   CHECK(publisher_.ready());
   publisher_.publish(id, channel, payload);
 }

@@ -30,11 +30,18 @@ class RedisBroker final : public Broker, RedisLinkOwner {
   RedisBroker& operator=(const RedisBroker&) = delete;
 
   void start(BrokerEvents& events) override;
-  void subscribe(std::string_view channel) override { subscriber_.subscribe(channel); }
+  void subscribe(std::string_view channel, const ChannelOptions& /*options*/) override {
+    subscriber_.subscribe(channel);
+  }
   void unsubscribe(std::string_view channel) override { subscriber_.unsubscribe(channel); }
   [[nodiscard]] bool can_publish(std::size_t payload_bytes) const override;
-  void publish(PublishId id, std::string_view channel, proto::Bytes payload,
-               proto::Bytes meta) override;
+  void publish(PublishId id, std::string_view channel, proto::Bytes payload, proto::Bytes meta,
+               const ChannelOptions& options) override;
+  void history(QueryId, std::string_view, const proto::HistoryQuery&,
+               const ChannelOptions&) override {}
+  void remove_history(QueryId, std::string_view, const ChannelOptions&) override {}
+  [[nodiscard]] bool update_presence(std::span<const PresenceChange>) override { return false; }
+  void presence(QueryId, std::string_view, bool) override {}
   [[nodiscard]] std::string describe() const override;
 
   // ---- from program to program

@@ -49,7 +49,7 @@ void RedisPublisher::end_connection(std::string_view reason) {
   context_.stats.publish_bytes_in_flight = 0;
   while (!lost.empty()) {
     if (const InFlight one = lost.pop_front(); one.asked == Asked::kPublish) {
-      events_->published(one.id, PublishOutcome::kUnknownFate, reason);
+      events_->published(one.id, PublishOutcome::kUnknownFate, reason, std::nullopt);
     }
   }
 }
@@ -135,7 +135,7 @@ bool RedisPublisher::take_published(std::string_view& bytes) {
   if (!reader_->take_integer(bytes)) return false;
   const InFlight publish = in_flight_.pop_front();
   settle(publish);
-  events_->published(publish.id, PublishOutcome::kPublished, {});
+  events_->published(publish.id, PublishOutcome::kPublished, {}, std::nullopt);
   tell_room();
   return true;
 }
@@ -166,16 +166,16 @@ void RedisPublisher::settle(const InFlight& publish) {
 void RedisPublisher::publish_answer(const InFlight& publish, const redisReply& reply) {
   settle(publish);
   if (reply.type == REDIS_REPLY_INTEGER) {
-    events_->published(publish.id, PublishOutcome::kPublished, {});
+    events_->published(publish.id, PublishOutcome::kPublished, {}, std::nullopt);
     return tell_room();
   }
   if (reply.type != REDIS_REPLY_ERROR) {
     const std::string_view reason = "an answer from Redis was not understood";
-    events_->published(publish.id, PublishOutcome::kUnknownFate, reason);
+    events_->published(publish.id, PublishOutcome::kUnknownFate, reason, std::nullopt);
     return connection_.fail({std::string(reason)});
   }
   const std::string_view text = text_of(reply);
-  events_->published(publish.id, PublishOutcome::kRefused, printable(text));
+  events_->published(publish.id, PublishOutcome::kRefused, printable(text), std::nullopt);
   const RedisErrorKind kind = classify_redis_error(text);
   if (kind == RedisErrorKind::kNotServing || kind == RedisErrorKind::kAuthentication) {
     return connection_.fail({reason_of_error(text)});

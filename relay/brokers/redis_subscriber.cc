@@ -148,7 +148,7 @@ void RedisSubscriber::tell_when_restored() {
 }
 
 void RedisSubscriber::confirmed(std::string_view channel, std::optional<Duration> uncovered) {
-  events_->subscribed(channel, uncovered);
+  events_->subscribed(channel, uncovered, std::nullopt);
 }
 
 void RedisSubscriber::refused(std::string_view channel, std::string_view text, bool first) {

@@ -29,7 +29,7 @@ void check_links(StateReader& in, const Router& router, const Descriptors& descr
 /// What the Router has is what the broker is to bring.
 void check_channels(StateReader& in, const RelayParts& parts) {
   for (const auto& [name, channel] : parts.router.channel_table()) {
-    parts.broker.subscribe(name);
+    parts.broker.subscribe(name, {});
     const bool confirmed =
         parts.redis != nullptr && parts.redis->subscriptions().is_confirmed(name);
     in.require(channel->confirmed || !confirmed, "channel's confirmation", "was not heard");

@@ -22,7 +22,7 @@ class FakeBroker final : public relay::Broker {
 
   // Broker.
   void start(relay::BrokerEvents& events) override { events_ = &events; }
-  void subscribe(std::string_view channel) override {
+  void subscribe(std::string_view channel, const relay::ChannelOptions& /*options*/) override {
     if (faults_.hit(Port::kBrokerSubscribe)) breaks_ = true;
     wanted_.insert(std::string(channel));
     if (up_) unconfirmed_.insert(std::string(channel));
@@ -41,8 +41,15 @@ class FakeBroker final : public relay::Broker {
     if (faults_.hit(Port::kBrokerRoom)) return false;
     return up_ && !recovering_ && in_flight_.size() < 64;
   }
-  void publish(relay::PublishId id, std::string_view channel, proto::Bytes payload,
-               proto::Bytes) override {
+  void history(relay::QueryId, std::string_view, const proto::HistoryQuery&,
+               const relay::ChannelOptions&) override {}
+  void remove_history(relay::QueryId, std::string_view, const relay::ChannelOptions&) override {}
+  [[nodiscard]] bool update_presence(std::span<const relay::PresenceChange>) override {
+    return false;
+  }
+  void presence(relay::QueryId, std::string_view, bool) override {}
+  void publish(relay::PublishId id, std::string_view channel, proto::Bytes payload, proto::Bytes,
+               const relay::ChannelOptions& /*options*/) override {
     // Told later: a broker never answers with a fault from inside.
     if (faults_.hit(Port::kBrokerPublish)) {
       refused_.push_back(id);
@@ -75,7 +82,7 @@ class FakeBroker final : public relay::Broker {
     }
     // New connection, old messages gone: whoever was subscribed hears nothing until then.
     for (const auto id : lost_)
-      events_->published(id, relay::PublishOutcome::kUnknownFate, "connection lost");
+      events_->published(id, relay::PublishOutcome::kUnknownFate, "connection lost", std::nullopt);
     lost_.clear();
     events_->broker_away("simulated outage");
   }
@@ -103,7 +110,8 @@ class FakeBroker final : public relay::Broker {
       if (up_) go_down();
     }
     for (const auto id : std::exchange(refused_, {}))
-      events_->published(id, relay::PublishOutcome::kRefused, "refused by the broker");
+      events_->published(id, relay::PublishOutcome::kRefused, "refused by the broker",
+                         std::nullopt);
     if (!up_) return;
     if (!unconfirmed_.empty() && random_.below(2) == 0) confirm_one();
     if (!in_flight_.empty()) take_one();
@@ -137,7 +145,7 @@ class FakeBroker final : public relay::Broker {
     std::optional<Duration> uncovered;
     if (covered != covered_until_.end()) uncovered = time_.now() - covered->second;
     covered_until_[channel] = time_.now();
-    events_->subscribed(channel, uncovered);
+    events_->subscribed(channel, uncovered, std::nullopt);
     if (recovering_ && unconfirmed_.empty()) {
       recovering_ = false;
       events_->broker_connected();
@@ -147,7 +155,7 @@ class FakeBroker final : public relay::Broker {
     const Pending p = in_flight_.front();
     in_flight_.pop_front();
     arrive(p.channel, p.payload);
-    events_->published(p.id, relay::PublishOutcome::kPublished, "");
+    events_->published(p.id, relay::PublishOutcome::kPublished, "", std::nullopt);
   }
   void deliver_one() {
     if (faults_.hit(Port::kBrokerDeliver)) {

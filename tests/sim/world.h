@@ -84,17 +84,16 @@ class SimProtocol final : public gateway::ClientProtocol {
                                                std::string& scratch) const override {
     return plain_.encode(message, scratch);
   }
-  void opened(gateway::ClientSession& session, std::string_view channel,
+  void opened(gateway::ClientSession& session, const gateway::UpgradeRequest& request,
               gateway::ProtocolActions& actions) const override {
-    plain_.opened(session, channel, actions);
+    plain_.opened(session, request, actions);
   }
   void received(gateway::ClientSession& session, proto::Bytes payload, bool text,
                 gateway::ProtocolActions& actions) const override {
     plain_.received(session, payload, text, actions);
   }
-  void greeting_due(gateway::ClientSession& session,
-                    gateway::ProtocolActions& actions) const override {
-    plain_.greeting_due(session, actions);
+  void due(gateway::ClientSession& session, gateway::ProtocolActions& actions) const override {
+    plain_.due(session, actions);
   }
   void publish_failed(gateway::ClientSession& session, const gateway::PublishFailure& failure,
                       gateway::ProtocolActions& actions) const override {

@@ -65,17 +65,24 @@ struct QuietWatcher final : RouterWatcher {
 /// Notes; the input says when it answers.
 struct FuzzBroker final : Broker {
   void start(BrokerEvents&) override {}
-  void subscribe(std::string_view channel) override { CHECK(subscribed.emplace(channel).second); }
+  void subscribe(std::string_view channel, const ChannelOptions& /*options*/) override {
+    CHECK(subscribed.emplace(channel).second);
+  }
   void unsubscribe(std::string_view channel) override {
     CHECK(subscribed.erase(std::string(channel)) == 1);
   }
   [[nodiscard]] bool can_publish(std::size_t) const override {
     return up && in_flight.size() < kInFlightMax;
   }
-  void publish(PublishId id, std::string_view channel, proto::Bytes payload,
-               proto::Bytes) override {
+  void history(QueryId, std::string_view, const proto::HistoryQuery&,
+               const ChannelOptions&) override {}
+  void remove_history(QueryId, std::string_view, const ChannelOptions&) override {}
+  [[nodiscard]] bool update_presence(std::span<const PresenceChange>) override { return false; }
+  void presence(QueryId, std::string_view, bool) override {}
+  void publish(PublishId id, std::string_view channel, proto::Bytes payload, proto::Bytes,
+               const ChannelOptions& /*options*/) override {
     CHECK(can_publish(payload.size()) && payload.size() <= kPayloadBytesMax && !channel.empty());
-    if (at_once) return events->published(id, PublishOutcome::kPublished, "");
+    if (at_once) return events->published(id, PublishOutcome::kPublished, "", std::nullopt);
     CHECK(in_flight.insert(id).second);
   }
   [[nodiscard]] std::string describe() const override { return "fuzz:"; }

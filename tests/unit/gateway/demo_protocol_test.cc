@@ -16,10 +16,23 @@ class RecordingActions final : public ProtocolActions {
     subscribed = channel;
     return may_subscribe;
   }
-  bool publish(ClientSession&, std::string_view channel, proto::Bytes payload) override {
-    published.emplace_back(std::string(channel) + "/" + std::string(proto::as_text(payload)));
+  bool publish(ClientSession&, const PublishRequest& request) override {
+    published.emplace_back(std::string(request.channel) + "/" +
+                           std::string(proto::as_text(request.payload)));
     return may_publish;
   }
+  void publish(std::string_view, proto::Bytes) override {}
+  bool join(ClientSession&, const JoinRequest&) override { return false; }
+  void leave(ClientSession&, std::string_view) override {}
+  std::optional<ChannelNumber> channel_number(std::string_view) const override { return {}; }
+  std::string_view channel_name(ChannelNumber) const override { return {}; }
+  bool ask_history(ClientSession&, Ticket, std::string_view, const proto::HistoryQuery&) override {
+    return false;
+  }
+  bool ask_presence(ClientSession&, Ticket, std::string_view, bool) override { return false; }
+  void set_presence(ClientSession&, const proto::PresenceSet&) override {}
+  void clear_presence(ClientSession&, std::string_view, std::string_view) override {}
+  void changed(ClientSession&) override {}
   std::string_view first_channel(const ClientSession&) const override { return subscribed; }
   void deliver(ClientSession&, FrameRef frame) override { frames.push_back(frame); }
   void close(ClientSession&, CloseCode code, const char*) override { closed = code; }
@@ -31,6 +44,12 @@ class RecordingActions final : public ProtocolActions {
   std::vector<FrameRef> frames;
   std::optional<CloseCode> closed;
 };
+
+UpgradeRequest request(std::string_view channel) {
+  UpgradeRequest request;
+  request.channel = channel;
+  return request;
+}
 
 FrameRef frame_of(const EncodedMessage& message) {
   return FrameRun::make(message.opcode, message.prefix, message.payload);
@@ -61,7 +80,7 @@ class DemoProtocolTest : public testing::Test {
 
 TEST_F(DemoProtocolTest, WelcomeSaysWhereTheClientIs) {
   session.state.id = {1, 2};
-  protocol.opened(session, "a~b", actions);
+  protocol.opened(session, request("a~b"), actions);
   EXPECT_EQ(actions.subscribed, "a~b");
   ASSERT_EQ(actions.frames.size(), 1U);
   EXPECT_EQ(parse(actions.frames[0]), Json({{"type", "welcome"},
@@ -71,13 +90,13 @@ TEST_F(DemoProtocolTest, WelcomeSaysWhereTheClientIs) {
                                             {"channel", "a~b"},
                                             {"connection", to_string(session.state.id)}}));
   draining = true;
-  protocol.opened(session, "a~b", actions);
+  protocol.opened(session, request("a~b"), actions);
   EXPECT_EQ(parse(actions.frames[1])["draining"], true);
 }
 
 TEST_F(DemoProtocolTest, TooManyChannelsCloses) {
   actions.may_subscribe = false;
-  protocol.opened(session, "a", actions);
+  protocol.opened(session, request("a"), actions);
   EXPECT_EQ(actions.closed, CloseCode::kTryAgainLater);
   EXPECT_TRUE(actions.frames.empty());
 }
@@ -125,7 +144,7 @@ TEST_F(DemoProtocolTest, SameMessageSameBytes) {
 }
 
 TEST_F(DemoProtocolTest, WhatItSendsIsPublishedAsItIs) {
-  protocol.opened(session, "a", actions);
+  protocol.opened(session, request("a"), actions);
   protocol.received(session, proto::as_bytes("plain {text}"), true, actions);
   EXPECT_EQ(actions.published, std::vector<std::string>{"a/plain {text}"});
   EXPECT_EQ(actions.frames.size(), 1U);

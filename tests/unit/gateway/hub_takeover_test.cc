@@ -22,12 +22,12 @@ class Protocol final : public ClientProtocol {
                                       std::string& /*scratch*/) const override {
     return {Opcode::kText, {}, message.payload};
   }
-  void opened(ClientSession& session, std::string_view channel,
+  void opened(ClientSession& session, const UpgradeRequest& request,
               ProtocolActions& actions) const override {
-    EXPECT_TRUE(actions.subscribe(session, channel));
+    EXPECT_TRUE(actions.subscribe(session, request.channel));
   }
   void received(ClientSession&, proto::Bytes, bool, ProtocolActions&) const override {}
-  void greeting_due(ClientSession&, ProtocolActions&) const override {}
+  void due(ClientSession&, ProtocolActions&) const override {}
   void publish_failed(ClientSession&, const PublishFailure&, ProtocolActions&) const override {}
   void gap(ClientSession& session, const ChannelGap& gap, ProtocolActions& actions) const override {
     const bool unknown = gap.count == proto::kCountUnknown;

@@ -52,7 +52,7 @@ TEST_F(SessionRecordTest, ComesBackAsItWas) {
   EXPECT_EQ(record->state.spoke_at, session_.state.spoke_at);
   EXPECT_EQ(record->state.ping_at, session_.state.ping_at);
   EXPECT_EQ(record->state.expires_at, TimePoint{});
-  EXPECT_EQ(record->state.greeting_at, TimePoint{});
+  EXPECT_EQ(record->state.due_at, TimePoint{});
   EXPECT_EQ(record->state.pong_deadline, TimePoint{});
   const std::vector<NamedSubscription> both = {{"livechat", 77, 5}, {"news", 0, 5}};
   EXPECT_EQ(record->subscriptions, both);

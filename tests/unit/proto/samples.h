@@ -164,6 +164,8 @@ inline Result<std::string> again(const FrameView& frame) {
       return via(decode_control(frame));
     case FrameType::kControlled:
       return via_small(decode_sequence_only(frame), encode_controlled);
+    default:
+      break;
   }
   return fail(ErrorCode::kInvalid, "no such type");
 }

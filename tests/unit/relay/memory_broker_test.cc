@@ -60,7 +60,7 @@ TEST(MemoryBroker, WhatIsUnsubscribedBeforeItWasConfirmedIsNot) {
   World w;
   w.broker.start(w.router);
   w.broker.run();
-  w.broker.subscribe("c");
+  w.broker.subscribe("c", {});
   w.broker.unsubscribe("c");
   w.broker.run();
   EXPECT_EQ(w.watcher.lines, std::vector<std::string>{"connected"});

@@ -38,11 +38,18 @@ struct RecordingBroker final : Broker {
   std::vector<Published> publishes;
 
   void start(BrokerEvents&) override {}
-  void subscribe(std::string_view channel) override { subscribes.emplace_back(channel); }
+  void subscribe(std::string_view channel, const ChannelOptions& /*options*/) override {
+    subscribes.emplace_back(channel);
+  }
   void unsubscribe(std::string_view channel) override { unsubscribes.emplace_back(channel); }
   [[nodiscard]] bool can_publish(std::size_t) const override { return room; }
-  void publish(PublishId id, std::string_view channel, proto::Bytes payload,
-               proto::Bytes meta) override {
+  void history(QueryId, std::string_view, const proto::HistoryQuery&,
+               const ChannelOptions&) override {}
+  void remove_history(QueryId, std::string_view, const ChannelOptions&) override {}
+  [[nodiscard]] bool update_presence(std::span<const PresenceChange>) override { return false; }
+  void presence(QueryId, std::string_view, bool) override {}
+  void publish(PublishId id, std::string_view channel, proto::Bytes payload, proto::Bytes meta,
+               const ChannelOptions& /*options*/) override {
     publishes.push_back({id, std::string(channel), std::string(proto::as_text(payload)),
                          std::string(proto::as_text(meta))});
   }

@@ -33,7 +33,7 @@ TEST_F(RedisBrokerTest, PayloadsAreTheBytes) {
   const std::string binary("\0\r\n\xff", 4);
   publish(1, "a", binary);
   publish(2, "a", "");
-  broker_->publish(3, "a", proto::as_bytes("with meta"), proto::as_bytes("meta"));
+  broker_->publish(3, "a", proto::as_bytes("with meta"), proto::as_bytes("meta"), {});
   publish(4, "nobody", "x");
   ASSERT_TRUE(answered(4));
   ASSERT_TRUE(heard(3));
@@ -109,12 +109,12 @@ TEST_F(RedisBrokerTest, SubscribeAndUnsubscribeInQuickTurns) {
   for (int i = 0; i < 200; ++i) {
     broker_->unsubscribe("a");
     if (i % 3 == 0) event_base_loop(loop_.base(), EVLOOP_NONBLOCK);
-    broker_->subscribe("a");
+    broker_->subscribe("a", {});
     if (i % 2 == 0) event_base_loop(loop_.base(), EVLOOP_NONBLOCK);
   }
   events_.confirmations.clear();
   broker_->unsubscribe("a");
-  broker_->subscribe("a");
+  broker_->subscribe("a", {});
   ASSERT_TRUE(confirmed(1));
   expect_traffic("a");
   broker_->unsubscribe("a");
@@ -128,7 +128,7 @@ TEST_F(RedisBrokerTest, ConfirmedMeansHeard) {
   open();
   for (int i = 0; i < 300; ++i) {
     const std::string channel = "c" + std::to_string(i);
-    broker_->subscribe(channel);
+    broker_->subscribe(channel, {});
     ASSERT_TRUE(confirmed(static_cast<std::size_t>(i) + 1));
     publish(1, channel, "x");
   }
@@ -140,9 +140,9 @@ TEST_F(RedisBrokerTest, WhatIsNotPermitted) {
   (void)server_.command({"ACL", "SETUSER", "me", "on", ">pw", "+@all", "-role", "-info", "-ping",
                          "-client", "resetchannels", "&ok*"});
   open("redis+unix://me@" + server_.socket_path(), server_.write_file("password", "pw\n"));
-  broker_->subscribe("ok1");
-  broker_->subscribe("secret");
-  broker_->subscribe("ok2");
+  broker_->subscribe("ok1", {});
+  broker_->subscribe("secret", {});
+  broker_->subscribe("ok2", {});
   ASSERT_TRUE(connected(5s));
   ASSERT_TRUE(confirmed(2));
   EXPECT_EQ(events_.confirmations[0].channel.substr(0, 2), "ok");

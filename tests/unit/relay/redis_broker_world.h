@@ -48,7 +48,8 @@ struct RecordingEvents : BrokerEvents {
     is_connected = false;
     aways.emplace_back(reason);
   }
-  void subscribed(std::string_view channel, std::optional<Duration> uncovered) override {
+  void subscribed(std::string_view channel, std::optional<Duration> uncovered,
+                  std::optional<proto::Position> /*position*/) override {
     confirmations.push_back({std::string(channel), uncovered});
   }
   void message(std::string_view channel, proto::Bytes payload, proto::Bytes,
@@ -62,7 +63,11 @@ struct RecordingEvents : BrokerEvents {
   void message_oversized(std::string_view channel, std::uint64_t bytes) override {
     oversized.emplace_back(channel, bytes);
   }
-  void published(PublishId id, PublishOutcome outcome, std::string_view detail) override {
+  void position_lost(std::string_view, proto::Position) override {}
+  void history(QueryId, HistoryAnswer) override {}
+  void presence(QueryId, PresenceAnswer) override {}
+  void published(PublishId id, PublishOutcome outcome, std::string_view detail,
+                 std::optional<proto::Position> /*position*/) override {
     outcomes.push_back({id, outcome, std::string(detail)});
   }
 };
@@ -98,13 +103,13 @@ class RedisBrokerTest : public ::testing::Test {
   }
   void subscribe_and_wait(const std::string& channel) {
     const std::size_t before = events_.confirmations.size();
-    broker_->subscribe(channel);
+    broker_->subscribe(channel, {});
     ASSERT_TRUE(confirmed(before + 1));
     EXPECT_EQ(events_.confirmations.back().channel, channel);
     EXPECT_FALSE(events_.confirmations.back().uncovered);
   }
   void publish(PublishId id, std::string_view channel, std::string_view payload) {
-    broker_->publish(id, channel, proto::as_bytes(payload), {});
+    broker_->publish(id, channel, proto::as_bytes(payload), {}, {});
   }
   /// One message on `channel` there and back.
   void expect_traffic(const std::string& channel) {

@@ -22,7 +22,7 @@ class RedisOutage : public RedisBrokerTest {
 
 TEST_F(RedisOutage, AbsentIsWaitedFor) {
   open(server_.url());
-  broker_->subscribe("a");
+  broker_->subscribe("a", {});
   ASSERT_TRUE(says("Connection refused", 5s));
   loop_.run_for(300ms);
   EXPECT_EQ(events_.aways.size(), 1U);  // told once, however often it is tried
@@ -44,7 +44,7 @@ TEST_F(RedisOutage, KilledAndRestarted) {
     server_.kill();
     ASSERT_TRUE(away(2s));
     EXPECT_FALSE(broker_->can_publish(1));
-    broker_->subscribe("later" + std::to_string(round));
+    broker_->subscribe("later" + std::to_string(round), {});
     loop_.run_for(200ms);
     server_.start();
     ASSERT_TRUE(connected(10s));
@@ -64,7 +64,8 @@ TEST_F(RedisOutage, KilledAndRestarted) {
 TEST_F(RedisOutage, TenThousandChannelsComeBack) {
   open();
   constexpr std::size_t kChannels = 10000;
-  for (std::size_t i = 0; i < kChannels; ++i) broker_->subscribe("channel-" + std::to_string(i));
+  for (std::size_t i = 0; i < kChannels; ++i)
+    broker_->subscribe("channel-" + std::to_string(i), {});
   ASSERT_TRUE(confirmed(kChannels));
   events_.confirmations.clear();
   server_.kill();

@@ -1,0 +1,10 @@
+#include "common/tokens/tokens.h"
+
+namespace sluice {
+
+class TokenKeys {};
+
+TokenVerifier::TokenVerifier() = default;
+TokenVerifier::~TokenVerifier() = default;
+
+}  // namespace sluice
