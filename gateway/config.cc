@@ -6,6 +6,7 @@
 #include "common/flags.h"
 #include "common/utf8.h"
 #include "gateway/haproxy_server.h"
+#include "gateway/hooks/hook_settings.h"
 #include "gateway/http_head.h"
 #include "gateway/limits.h"
 #include "gateway/upgrade_request.h"
@@ -319,6 +320,35 @@ void add_haproxy_flags(Flags& flags, GatewayConfig& c) {
                c.haproxy_options, parse_server_options);
 }
 
+void add_hook_flags(Flags& flags, GatewayConfig& c) {
+  const std::string group = "Hooks";
+  const auto add_url = [&](HookKind kind, const char* help) {
+    flags.add("hook-" + std::string(to_string(kind)), {group, "URL", "off", help},
+              [&c, kind](const std::string& text) -> Result<void> {
+                auto url = parse_hook_url(text);
+                if (!url) return tl::make_unexpected(url.error());
+                c.hooks.urls[kind] = std::move(*url);
+                return {};
+              });
+  };
+  add_url(HookKind::kConnect, "POST here: may this client connect, and as whom");
+  add_url(HookKind::kRefresh, "POST here: may a connection that expires go on");
+  add_url(HookKind::kSubscribe, "POST here: may this client subscribe");
+  add_url(HookKind::kPublish, "POST here: may this client publish, and what");
+  add_url(HookKind::kRpc, "POST here: what a client's RPC is answered");
+  add_url(HookKind::kDisconnected, "POST here: this client is gone; the answer does not count");
+  flags.add_as("hook-timeout", {group, "TIME", "1s", "How long an answer is waited for"},
+               c.hooks.timeout, duration_between(kHookTimeoutMin, kHookTimeoutMax));
+  flags.add_as("hook-in-flight",
+               {group, "N", "1000", "Questions unanswered at once; the next fails as busy"},
+               c.hooks.in_flight_max, count_between(1, kHookInFlightMax));
+  flags.add_list_as(
+      "hook-header",
+      {group, "NAME", "",
+       "Header of the client's upgrade request that hooks get, e.g. cookie; may be given again"},
+      c.hooks.forwarded_headers, parse_hook_header);
+}
+
 /// What no single flag can know. Empty: nothing is wrong.
 std::string contradiction(const GatewayConfig& c) {
   const bool any_tcp = std::any_of(c.listen.begin(), c.listen.end(),
@@ -336,6 +366,8 @@ std::string contradiction(const GatewayConfig& c) {
     return "--haproxy-socket needs --haproxy-server BACKEND: which backend is to have this gateway";
   if (c.haproxy_sockets.empty() && !c.haproxy_server.backend.empty())
     return "--haproxy-server needs --haproxy-socket ADDR: HAProxy's stats socket";
+  if (c.hooks.forwarded_headers.size() > kHookHeadersMax)
+    return "--hook-header: at most " + std::to_string(kHookHeadersMax) + " of them";
   if (c.on_sigterm == OnSigterm::kHandoff && !c.keeper)
     return "--on-sigterm handoff needs --keeper unix:PATH: who is to hold the clients";
   return "";
@@ -359,6 +391,7 @@ ConfigOutcome parse_config(int argc, char** argv) {
   add_balancer_flags(flags, config);
   add_haproxy_flags(flags, config);
   add_handoff_flags(flags, config);
+  add_hook_flags(flags, config);
   add_operation_flags(flags, config);
   if (const auto code = flags.parse(argc, argv)) return {std::nullopt, *code};
   per_ip.apply_to(config);

@@ -13,6 +13,7 @@
 #include "common/log.h"
 #include "common/token_bucket.h"
 #include "gateway/forwarded.h"
+#include "gateway/hooks/hooks.h"
 #include "gateway/protocols/plain.h"
 #include "gateway/proxy_protocol.h"
 #include "gateway/readiness.h"
@@ -78,6 +79,7 @@ struct GatewayConfig {
   UseUring io_uring = UseUring::kAuto;
   bool demo = false;
   bool check_only = false;  ///< --check: nothing is opened
+  HookOptions hooks;
   std::vector<Address> haproxy_sockets;
   BackendServer haproxy_server;
   std::optional<Address> haproxy_advertise;

@@ -44,6 +44,7 @@ AcceptorOptions acceptor_options(const GatewayConfig& config, const PageSource& 
   options.upgrade.default_channel = config.default_channel;
   options.upgrade.allowed_origins = config.allowed_origins;
   options.upgrade.demo = config.demo;
+  options.upgrade.forwarded_headers = config.hooks.forwarded_headers;
   if (config.demo) options.pages = &demo_pages;
   return options;
 }
@@ -115,6 +116,7 @@ Result<void> Gateway::start() {
     if (auto able = test_resuming(); !able) handoff_fault_ = able.error().message;
   }
   if (auto started = endpoint_.start(); !started) return started;
+  if (auto prepared = prepare_hooks(); !prepared) return prepared;
   if (config_.check_only) return {};
   if (auto prepared = prepare_handoff(); !prepared) return prepared;
   acceptor_ =
@@ -135,12 +137,26 @@ Result<void> Gateway::start() {
   return {};
 }
 
+Result<void> Gateway::prepare_hooks() {
+  if (config_.hooks.urls.empty()) return {};
+  auto hooks = make_hooks(
+      config_.hooks, loop_, time_,
+      [this](HookAnswer answer) {
+        if (hook_answered_) hook_answered_(std::move(answer));
+      },
+      hook_stats_);
+  if (!hooks) return tl::make_unexpected(hooks.error());
+  hooks_ = std::move(*hooks);
+  return {};
+}
+
 Result<void> Gateway::set_descriptor_limit() const {
   rlimit limit{};
   if (::getrlimit(RLIMIT_NOFILE, &limit) != 0) return {};
-  const rlim_t needed = config_.connections_max + kReservedDescriptors;
-  const std::size_t room =
-      limit.rlim_max > kReservedDescriptors ? limit.rlim_max - kReservedDescriptors : 0;
+  const std::size_t reserved =
+      kReservedDescriptors + config_.hooks.urls.size() * kHookDescriptorsPerEndpoint;
+  const rlim_t needed = config_.connections_max + reserved;
+  const std::size_t room = limit.rlim_max > reserved ? limit.rlim_max - reserved : 0;
   if (needed > limit.rlim_max) {
     return fail(ErrorCode::kSystem,
                 "--max-connections " + std::to_string(config_.connections_max) + " needs " +

@@ -25,6 +25,7 @@
 #include "gateway/gateway_stats.h"
 #include "gateway/handoff/handoff.h"
 #include "gateway/handoff/upgrade_check.h"
+#include "gateway/hooks/hooks.h"
 #include "gateway/hub.h"
 #include "gateway/load_weight.h"
 #include "gateway/protocols/demo.h"
@@ -103,6 +104,7 @@ class Gateway final : public EndpointEvents, public HubObserver, public UpgradeS
   [[nodiscard]] proto::HandoffState handoff_state() const;
   /// Null without --haproxy-socket.
   [[nodiscard]] const RuntimeApi* runtime_api() const { return runtime_api_.get(); }
+  [[nodiscard]] const HookStats& hook_stats() const { return hook_stats_; }
   [[nodiscard]] ReadyState ready_state() const { return readiness_.answer(time_.now()).state; }
 
  private:
@@ -111,6 +113,7 @@ class Gateway final : public EndpointEvents, public HubObserver, public UpgradeS
   [[nodiscard]] Result<void> open_client_listeners();
   [[nodiscard]] Result<void> open_admin_listener();
   [[nodiscard]] Result<void> plan_registration();
+  [[nodiscard]] Result<void> prepare_hooks();
   void watch_signals();
   void end_of_turn();
   void tick();
@@ -192,6 +195,9 @@ class Gateway final : public EndpointEvents, public HubObserver, public UpgradeS
   TimePoint leaving_counted_at_{};
   BoundAddresses bound_;
   std::unique_ptr<RuntimeApi> runtime_api_;
+  HookStats hook_stats_;
+  std::unique_ptr<HookCaller> hooks_;              ///< null: no --hook-… URL
+  std::function<void(HookAnswer)> hook_answered_;  ///< who has asked; null: nobody does
   const Program program_;
   UpgradeCheck upgrade_check_;
   std::string handoff_fault_;

@@ -162,6 +162,9 @@ void Gateway::park() {
   if (link_.publishes_pending() > 0)
     log_warn("{} publishes of unknown fate", link_.publishes_pending());
   handoff_->park(*acceptor_, endpoint_.all_worked_off());
+  // What is unanswered is abandoned: the next process asks again. libcurl's own descriptors would
+  // outlive an exec.
+  hooks_.reset();
   if (parking_->execute) {
     log_info("going on as {}", program_.path());
     std::fflush(nullptr);

@@ -278,6 +278,32 @@ void add_registration(MetricsPage& page, const Gateway& g) {
   }
 }
 
+void add_hooks(MetricsPage& page, const Gateway& g) {
+  const HookStats& stats = g.hook_stats();
+  page.gauge("sluice_gateway_hooks_in_flight", "Questions to the application unanswered.", {},
+             [&stats] { return number(stats.in_flight); });
+  for (std::size_t i = 0; i < kHookKinds; ++i) {
+    const HookStats::Kind& kind = stats.kinds[i];
+    const std::string hook(to_string(static_cast<HookKind>(i)));
+    page.counter("sluice_gateway_hooks_asked_total", "Questions to the application.",
+                 {{"hook", hook}}, [&kind] { return number(kind.asked); });
+    page.gauge("sluice_gateway_hook_breaker_open",
+               "1: the hook has failed too often in a row, and is only tried now and then.",
+               {{"hook", hook}}, [&kind] { return kind.breaker_open ? 1.0 : 0.0; });
+    for (std::size_t j = 0; j < kHookFaults; ++j) {
+      const auto fault = static_cast<HookFault>(j);
+      page.counter(
+          "sluice_gateway_hooks_ended_total", "Questions to the application ended.",
+          {{"hook", hook},
+           {"outcome", fault == HookFault::kNone ? "answered" : label_of(to_string(fault))}},
+          [&kind, j] { return number(kind.ended[j]); });
+    }
+  }
+  page.histogram("sluice_gateway_hook_answer_seconds",
+                 "From a question to the application to its answer with status 200.",
+                 stats.answer_seconds);
+}
+
 }  // namespace
 
 std::string metrics_text(const Gateway& gateway) {
@@ -291,6 +317,7 @@ std::string metrics_text(const Gateway& gateway) {
   add_registration(page, gateway);
   add_handoff(page, gateway);
   add_takeover(page, gateway);
+  add_hooks(page, gateway);
   return page.text();
 }
 

@@ -165,6 +165,22 @@ inline constexpr int kHaproxyKickPart = 2;
 inline constexpr Duration kHaproxyLeaveRetry = std::chrono::milliseconds(100);
 inline constexpr Duration kHaproxyLeaveAway = std::chrono::seconds(1);
 
+/// Hooks: questions under way to one endpoint, each with a connection of its own; what more there
+/// are wait. What the bodies of all may hold; over it the next fails at once.
+inline constexpr std::size_t kHookConnectionsMax = 64;
+inline constexpr std::size_t kHookBodyBytesMax = 64U << 20U;
+/// A connection, and the pair of sockets of the thread that looks its name up.
+inline constexpr std::size_t kHookDescriptorsPerEndpoint = 3 * kHookConnectionsMax;
+/// --hook-in-flight, --hook-timeout
+inline constexpr std::size_t kHookInFlightMax = 100'000;
+inline constexpr Duration kHookTimeoutMin = std::chrono::milliseconds(10);
+inline constexpr Duration kHookTimeoutMax = std::chrono::minutes(1);
+/// Head and trailer of an answer.
+inline constexpr std::size_t kHookHeadBytesMax = 64U << 10U;
+/// --hook-header: how many; a URL's length.
+inline constexpr std::size_t kHookHeadersMax = 32;
+inline constexpr std::size_t kHookUrlBytesMax = 2048;
+
 static_assert(kHaproxyLeaveAway <= kHaproxyLeaveMin && kHaproxyLeaveMin <= kHaproxyLeaveMax);
 static_assert(kVectorsPerBatch >= kFramesPerSend && kFanOutQuantum <= kClientsPerTurn);
 static_assert(kLinkPingAfter * 2 < kLinkSilenceMax);

@@ -8,7 +8,9 @@
 
 namespace {
 
-sluice::gateway::ReceiveFilter* receive_filter = nullptr;
+/// Of the thread that set it: libraries look names up in threads of their own, and what those
+/// receive is none of a client's.
+thread_local sluice::gateway::ReceiveFilter* receive_filter = nullptr;
 
 }  // namespace
 

@@ -21,7 +21,8 @@ class ReceiveFilter {
   [[nodiscard]] virtual std::size_t received(int fd, std::span<std::uint8_t> bytes) = 0;
 };
 
-/// One per process, for all sockets; null ends it. One thread alone may receive on watched sockets.
+/// For all sockets on which this thread receives; null ends it. No other thread may receive on
+/// watched sockets.
 void set_receive_filter(ReceiveFilter* filter);
 /// Shared libraries really call the recv of this program: false where it was linked in a way that
 /// keeps the symbol inside.

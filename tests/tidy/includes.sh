@@ -15,6 +15,7 @@ pure=(
   gateway/handoff/bytes gateway/handoff/fault_point gateway/handoff/scanner_image gateway/handoff/resume_bytes gateway/handoff/resumed_session gateway/handoff/in_recorder gateway/handoff/session_record gateway/handoff/identity_codec gateway/handoff/handshake_record gateway/handshake_state
   gateway/client_identity gateway/client_address gateway/proxy_protocol gateway/proxy_tlv gateway/forwarded gateway/http_head
   gateway/haproxy_reply gateway/haproxy_server gateway/runtime_registration
+  gateway/hooks/hooks gateway/hooks/hook_breaker gateway/hooks/hook_settings
   gateway/protocols/plain gateway/protocols/demo gateway/protocols/client_protocol gateway/demo_pages
   relay/router relay/router_links relay/router_publish relay/router_ports relay/router_state relay/gateway_session
   relay/status relay/drain_marks relay/gateway_index relay/replay_ring relay/gap_collector relay/publish_hold relay/brokers/broker
