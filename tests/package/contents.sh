@@ -21,7 +21,7 @@ wanted=$(
     [[ ! -d ctl ]] || program sluice 1
     for file in etc/sluice/gateway.toml etc/sluice/relay.toml lib/systemd/system/sluice-gateway@.service \
       lib/systemd/system/sluice-keeper@.service lib/systemd/system/sluice-relay.service lib/systemd/system/sluice.slice usr/lib/sysusers.d/sluice.conf \
-      usr/share/doc/sluice/FLAGS.md usr/share/doc/sluice/METRICS.md usr/share/doc/sluice/README.md usr/share/doc/sluice/RESTARTS.md \
+      usr/share/doc/sluice/FLAGS.md usr/share/doc/sluice/HOOKS.md usr/share/doc/sluice/METRICS.md usr/share/doc/sluice/README.md usr/share/doc/sluice/RESTARTS.md \
       usr/share/doc/sluice/README.systemd.md usr/share/doc/sluice/changelog.Debian.gz usr/share/doc/sluice/changelog.gz \
       usr/share/doc/sluice/copyright usr/share/doc/sluice/examples/gateway-1111.env \
       usr/share/doc/sluice/examples/haproxy-dynamic.cfg usr/share/doc/sluice/examples/haproxy-tls.cfg \

@@ -79,6 +79,11 @@ TEST_F(Config, BadFlagsOfTheGateway) {
       {{"--listen", "127.0.0.1:99999"}, {"--listen"}},
       {{"--log-level", "loud"}, {"--log-level"}},
       {{"--log-format", "xml"}, {"--log-format"}},
+      {{"--hook-connect", "app:3000/connect"}, {"--hook-connect", "http://"}},
+      {{"--hook-rpc", "ftp://app/rpc"}, {"--hook-rpc", "https://"}},
+      {{"--hook-timeout", "1h"}, {"--hook-timeout"}},
+      {{"--hook-in-flight", "0"}, {"--hook-in-flight"}},
+      {{"--hook-header", "Content-Length"}, {"--hook-header", "Content-Length"}},
       {{"--no-such-flag"}, {"--no-such-flag"}},
       {{"--id", "with space"}, {"--id"}},
       {{"--config", "/nonexistent.toml"}, {"--config", "/nonexistent.toml"}},
@@ -91,6 +96,21 @@ TEST_F(Config, BadFlagsOfTheGateway) {
     args.insert(args.end(), entry.args.begin(), entry.args.end());
     expect_refused(run_gateway(args), entry.words);
   }
+}
+
+TEST_F(Config, ABadUrlOfAHookIsNotRepeated) {
+  const Finished finished = run_gateway(gateway_args({"--hook-rpc", "ftp://user:secret@app/x"}));
+  expect_refused(finished, {"--hook-rpc"});
+  EXPECT_EQ(finished.output.find("secret"), std::string::npos) << finished.output;
+}
+
+TEST_F(Config, HooksFromTheFile) {
+  const std::string file =
+      directory_.write("hooks.toml",
+                       "hook-connect = \"http://127.0.0.1:3000/connect\"\n"
+                       "hook-timeout = \"2s\"\nhook-header = [\"Cookie\", \"authorization\"]\n");
+  const Finished finished = run_gateway(gateway_args({"--config", file, "--check"}));
+  EXPECT_EQ(finished.status.code, 0) << finished.output;
 }
 
 TEST_F(Config, LowSoftLimitOfDescriptorsIsRaised) {
@@ -321,6 +341,15 @@ TEST_F(Config, HelpNamesEveryFlag) {
                            "--haproxy-server",
                            "--haproxy-advertise",
                            "--haproxy-options",
+                           "--hook-connect",
+                           "--hook-refresh",
+                           "--hook-subscribe",
+                           "--hook-publish",
+                           "--hook-rpc",
+                           "--hook-disconnected",
+                           "--hook-timeout",
+                           "--hook-in-flight",
+                           "--hook-header",
                            "--log-level",
                            "--log-format",
                            "--config"}) {
