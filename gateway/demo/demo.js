@@ -411,6 +411,7 @@ let renderedAt = 0;
 
 function frame(now) {
   requestAnimationFrame(frame);
+  if (byId("part-connections").hidden) return;
   const busy = timeline.perSecond((bucket) => bucket.delivered) > kBusyPerSecond;
   if (now - renderedAt < (busy ? kRenderBusyMs : kRenderMs)) return;
   renderedAt = now;

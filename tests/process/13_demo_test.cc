@@ -106,6 +106,30 @@ TEST(Demo, AllowedOriginsHoldForItToo) {
   EXPECT_EQ(upgrade_status(to, "/demo", "https://example.org"), 101);
 }
 
+SpawnOptions node(const std::string& script, const Args& more = {}) {
+  SpawnOptions options;
+  options.directory = std::string(SLUICE_SOURCE_DIR) + "/tests/process/node";
+  options.args = {"/usr/bin/env", "node", options.directory + "/" + script};
+  options.args.insert(options.args.end(), more.begin(), more.end());
+  return options;
+}
+
+TEST(Demo, ThePagesOwnCentrifugeClient) {
+  const Finished finished = run(node("demo_client_test.mjs"));
+  EXPECT_EQ(finished.status.code, 0) << finished.output;
+  EXPECT_NE(finished.output.find("DONE"), std::string::npos) << finished.output;
+}
+
+// Off as long as no gateway serves /connection/websocket.
+TEST(Demo, DISABLED_ChannelsThatRecoverInChromium) {
+  Stack::Settings settings = demo_settings({"--demo", "--open-access"});
+  settings.relay_args = {"--open-access"};
+  Stack stack(std::move(settings));
+  Process browser(node("demo_recover.mjs", {"http://" + stack.gateway().endpoint().text() + "/"}));
+  browser.wait_line("^DONE$", kPageWait);
+  EXPECT_EQ(browser.wait_exit().code, 0);
+}
+
 TEST(Demo, PageInChromiumOverFourGateways) {
   const TempDir directory;
   Args args = behind_balancer();
@@ -114,11 +138,7 @@ TEST(Demo, PageInChromiumOverFourGateways) {
   Haproxy haproxy(directory,
                   {&stack.gateway(0), &stack.gateway(1), &stack.gateway(2), &stack.gateway(3)});
   for (const auto& server : haproxy.servers()) haproxy.wait_status(server, "UP");
-  SpawnOptions options;
-  options.directory = std::string(SLUICE_SOURCE_DIR) + "/tests/process/node";
-  options.args = {"/usr/bin/env", "node", options.directory + "/demo.mjs",
-                  "http://" + haproxy.endpoint().text() + "/"};
-  Process browser(std::move(options));
+  Process browser(node("demo.mjs", {"http://" + haproxy.endpoint().text() + "/"}));
   // The page is driven up to here with 20 connections open and a message on each.
   browser.wait_line("^READY to lose a gateway$", kPageWait);
   stack.gateway(1).kill();

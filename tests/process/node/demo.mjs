@@ -152,6 +152,8 @@ try {
     !node.hidden && !node.textContent.trim() && !node.labels?.length && !node.getAttribute("aria-label") &&
     !node.getAttribute("aria-labelledby") && node.getAttribute("role") !== "status").map((node) => node.outerHTML));
   assert.deepEqual(nameless, []);
+  // These gateways do not have what the second tab needs.
+  assert.equal(await page.$eval("#tabs", (tabs) => tabs.hidden), true);
   await tabTo("close");
   await press("Enter");
   await until(() => document.querySelectorAll(".cell").length === 0);
