@@ -34,7 +34,7 @@ pure=(
   bench/restart/message bench/restart/stream_check bench/restart/record bench/restart/latency_log bench/restart/judge bench/restart/report
   bench/fanout/message bench/fanout/verifier bench/fanout/ws_frame bench/fanout/plain_dialect bench/fanout/workload bench/fanout/result
   bench/fanout/floors/push_parser
-  bench/fanout/dialects/mqtt bench/fanout/dialects/mqtt_packet bench/fanout/dialects/socketio bench/fanout/dialects/json_text
+  bench/fanout/dialects/centrifuge bench/fanout/dialects/mqtt bench/fanout/dialects/mqtt_packet bench/fanout/dialects/socketio bench/fanout/dialects/json_text
   bench/fanout/dialects/http_replies
 )
 io_headers='^(libwebsockets\.h|ev\.h|ev\+\+\.h|event\.h|event2/|hiredis/|hiredis\.h|sys/socket\.h|sys/epoll\.h)'
@@ -75,7 +75,8 @@ for layer in common proto keeper relay gateway ctl bench; do
       case $top in
         common | proto | keeper | relay | gateway | ctl | bench | tests)
           [[ $allowed == *" $top "* ]] || complain "$file: $layer must not include $header"
-          [[ $header == */* && -e $header ]] || complain "$file: $header does not exist"
+          # protoc makes NAME.pb.h of NAME.proto.
+          [[ $header == */* && (-e $header || -e ${header%.pb.h}.proto) ]] || complain "$file: $header does not exist"
           ;;
         ..) complain "$file: include from the root of the tree, not $header" ;;
       esac
