@@ -10,6 +10,7 @@ fuzz_work=build/fuzz-work
 fuzz_covered=(common/address.cc common/flags.cc common/flag_values.cc common/ip.cc common/units.cc common/utf8.cc proto/decoder.cc
   ctl/haproxy_condition.cc ctl/haproxy_config.cc ctl/haproxy_words.cc
   gateway/config.cc gateway/forwarded.cc gateway/haproxy_reply.cc gateway/http_head.cc gateway/hub.cc gateway/proxy_protocol.cc gateway/proxy_tlv.cc gateway/relay_link.cc
+  gateway/protocols/centrifuge_json.cc gateway/protocols/centrifuge_json_read.cc gateway/protocols/centrifuge_json_write.cc gateway/protocols/centrifuge_meta.cc gateway/protocols/centrifuge_protobuf.cc gateway/protocols/json_content.cc
   gateway/runtime_registration.cc gateway/session_input.cc gateway/upgrade_request.cc gateway/ws_scanner.cc relay/config.cc relay/brokers/redis_push_reader.cc relay/brokers/redis_url.cc
   relay/gateway_index.cc relay/gateway_session.cc relay/replay_ring.cc relay/router.cc relay/router_links.cc relay/router_publish.cc relay/handover/state_reader.cc relay/handover/preamble.cc
   relay/handover/ring_codec.cc relay/handover/index_codec.cc relay/handover/hold_codec.cc relay/handover/router_codec.cc relay/handover/link_state.cc

@@ -1,7 +1,9 @@
 // Sluice as a server under test: relay and gateway together on the server's core.
 #include <filesystem>
+#include <fstream>
 #include <map>
 
+#include "bench/fanout/dialects/centrifuge.h"
 #include "bench/fanout/servers.h"
 #include "tests/process/support/daemons.h"
 
@@ -23,6 +25,23 @@ bool knows(const std::string& flag) {
 /// The gateway's choice of how it sends, where it has one.
 bool knows_io_uring() {
   return knows("--io-uring");
+}
+
+/// What its clients speak.
+enum class Speech { kPlain, kCentrifugeJson, kCentrifugeProtobuf };
+
+std::unique_ptr<Dialect> make_dialect(Speech speech) {
+  if (speech == Speech::kCentrifugeJson) return make_centrifuge_json_dialect();
+  if (speech == Speech::kCentrifugeProtobuf) return make_centrifuge_protobuf_dialect();
+  return make_plain_dialect();
+}
+
+/// Everybody may subscribe, and nothing that plain clients do without is on: what is compared is
+/// the protocol. Without history the channels hear a raw PUBLISH.
+std::string write_rules(const Site& site) {
+  const std::string path = site.directory.file("rules.toml");
+  std::ofstream(path) << "[connection]\nanonymous = true\n[channels]\nsubscribe = \"everyone\"\n";
+  return path;
 }
 
 /// Holds what a restart would hand over: what does it cost while there is none?
@@ -52,20 +71,23 @@ std::string sluice_version() {
 
 class SluiceServer : public ServerUnderTest {
  public:
-  SluiceServer(std::string name, std::string title, std::string io_uring, bool keeper = false)
+  SluiceServer(std::string name, std::string title, std::string io_uring, bool keeper = false,
+               Speech speech = Speech::kPlain)
       : name_(std::move(name)),
         title_(std::move(title)),
         io_uring_(std::move(io_uring)),
-        keeper_(keeper) {}
+        keeper_(keeper),
+        speech_(speech) {}
 
   [[nodiscard]] ServerIdentity identity() const override {
-    return {name_, ServerKind::kOurs, title_, keeper_};
+    return {name_, ServerKind::kOurs, title_, keeper_ || speech_ != Speech::kPlain};
   }
   [[nodiscard]] std::string version() const override { return sluice_version(); }
   [[nodiscard]] std::optional<std::string> missing() const override {
     // Without the flag both would be the same program.
     if (io_uring_ == "on" && !knows_io_uring()) return "this gateway has no --io-uring";
     if (keeper_ && !knows("--keeper")) return "this gateway has no --keeper";
+    if (speech_ != Speech::kPlain && !knows("--rules")) return "this gateway has no --rules";
     return io_uring_ == "on" ? no_io_uring() : std::nullopt;
   }
   [[nodiscard]] std::optional<std::string> refuses(const Needs& needs) const override {
@@ -97,9 +119,16 @@ class SluiceServer : public ServerUnderTest {
     if (knows_io_uring()) gateway.args.insert(gateway.args.end(), {"--io-uring", io_uring_});
     if (keeper_) gateway.args.insert(gateway.args.end(), {"--keeper", "unix:" + keeper});
     gateway.ready_at = plan.endpoint;
-    plan.processes.push_back(std::move(gateway));
     plan.path = [](const std::string& channel) { return "/channel/" + channel; };
-    plan.dialect = make_plain_dialect();
+    if (speech_ != Speech::kPlain) {
+      const std::string rules = write_rules(site);
+      gateway.args.insert(gateway.args.end(), {"--rules", rules});
+      ProcessSpec& relay = plan.processes.front();
+      relay.args.insert(relay.args.end(), {"--rules", rules});
+      plan.path = [](const std::string&) { return "/connection/websocket"; };
+    }
+    plan.processes.push_back(std::move(gateway));
+    plan.dialect = make_dialect(speech_);
     plan.route = {PublishRoute::Kind::kRedis, site.redis.endpoint(), ""};
     return plan;
   }
@@ -109,6 +138,7 @@ class SluiceServer : public ServerUnderTest {
   std::string title_;
   std::string io_uring_;
   bool keeper_;
+  Speech speech_;
 };
 
 class RelayAlone : public ServerUnderTest {
@@ -135,6 +165,12 @@ void add_sluice(std::vector<std::unique_ptr<ServerUnderTest>>& servers) {
                                                    "Sluice, io_uring, keeper", "on", true));
   servers.push_back(
       std::make_unique<SluiceServer>("sluice-send-keeper", "Sluice, send(2), keeper", "off", true));
+  servers.push_back(std::make_unique<SluiceServer>("sluice-centrifuge-json",
+                                                   "Sluice, send(2), Centrifuge JSON", "off", false,
+                                                   Speech::kCentrifugeJson));
+  servers.push_back(std::make_unique<SluiceServer>("sluice-centrifuge-protobuf",
+                                                   "Sluice, send(2), Centrifuge Protobuf", "off",
+                                                   false, Speech::kCentrifugeProtobuf));
 }
 
 std::unique_ptr<ServerUnderTest> make_relay_alone() {

@@ -184,6 +184,38 @@ void add_configurations(Seeds& seeds) {
   seeds.add("config", "\1--version\n");
 }
 
+/// The first byte says what the rest is: a frame, a payload to be judged, a message to be encoded.
+void add_centrifuge(Seeds& seeds) {
+  for (
+      const std::string& frame :
+      {R"({"id":1,"connect":{"token":"t","data":{"a":[1,2.5e3,null]},"name":"js","version":"5","flag":1,"headers":{"k":"v"},"subs":{"n":{"recover":true,"epoch":"0123456789abcdef","offset":7}}}})"s,
+       R"({"id":2,"subscribe":{"channel":"c","token":"t","recover":true,"epoch":"e","offset":18446744073709551615,"data":"x","positioned":true,"recoverable":true,"join_leave":true,"delta":"fossil","tf":{"op":"and"},"flag":1,"type":0}})"s,
+       "{\"id\":3,\"publish\":{\"channel\":\"c\",\"data\":[\"\\u00e9\"]}}\n{}\n{\"send\":{\"data\":1}}\n"s,
+       R"({"id":4,"history":{"channel":"c","limit":-1,"since":{"offset":3,"epoch":"e"},"reverse":true}})"s,
+       R"({"id":5,"rpc":{"method":"m","data":null}})"s, R"({"id":6,"refresh":{"token":"t"}})"s,
+       R"({"id":7,"sub_refresh":{"channel":"c","token":"t"}})"s,
+       "{\"id\":8,\"presence\":{\"channel\":\"c\"}}\n{\"id\":9,\"presence_stats\":{}}\n{\"id\":10,\"unsubscribe\":{}}"s})
+    seeds.add("centrifuge_json", std::string(1, '\0') + frame);
+  for (const char* value : {"[1,{\"a\":\"\\ud83d\"},1e999]", "-0.5E+7", "text", "\"\\n\"", "\xff"})
+    seeds.add("centrifuge_json", std::string(1, '\1') + value);
+  for (const std::string& frame : {"\x0d\x08\x01\x22\x09\x0a\x01t\x12\0\x22\x02js"s, "\0"s,
+                                   "\x0e\x08\x02\x2a\x0a\x0a\x01"
+                                   "c\x18\x01\x32\x01"
+                                   "e\x38\x29"s,
+                                   "\x0a\x08\x04\x3a\x06\x0a\x01"
+                                   "c\x12\x01\xff\x05\x62\x03\x0a\x01x"s})
+    seeds.add("centrifuge_protobuf", std::string(1, '\0') + frame);
+  // Channel, meta, payload.
+  const std::string meta =
+      "\x12\x0a\x0a\x0a\x01u\x12\x01"
+      "c\x1a\x02{}\x12\x06\x0a\x01k\x12\x01v\x18\x07"s;
+  for (const char* payload : {"{\"a\":\n1}", "text", "\xff\xfe"}) {
+    const std::string message = "\x02\x04news"s + static_cast<char>(meta.size()) + meta + payload;
+    seeds.add("centrifuge_json", message);
+    seeds.add("centrifuge_protobuf", message);
+  }
+}
+
 /// One of each part that the target `relay_state` reads; the first byte says which.
 void add_relay_states(Seeds& seeds) {
   namespace relay = sluice::relay;
@@ -229,6 +261,7 @@ int main(int argc, char** argv) {
   add_pushes(seeds);
   add_values(seeds);
   add_configurations(seeds);
+  add_centrifuge(seeds);
   add_relay_states(seeds);
   std::printf("%d seeds\n", seeds.count());
   return 0;

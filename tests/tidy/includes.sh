@@ -17,6 +17,8 @@ pure=(
   gateway/haproxy_reply gateway/haproxy_server gateway/runtime_registration
   gateway/hooks/hooks gateway/hooks/hook_breaker gateway/hooks/hook_settings
   gateway/protocols/plain gateway/protocols/demo gateway/protocols/client_protocol gateway/demo_pages
+  gateway/protocols/json_content gateway/protocols/centrifuge_codec gateway/protocols/centrifuge_meta gateway/protocols/centrifuge_json gateway/protocols/centrifuge_json_read
+  gateway/protocols/centrifuge_json_write gateway/protocols/centrifuge_protobuf
   relay/router relay/router_links relay/router_publish relay/router_ports relay/router_state relay/gateway_session
   relay/status relay/drain_marks relay/gateway_index relay/replay_ring relay/gap_collector relay/publish_hold relay/brokers/broker
   relay/brokers/redis_push_reader relay/admin_request relay/refusal_log
@@ -33,7 +35,7 @@ pure=(
   bench/restart/message bench/restart/stream_check bench/restart/record bench/restart/latency_log bench/restart/judge bench/restart/report
   bench/fanout/message bench/fanout/verifier bench/fanout/ws_frame bench/fanout/plain_dialect bench/fanout/workload bench/fanout/result
   bench/fanout/floors/push_parser
-  bench/fanout/dialects/mqtt bench/fanout/dialects/mqtt_packet bench/fanout/dialects/socketio bench/fanout/dialects/json_text
+  bench/fanout/dialects/centrifuge bench/fanout/dialects/mqtt bench/fanout/dialects/mqtt_packet bench/fanout/dialects/socketio bench/fanout/dialects/json_text
   bench/fanout/dialects/http_replies
 )
 io_headers='^(libwebsockets\.h|ev\.h|ev\+\+\.h|event\.h|event2/|hiredis/|hiredis\.h|sys/socket\.h|sys/epoll\.h)'
@@ -74,7 +76,8 @@ for layer in common proto keeper relay gateway ctl bench; do
       case $top in
         common | proto | keeper | relay | gateway | ctl | bench | tests)
           [[ $allowed == *" $top "* ]] || complain "$file: $layer must not include $header"
-          [[ $header == */* && -e $header ]] || complain "$file: $header does not exist"
+          # protoc makes NAME.pb.h of NAME.proto.
+          [[ $header == */* && (-e $header || -e ${header%.pb.h}.proto) ]] || complain "$file: $header does not exist"
           ;;
         ..) complain "$file: include from the root of the tree, not $header" ;;
       esac
