@@ -23,6 +23,7 @@ constexpr std::size_t kConnectionsMaxMax = 1'000'000;
 constexpr std::size_t kHeadBytesMin = 256;
 constexpr std::size_t kHeadBytesMaxMax = 64U << 10U;
 constexpr std::size_t kGreetingBytesMax = 1024;
+constexpr std::size_t kClaimBytesMax = 255;
 constexpr std::size_t kMessageBurstMax = 1'000'000;
 /// Bounds per address where nothing else is said and addresses are the clients' own
 /// (--proxy-protocol, --forwarded-header). An office behind one address fits; one address can't
@@ -214,6 +215,40 @@ void add_message_flags(Flags& flags, GatewayConfig& c, std::size_t& message_burs
       c.on_gap, one_of<OnGap>({{"ignore", OnGap::kIgnore}, {"close", OnGap::kClose}}));
 }
 
+Result<std::string> parse_path(const std::string& text) {
+  if (!text.empty()) return text;
+  return fail(ErrorCode::kInvalid, "name a file");
+}
+
+Result<std::string> parse_claim(const std::string& text) {
+  if (!text.empty() && text.size() <= kClaimBytesMax && valid_utf8(proto::as_bytes(text)))
+    return text;
+  return fail(ErrorCode::kInvalid, "a claim's text is UTF-8 and has 1 to 255 bytes");
+}
+
+void add_access_flags(Flags& flags, GatewayConfig& c) {
+  const std::string group = "Access";
+  flags.add_as(
+      "rules",
+      {group, "FILE", "", "Who may do what on which channel, TOML; serves the Centrifuge protocol"},
+      c.access.rules_file, parse_path);
+  flags.add_switch(
+      "open-access",
+      {group, "", "", "Everybody may do everything, without rules and tokens: for trying out"},
+      c.access.open_access);
+  flags.add_as("token-key-file",
+               {group, "FILE", "", "Keys of tokens, a line each: ALG[:KID] SECRET-OR-FILE"},
+               c.access.tokens.key_file, parse_path);
+  flags.add_as("token-jwks-file", {group, "FILE", "", "Keys of tokens, a JSON Web Key Set"},
+               c.access.tokens.jwks_file, parse_path);
+  flags.add_as("token-audience",
+               {group, "TEXT", "", "What a token's aud must be or have; else not looked at"},
+               c.access.tokens.audience, parse_claim);
+  flags.add_as("token-issuer",
+               {group, "TEXT", "", "What a token's iss must be; else not looked at"},
+               c.access.tokens.issuer, parse_claim);
+}
+
 Result<Duration> parse_age(const std::string& text) {
   if (text == "off") return Duration::zero();
   return duration_between(seconds(1), hours(24 * 365))(text);
@@ -349,6 +384,22 @@ void add_hook_flags(Flags& flags, GatewayConfig& c) {
       c.hooks.forwarded_headers, parse_hook_header);
 }
 
+/// Of what clients may do.
+std::string access_contradiction(const AccessOptions& access) {
+  if (access.open_access && !access.rules_file.empty())
+    return "--open-access and --rules: everything is allowed, or what the file says";
+  if (access.rules_file.empty() && access.has_key_files()) {
+    return std::string(access.tokens.key_file.empty() ? "--token-jwks-file" : "--token-key-file") +
+           " needs --rules FILE: what the tokens are for";
+  }
+  if (access.has_key_files()) return "";
+  if (!access.tokens.audience.empty())
+    return "--token-audience needs --token-key-file or --token-jwks-file";
+  if (!access.tokens.issuer.empty())
+    return "--token-issuer needs --token-key-file or --token-jwks-file";
+  return "";
+}
+
 /// What no single flag can know. Empty: nothing is wrong.
 std::string contradiction(const GatewayConfig& c) {
   const bool any_tcp = std::any_of(c.listen.begin(), c.listen.end(),
@@ -370,7 +421,7 @@ std::string contradiction(const GatewayConfig& c) {
     return "--hook-header: at most " + std::to_string(kHookHeadersMax) + " of them";
   if (c.on_sigterm == OnSigterm::kHandoff && !c.keeper)
     return "--on-sigterm handoff needs --keeper unix:PATH: who is to hold the clients";
-  return "";
+  return access_contradiction(c.access);
 }
 
 }  // namespace
@@ -388,6 +439,7 @@ ConfigOutcome parse_config(int argc, char** argv) {
   auto message_burst = static_cast<std::size_t>(config.client_message_rate.burst);
   add_connection_flags(flags, config, per_ip);
   add_message_flags(flags, config, message_burst);
+  add_access_flags(flags, config);
   add_balancer_flags(flags, config);
   add_haproxy_flags(flags, config);
   add_handoff_flags(flags, config);

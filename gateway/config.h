@@ -12,6 +12,7 @@
 #include "common/ip.h"
 #include "common/log.h"
 #include "common/token_bucket.h"
+#include "gateway/access.h"
 #include "gateway/forwarded.h"
 #include "gateway/hooks/hooks.h"
 #include "gateway/protocols/plain.h"
@@ -45,6 +46,7 @@ struct GatewayConfig {
   Duration agent_ramp = std::chrono::seconds(20);
   double accept_rate_per_second = 0;  ///< 0: no bound
   Duration connection_age_max{};      ///< zero: none
+  AccessOptions access;
   std::string default_channel = "livechat";
   bool tag_messages = false;
   std::string greeting;

@@ -24,6 +24,11 @@ class Delivery {
   /// Closes after what is due and queued has left. `reason` is a static text of at most
   /// kCloseReasonBytesMax bytes. Idempotent.
   virtual void close(ClientSession& session, CloseCode code, const char* reason) = 0;
+  /// The same, counted as something else than its code says.
+  virtual void close_as(ClientSession& session, CloseCode code, const char* reason,
+                        CloseReason /*counted*/) {
+    close(session, code, reason);
+  }
 };
 
 /// Who knows what a client still has to get of its channels.

@@ -14,11 +14,12 @@
 #include "gateway/handoff/fault_point.h"
 #include "gateway/handoff/self_test.h"
 #include "gateway/limits.h"
+#include "gateway/protocols/plain_access.h"
 
 namespace sluice::gateway {
 namespace {
 
-PlainOptions plain_options(const GatewayConfig& config) {
+PlainOptions plain_options(const GatewayConfig& config, const Access& access) {
   PlainOptions options;
   if (config.tag_messages) options.tag = config.id + ":";
   options.greeting = config.greeting;
@@ -26,10 +27,12 @@ PlainOptions plain_options(const GatewayConfig& config) {
     options.greeting.replace(at, 4, config.id);
   options.greeting_delay = config.greeting_delay;
   options.on_gap = config.on_gap;
+  options.rules = access.rules();
   return options;
 }
 
-AcceptorOptions acceptor_options(const GatewayConfig& config, const PageSource& demo_pages) {
+AcceptorOptions acceptor_options(const GatewayConfig& config, const PageSource& demo_pages,
+                                 const Access& access) {
   AcceptorOptions options;
   options.proxy_mode = config.proxy_mode;
   options.forwarded_header = config.forwarded_header;
@@ -45,6 +48,12 @@ AcceptorOptions acceptor_options(const GatewayConfig& config, const PageSource& 
   options.upgrade.allowed_origins = config.allowed_origins;
   options.upgrade.demo = config.demo;
   options.upgrade.forwarded_headers = config.hooks.forwarded_headers;
+  if (const RulesStore* rules = access.rules()) {
+    options.upgrade.centrifuge = true;
+    options.upgrade.plain_may_subscribe = [rules](std::string_view channel) {
+      return plain_may_subscribe(rules->now(), channel);
+    };
+  }
   if (config.demo) options.pages = &demo_pages;
   return options;
 }
@@ -70,10 +79,13 @@ proto::GatewayCondition condition_of(ReadyState state) {
 Gateway::Gateway(GatewayConfig config, Program program)
     : config_(std::move(config)),
       sender_({.client_queue_bytes = config_.client_queue_bytes}, sessions_, time_),
-      plain_(plain_options(config_), time_),
+      access_(config_.access),
+      plain_(plain_options(config_, access_), time_),
       demo_({.gateway_id = config_.id,
              .version = SLUICE_VERSION,
-             .draining = [this] { return drain_.has_value(); }}),
+             .draining = [this] { return drain_.has_value(); },
+             .rules = access_.rules(),
+             .time = &time_}),
       hub_({.channels_max = config_.channels_max}, sessions_, sender_, *this),
       link_({.gateway_id = config_.id,
              .publish_wait = config_.publish_wait,
@@ -112,6 +124,7 @@ Gateway::~Gateway() = default;
 Result<void> Gateway::start() {
   if (auto enough = set_descriptor_limit(); !enough) return enough;
   if (auto chosen = choose_transport(); !chosen) return chosen;
+  if (auto loaded = access_.load(); !loaded) return loaded;
   if (config_.keeper) {
     if (auto able = test_resuming(); !able) handoff_fault_ = able.error().message;
   }
@@ -119,8 +132,8 @@ Result<void> Gateway::start() {
   if (auto prepared = prepare_hooks(); !prepared) return prepared;
   if (config_.check_only) return {};
   if (auto prepared = prepare_handoff(); !prepared) return prepared;
-  acceptor_ =
-      std::make_unique<Acceptor>(loop_, acceptor_options(config_, demo_pages_), time_, *this);
+  acceptor_ = std::make_unique<Acceptor>(loop_, acceptor_options(config_, demo_pages_, access_),
+                                         time_, *this);
   if (auto opened = open_admin_listener(); !opened) return opened;
   if (auto opened = open_agent_listener(); !opened) return opened;
   if (auto opened = open_client_listeners(); !opened) return opened;
@@ -128,6 +141,8 @@ Result<void> Gateway::start() {
   // A start that fails says one line, what is wrong; so the rest is said only now.
   for (const std::string& line : std::exchange(said_at_start_, {})) log_info("{}", line);
   log_info("up to {} connections", config_.connections_max);
+  for (const std::string& line : access_.summary()) log_info("{}", line);
+  for (const std::string& line : access_.warnings()) log_warn("{}", line);
   if (config_.demo) log_info("the demo page is served on / (--demo)");
   watch_signals();
   tick_.start_every(kTimerTick);
@@ -238,7 +253,18 @@ void Gateway::watch_signals() {
   on(SIGTERM, [this] { on_terminate("SIGTERM"); });
   on(SIGINT, [this] { on_terminate("SIGINT"); });
   on(SIGUSR2, [this] { begin_park("SIGUSR2", false); });
-  on(SIGHUP, [] { log_info("SIGHUP: nothing that this process reads again"); });
+  on(SIGHUP, [this] { reload_access(); });
+}
+
+/// Clients stay as they are: what they ask for next is judged anew.
+void Gateway::reload_access() {
+  if (config_.access.rules_file.empty()) {
+    log_info("SIGHUP: nothing that this process reads again");
+    return;
+  }
+  for (const std::string& fault : access_.reload()) log_error("SIGHUP: {}", fault);
+  for (const std::string& line : access_.summary()) log_info("SIGHUP: {}", line);
+  for (const std::string& line : access_.warnings()) log_warn("{}", line);
 }
 
 int Gateway::run() {

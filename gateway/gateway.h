@@ -12,6 +12,7 @@
 #include "common/service_manager.h"
 #include "common/token_bucket.h"
 #include "gateway/acceptor.h"
+#include "gateway/access.h"
 #include "gateway/admin_listener.h"
 #include "gateway/agent_check.h"
 #include "gateway/agent_listener.h"
@@ -87,6 +88,7 @@ class Gateway final : public EndpointEvents, public HubObserver, public UpgradeS
   [[nodiscard]] const RelayLink& link() const { return link_; }
   [[nodiscard]] const Sender& sender() const { return sender_; }
   [[nodiscard]] const Acceptor& acceptor() const { return *acceptor_; }
+  [[nodiscard]] const Access& access() const { return access_; }
   [[nodiscard]] std::size_t connections() const { return sessions_.size(); }
   [[nodiscard]] bool broker_connected() const { return broker_connected_; }
   [[nodiscard]] const Balancers& balancers() const { return balancers_; }
@@ -115,6 +117,7 @@ class Gateway final : public EndpointEvents, public HubObserver, public UpgradeS
   [[nodiscard]] Result<void> plan_registration();
   [[nodiscard]] Result<void> prepare_hooks();
   void watch_signals();
+  void reload_access();
   void end_of_turn();
   void tick();
   void log_readiness();
@@ -161,6 +164,7 @@ class Gateway final : public EndpointEvents, public HubObserver, public UpgradeS
   std::unique_ptr<Handoff> handoff_;
   SessionTable sessions_;
   Sender sender_;
+  Access access_;
   PlainProtocol plain_;
   DemoProtocol demo_;  ///< nobody gets it without --demo
   DemoPages demo_pages_;

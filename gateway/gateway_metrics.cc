@@ -88,6 +88,30 @@ void add_balancers(MetricsPage& page, const Gateway& g) {
              [&g] { return number(g.aged_waiting()); });
 }
 
+/// There without --rules too, as zeros.
+void add_access(MetricsPage& page, const Gateway& g) {
+  page.gauge("sluice_gateway_rules_namespaces", "Namespaces of the rules in force.", {}, [&g] {
+    return g.access().rules() == nullptr ? 0.0 : number(g.access().rules()->now().namespaces());
+  });
+  page.gauge("sluice_gateway_open_access", "1: --open-access, everybody may do everything.", {},
+             [&g] { return g.config().access.open_access ? 1.0 : 0.0; });
+  page.gauge("sluice_gateway_token_keys", "Keys that tokens are verified by.", {},
+             [&g] { return number(g.access().tokens().keys()); });
+  const auto reloads = [&page, &g](const char* name, const char* help, const char* result,
+                                   std::uint64_t AccessStats::*field) {
+    page.counter(name, help, {{"result", result}},
+                 [&g, field] { return number(g.access().stats().*field); });
+  };
+  const char* const rules = "sluice_gateway_rules_reloads_total";
+  const char* const rules_help = "Times that the rules were read again, by what came of it.";
+  reloads(rules, rules_help, "done", &AccessStats::rules_read);
+  reloads(rules, rules_help, "refused", &AccessStats::rules_refused);
+  const char* const keys = "sluice_gateway_key_reloads_total";
+  const char* const keys_help = "Times that tokens' keys were read again, by what came of it.";
+  reloads(keys, keys_help, "done", &AccessStats::keys_read);
+  reloads(keys, keys_help, "refused", &AccessStats::keys_refused);
+}
+
 void add_messages(MetricsPage& page, const Gateway& g) {
   page.counter("sluice_gateway_client_messages_total", "Messages from clients.", {},
                [&g] { return number(g.hub().stats().received); });
@@ -312,6 +336,7 @@ std::string metrics_text(const Gateway& gateway) {
   add_process_metrics(page, "sluice_gateway_");
   add_clients(page, gateway);
   add_balancers(page, gateway);
+  add_access(page, gateway);
   add_messages(page, gateway);
   add_relay(page, gateway);
   add_registration(page, gateway);

@@ -23,13 +23,15 @@ enum class CloseReason : std::uint8_t {
   kGap,             ///< 1012, --on-gap close
   kPublishFailed,   ///< 1013
   kNoPong,          ///< ping unanswered
+  kNotAllowed,      ///< 1008, by the channel's rule
   kCount,
 };
 
 inline constexpr std::array<const char*, static_cast<std::size_t>(CloseReason::kCount)>
     kCloseReasonNames = {
-        "client_closed", "client_gone",  "drained", "aged", "protocol_error", "invalid_payload",
-        "too_slow",      "rate_limited", "too_big", "gap",  "publish_failed", "no_pong"};
+        "client_closed",   "client_gone", "drained",      "aged",    "protocol_error",
+        "invalid_payload", "too_slow",    "rate_limited", "too_big", "gap",
+        "publish_failed",  "no_pong",     "not_allowed"};
 
 /// Where the code alone tells.
 [[nodiscard]] CloseReason reason_of(CloseCode code);

@@ -131,6 +131,10 @@ class Hub final : public RelayLinkEvents, public ProtocolActions {
   void close(ClientSession& session, CloseCode code, const char* reason) override {
     delivery_.close(session, code, reason);
   }
+  void close_as(ClientSession& session, CloseCode code, const char* reason,
+                CloseReason counted) override {
+    delivery_.close_as(session, code, reason, counted);
+  }
 
   // RelayLinkEvents.
   void link_begins(std::uint64_t relay_instance, std::uint64_t last_sequence,

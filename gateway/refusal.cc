@@ -52,6 +52,8 @@ std::string_view to_string(RefusalReason reason) {
       return "proxy_unexpected";
     case RefusalReason::kForwardedMalformed:
       return "forwarded_malformed";
+    case RefusalReason::kNotAllowed:
+      return "not_allowed";
   }
   CHECK(false);
 }

@@ -37,8 +37,9 @@ enum class RefusalReason : std::uint8_t {
   kProxyUntrusted,    ///< closed: PROXY header from, or required of, a peer outside --trusted-proxy
   kProxyUnexpected,   ///< closed: PROXY header with --proxy-protocol off
   kForwardedMalformed,  ///< 400: --forwarded-header of a trusted proxy can't be read
+  kNotAllowed,          ///< 403: the rules don't let a plain client have the channel
 };
-inline constexpr std::size_t kRefusalReasons = 23;
+inline constexpr std::size_t kRefusalReasons = 24;
 
 /// Label values: "process_full", "address_full", …
 [[nodiscard]] std::string_view to_string(RefusalReason reason);

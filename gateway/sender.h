@@ -69,8 +69,8 @@ class Sender final : public Delivery {
   void queue_due(ClientSession& session, std::span<const RunView> due) override;
   void end_slice() override { transmit(); }
   void close(ClientSession& session, CloseCode code, const char* reason) override;
-  /// The same, counted as something else than its code says.
-  void close_as(ClientSession& session, CloseCode code, const char* reason, CloseReason counted);
+  void close_as(ClientSession& session, CloseCode code, const char* reason,
+                CloseReason counted) override;
   /// The client's stream has ended (peer_closed): by its close frame, which is answered, or by a
   /// fault, which the caller has closed for. Either way TCP ends as soon as our close frame has
   /// left.

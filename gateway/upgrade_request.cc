@@ -147,6 +147,10 @@ tl::expected<UpgradeRequest, Refusal> judge_upgrade(const HttpHead& head,
   if (!origin_allowed(head, options)) {
     return refuse(RefusalReason::kOrigin, 403, "this Origin may not connect");
   }
+  if (options.plain_may_subscribe && !options.plain_may_subscribe(*channel)) {
+    return refuse(RefusalReason::kNotAllowed, 403,
+                  "channel " + *channel + " is not open to clients without a token");
+  }
   UpgradeRequest request;
   request.channel = std::move(*channel);
   request.sec_websocket_key = *head.find("sec-websocket-key");

@@ -9,6 +9,7 @@
 // : -
 #pragma once
 
+#include <functional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -40,6 +41,8 @@ struct UpgradeOptions {
   std::vector<Subprotocol> subprotocols;
   bool demo = false;        ///< serve /demo and /demo/channel/NAME
   bool centrifuge = false;  ///< serve /connection/websocket
+  /// Whether the rules let a plain client have the channel; empty: any.
+  std::function<bool(std::string_view channel)> plain_may_subscribe{};
   /// Of each request these headers are kept, for hooks; lower case.
   std::vector<std::string> forwarded_headers{};
 };

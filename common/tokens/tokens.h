@@ -34,11 +34,11 @@ struct TokenSubscription {
 
 struct ConnectionClaims {
   std::string user;  ///< `sub`; empty: anonymous
-  std::int64_t expires_at =
-      0;             ///< Unix seconds, 0: never. Of `expire_at` where present (then the
-                     ///< token may be valid for another time than the connection), else `exp`
-  std::string info;  ///< JSON; empty: none
-  std::string meta;  ///< JSON, for hooks alone
+  /// Unix seconds, 0: never. Of `expire_at` where present (then the token may be valid for another
+  /// time than the connection), else `exp`.
+  std::int64_t expires_at = 0;
+  std::string info;                                        ///< JSON; empty: none
+  std::string meta;                                        ///< JSON, for hooks alone
   std::map<std::string, TokenSubscription> subscriptions;  ///< of `channels` and `subs`
 };
 
@@ -61,10 +61,10 @@ struct TokenFailure {
 };
 
 struct TokenKeyOptions {
-  std::string key_file;   ///< lines `ALG[:KID] FILE-OR-SECRET`; see docs/TOKENS.md
-  std::string jwks_file;  ///< RFC 7517
-  std::string audience;   ///< must be in `aud`; empty: not looked at
-  std::string issuer;     ///< must be `iss`; empty: not looked at
+  std::string key_file{};   ///< lines `ALG[:KID] SECRET-OR-FILE`; see docs/TOKENS.md
+  std::string jwks_file{};  ///< RFC 7517
+  std::string audience{};   ///< must be in `aud`; empty: not looked at
+  std::string issuer{};     ///< must be `iss`; empty: not looked at
 };
 
 class TokenKeys;  // common/tokens/keys.h
@@ -79,6 +79,9 @@ class TokenVerifier {
   /// Reads the files. An error names the file and what is wrong in it; the keys of before stay.
   [[nodiscard]] Result<void> load(const TokenKeyOptions& options);
   [[nodiscard]] bool has_keys() const;
+  [[nodiscard]] std::size_t keys() const;
+  /// Files with secrets that everybody on this machine may read: for the log.
+  [[nodiscard]] std::vector<std::string> warnings() const;
 
   /// `now`: Unix seconds.
   [[nodiscard]] tl::expected<ConnectionClaims, TokenFailure> connection(std::string_view token,

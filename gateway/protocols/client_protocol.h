@@ -142,6 +142,11 @@ class ProtocolActions {
   [[nodiscard]] virtual std::string_view first_channel(const ClientSession& session) const = 0;
   virtual void deliver(ClientSession& session, FrameRef frame) = 0;
   virtual void close(ClientSession& session, CloseCode code, const char* reason) = 0;
+  /// The same, counted as something else than its code says.
+  virtual void close_as(ClientSession& session, CloseCode code, const char* reason,
+                        CloseReason /*counted*/) {
+    close(session, code, reason);
+  }
 };
 
 class ClientProtocol {

@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "common/utf8.h"
+#include "gateway/protocols/plain_access.h"
 
 namespace sluice::gateway {
 namespace {
@@ -36,8 +37,8 @@ using Json = nlohmann::ordered_json;
   return text.substr(0, end);
 }
 
-[[nodiscard]] FrameRef publish_failed_frame(proto::ErrorReason reason) {
-  return to_frame({{"type", "publish_failed"}, {"reason", proto::to_string(reason)}});
+[[nodiscard]] FrameRef publish_failed_frame(std::string_view reason) {
+  return to_frame({{"type", "publish_failed"}, {"reason", reason}});
 }
 
 }  // namespace
@@ -71,10 +72,32 @@ void DemoProtocol::opened(ClientSession& session, const UpgradeRequest& request,
 
 void DemoProtocol::received(ClientSession& session, proto::Bytes payload, bool /*text*/,
                             ProtocolActions& actions) const {
-  if (!actions.publish(
-          session,
-          {.channel = actions.first_channel(session), .payload = payload, .ticket = kAnyTicket}))
-    actions.deliver(session, publish_failed_frame(proto::ErrorReason::kQueueFull));
+  const std::string_view channel = actions.first_channel(session);
+  if (const char* reason = objection(session, channel, payload.size())) {
+    actions.deliver(session, publish_failed_frame(reason));
+    return;
+  }
+  if (!actions.publish(session, {.channel = channel, .payload = payload, .ticket = kAnyTicket})) {
+    actions.deliver(session,
+                    publish_failed_frame(proto::to_string(proto::ErrorReason::kQueueFull)));
+  }
+}
+
+const char* DemoProtocol::objection(ClientSession& session, std::string_view channel,
+                                    std::size_t bytes) const {
+  if (options_.rules == nullptr) return nullptr;
+  switch (
+      judge_plain_publish(options_.rules->now(), session, channel, bytes, options_.time->now())) {
+    case PlainVerdict::kAllowed:
+      break;
+    case PlainVerdict::kNotAllowed:
+      return "not allowed";
+    case PlainVerdict::kTooLarge:
+      return "too large";
+    case PlainVerdict::kTooMany:
+      return "too many";
+  }
+  return nullptr;
 }
 
 void DemoProtocol::due(ClientSession& /*session*/, ProtocolActions& /*actions*/) const {
@@ -83,7 +106,7 @@ void DemoProtocol::due(ClientSession& /*session*/, ProtocolActions& /*actions*/)
 
 void DemoProtocol::publish_failed(ClientSession& session, const PublishFailure& failure,
                                   ProtocolActions& actions) const {
-  actions.deliver(session, publish_failed_frame(failure.reason));
+  actions.deliver(session, publish_failed_frame(proto::to_string(failure.reason)));
 }
 
 void DemoProtocol::gap(ClientSession& session, const ChannelGap& gap,

@@ -5,12 +5,14 @@
 // - welcome: gateway, version, draining, channel, connection (as in the gateway's log); comes first
 // - message: epoch (hexadecimal), offset, bytes, text (left out when it is no UTF-8)
 // - gap: cause, count (null: nobody knows), duration_ms, epoch, offset
-// - publish_failed: reason; "unknown fate": it may have been published all the same
+// - publish_failed: reason; "unknown fate": it may have been published all the same; "not allowed",
+//   "too large" and "too many" are the rules' words
 #pragma once
 
 #include <functional>
 #include <string>
 
+#include "common/rules/rules.h"
 #include "gateway/protocols/client_protocol.h"
 
 namespace sluice::gateway {
@@ -22,6 +24,8 @@ struct DemoOptions {
   std::string gateway_id;
   std::string version;
   std::function<bool()> draining;
+  const RulesStore* rules = nullptr;  ///< null: no rules, anything is allowed
+  const TimeSource* time = nullptr;   ///< compulsory with rules
 };
 
 class DemoProtocol final : public ClientProtocol {
@@ -41,6 +45,10 @@ class DemoProtocol final : public ClientProtocol {
   void gap(ClientSession& session, const ChannelGap& gap, ProtocolActions& actions) const override;
 
  private:
+  /// What the rules have against it; null: nothing.
+  [[nodiscard]] const char* objection(ClientSession& session, std::string_view channel,
+                                      std::size_t bytes) const;
+
   DemoOptions options_;
 };
 

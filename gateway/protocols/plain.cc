@@ -3,6 +3,7 @@
 #include <utility>
 
 #include "common/utf8.h"
+#include "gateway/protocols/plain_access.h"
 
 namespace sluice::gateway {
 
@@ -29,11 +30,31 @@ void PlainProtocol::opened(ClientSession& session, const UpgradeRequest& request
 
 void PlainProtocol::received(ClientSession& session, proto::Bytes payload, bool /*text*/,
                              ProtocolActions& actions) const {
-  if (!actions.publish(
-          session,
-          {.channel = actions.first_channel(session), .payload = payload, .ticket = kAnyTicket})) {
+  const std::string_view channel = actions.first_channel(session);
+  if (!may_publish(session, channel, payload.size(), actions)) return;
+  if (!actions.publish(session, {.channel = channel, .payload = payload, .ticket = kAnyTicket})) {
     actions.close(session, CloseCode::kTryAgainLater, "publish queue full");
   }
+}
+
+bool PlainProtocol::may_publish(ClientSession& session, std::string_view channel, std::size_t bytes,
+                                ProtocolActions& actions) const {
+  if (options_.rules == nullptr) return true;
+  switch (judge_plain_publish(options_.rules->now(), session, channel, bytes, time_.now())) {
+    case PlainVerdict::kAllowed:
+      return true;
+    case PlainVerdict::kNotAllowed:
+      actions.close_as(session, CloseCode::kPolicy, "publishing is not allowed here",
+                       CloseReason::kNotAllowed);
+      break;
+    case PlainVerdict::kTooLarge:
+      actions.close(session, CloseCode::kTooBig, "message too large for this channel");
+      break;
+    case PlainVerdict::kTooMany:
+      actions.close_as(session, CloseCode::kPolicy, "too many messages", CloseReason::kRateLimited);
+      break;
+  }
+  return false;
 }
 
 void PlainProtocol::due(ClientSession& session, ProtocolActions& actions) const {

@@ -4,6 +4,7 @@
 
 #include <string>
 
+#include "common/rules/rules.h"
 #include "gateway/protocols/client_protocol.h"
 
 namespace sluice::gateway {
@@ -15,6 +16,7 @@ struct PlainOptions {
   std::string greeting{};  ///< sent once after greeting_delay; empty: none
   Duration greeting_delay{};
   OnGap on_gap = OnGap::kIgnore;
+  const RulesStore* rules = nullptr;  ///< null: no rules, anything is allowed
 };
 
 class PlainProtocol final : public ClientProtocol {
@@ -34,6 +36,10 @@ class PlainProtocol final : public ClientProtocol {
   void gap(ClientSession& session, const ChannelGap& gap, ProtocolActions& actions) const override;
 
  private:
+  /// False: the rules say no, and the client is being closed.
+  [[nodiscard]] bool may_publish(ClientSession& session, std::string_view channel,
+                                 std::size_t bytes, ProtocolActions& actions) const;
+
   PlainOptions options_;
   FrameRef greeting_;
   const TimeSource& time_;

@@ -215,5 +215,22 @@ TEST(UpgradeRequest, DemoPathsSpeakItsProtocolWhereItIsServed) {
   }
 }
 
+TEST(UpgradeRequest, RulesSayWhichChannelsPlainClientsMayHave) {
+  UpgradeOptions options;
+  options.default_channel = "lobby";
+  options.demo = true;
+  options.plain_may_subscribe = [](std::string_view channel) { return channel == "open"; };
+  Request request;
+  expect_refused(request, RefusalReason::kNotAllowed, 403, options);
+  request.target = "/channel/closed";
+  expect_refused(request, RefusalReason::kNotAllowed, 403, options);
+  request.target = "/demo/channel/closed";
+  expect_refused(request, RefusalReason::kNotAllowed, 403, options);
+  for (const char* target : {"/channel/open", "/channel/op%65n", "/demo/channel/open"}) {
+    request.target = target;
+    EXPECT_TRUE(judge(request, options).has_value()) << target;
+  }
+}
+
 }  // namespace
 }  // namespace sluice::gateway
