@@ -37,6 +37,7 @@ void PlainProtocol::received(ClientSession& session, proto::Bytes payload, bool 
 }
 
 void PlainProtocol::due(ClientSession& session, ProtocolActions& actions) const {
+  ++greetings_;
   actions.deliver(session, greeting_);
 }
 

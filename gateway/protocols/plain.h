@@ -33,9 +33,13 @@ class PlainProtocol final : public ClientProtocol {
                       ProtocolActions& actions) const override;
   void gap(ClientSession& session, const ChannelGap& gap, ProtocolActions& actions) const override;
 
+  /// Sent, ever.
+  [[nodiscard]] std::uint64_t greetings() const { return greetings_; }
+
  private:
   PlainOptions options_;
   FrameRef greeting_;
+  mutable std::uint64_t greetings_ = 0;
   const TimeSource& time_;
 };
 
