@@ -69,10 +69,11 @@ struct SessionState {
   TimePoint expires_at{};  ///< --max-connection-age; zero: never, or told to go
   WsScanner scanner;
   InboundMessage inbound;
-  TokenBucket messages;       ///< --client-message-rate
-  TimePoint due_at{};         ///< when the protocol wants to be called (due()); zero: never
-  TimePoint ping_at{};        ///< next ping
-  TimePoint pong_deadline{};  ///< zero: none awaited
+  TokenBucket messages;         ///< --client-message-rate
+  TimePoint due_at{};           ///< when the protocol wants to be called (due()); zero: never
+  TimePoint ping_at{};          ///< next ping
+  TimePoint pong_deadline{};    ///< zero: none awaited
+  bool protocol_pings = false;  ///< the protocol asks for signs of life itself: no WebSocket pings
   std::unique_ptr<ProtocolState> protocol;  ///< null: the protocol keeps nothing
 };
 
@@ -119,6 +120,10 @@ struct alignas(64) ClientSession {
   std::uint64_t read = 0;  ///< taken from the socket; the first byte behind the request head is one
   bool skip_fragment = false;  ///< the next that lws tells was made up for it (ResumeBytes)
   std::uint32_t publishes_pending = 0;  ///< not answered yet
+  bool record_stale = false;      ///< its record is to be written before anything more is sent
+  bool ended = false;             ///< its protocol has said its last words (Hub::closed)
+  std::uint32_t timer_stamp = 0;  ///< ClientTimers: of the one entry that counts
+  TimePoint timer_at{};           ///< and when that is looked at; zero: not begun, max(): never
   OutPosition out;
 
   /// What the client sends still counts: also after a close that is no fault of its, until it has

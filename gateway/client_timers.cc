@@ -43,13 +43,15 @@ void ClientTimers::resumed(ClientSession& session, TimePoint now) {
   schedule(session);
 }
 
-void ClientTimers::schedule(const ClientSession& session) {
-  TimePoint next = session.state.ping_at;
+void ClientTimers::schedule(ClientSession& session) {
+  TimePoint next = session.state.protocol_pings ? TimePoint::max() : session.state.ping_at;
   if (session.state.due_at != TimePoint{}) next = std::min(next, session.state.due_at);
   if (session.state.pong_deadline != TimePoint{})
     next = std::min(next, session.state.pong_deadline);
   if (session.state.expires_at != TimePoint{}) next = std::min(next, session.state.expires_at);
-  wheel_.schedule(session.ref, next);
+  session.timer_at = next;
+  ++session.timer_stamp;
+  if (next != TimePoint::max()) wheel_.schedule({session.ref, session.timer_stamp}, next);
 }
 
 void ClientTimers::advance(TimePoint now) {
@@ -57,9 +59,11 @@ void ClientTimers::advance(TimePoint now) {
   // sockets.
   if (now - last_advance_ > kTimerStall) judge_from_ = now + options_.pong_timeout;
   last_advance_ = now;
-  wheel_.advance(now, [this, now](ClientRef ref) {
-    ClientSession* session = sessions_.find(ref);
+  wheel_.advance(now, [this, now](const Entry& entry) {
+    ClientSession* session = sessions_.find(entry.session);
     if (session == nullptr || session->phase != SessionPhase::kOpen) return;
+    if (session->timer_stamp != entry.stamp) return;
+    session->timer_at = TimePoint{};  // it is looked at now: nothing is sooner
     due(*session, now);
     if (session->phase == SessionPhase::kOpen) schedule(*session);
   });
@@ -77,15 +81,14 @@ void ClientTimers::due(ClientSession& session, TimePoint now) {
   }
   if (state.due_at != TimePoint{} && state.due_at <= now) {
     state.due_at = TimePoint{};
-    ++stats_.greetings;
-    session.protocol->due(session, hub_);
-    if (options_.greeted) options_.greeted(session);
+    hub_.due(session);
+    if (options_.served) options_.served(session);
   }
   if (state.expires_at != TimePoint{} && state.expires_at <= now) {
     state.expires_at = TimePoint{};
     departures_.aged(session.ref);
   }
-  if (state.ping_at <= now) {
+  if (!state.protocol_pings && state.ping_at <= now) {
     state.ping_at = now + options_.ping_interval;
     if (state.pong_deadline == TimePoint{}) state.pong_deadline = now + options_.pong_timeout;
     ++stats_.pings;

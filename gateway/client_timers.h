@@ -1,5 +1,6 @@
-// Pings, pong deadlines, greetings and ages of all clients on one timer wheel: one entry per
-// client, spread in time, none cancelled (a stale entry finds no session).
+// Pings, pong deadlines, what protocols have due and ages of all clients on one timer wheel: one
+// entry per client that counts, spread in time, none cancelled (a stale entry finds no session, or
+// one that has another).
 #pragma once
 
 #include <functional>
@@ -17,8 +18,8 @@ struct ClientTimerOptions {
   Duration ping_interval{};
   Duration pong_timeout{};
   Duration connection_age_max{};  ///< zero: none
-  /// Its greeting is on its way, and no longer due. May be empty.
-  std::function<void(ClientSession&)> greeted{};
+  /// It has had what was due to it: its record says so no more. May be empty.
+  std::function<void(ClientSession&)> served{};
 };
 
 class ClientTimers {
@@ -34,11 +35,13 @@ class ClientTimers {
   void resumed(ClientSession& session, TimePoint now);
   /// Anything came from the client: it lives.
   void heard(ClientSession& session) { session.state.pong_deadline = TimePoint{}; }
+  /// Its due_at is sooner than timer_at.
+  void due_sooner(ClientSession& session) { schedule(session); }
   void advance(TimePoint now);
 
  private:
   void due(ClientSession& session, TimePoint now);
-  void schedule(const ClientSession& session);
+  void schedule(ClientSession& session);
 
   ClientTimerOptions options_;
   SessionTable& sessions_;
@@ -48,7 +51,11 @@ class ClientTimers {
   GatewayStats& stats_;
   Random& random_;
   FrameRef ping_;
-  TimerWheel<ClientRef> wheel_;
+  struct Entry {
+    ClientRef session;
+    std::uint32_t stamp = 0;  ///< ClientSession::timer_stamp, if it still counts
+  };
+  TimerWheel<Entry> wheel_;
   TimePoint last_advance_;
   TimePoint judge_from_{};  ///< no client is given up before this
 };

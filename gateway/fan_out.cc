@@ -68,6 +68,16 @@ void FanOut::leave(const ClientSession& session, std::size_t subscription) {
   }
 }
 
+void FanOut::take_out(ClientSession& session, std::size_t subscription) {
+  auto& subscriptions = session.state.subscriptions;
+  if (subscription + 1 < subscriptions.size()) {
+    const Subscription& moved = subscriptions[subscription] = subscriptions.back();
+    audiences_[moved.audience].subscribers[moved.place].subscription =
+        static_cast<std::uint32_t>(subscription);
+  }
+  subscriptions.pop_back();
+}
+
 // ---- the walk
 
 void FanOut::append(std::uint32_t id, const ChannelMessage& message, FrameLog::Stamp stamp) {

@@ -51,6 +51,8 @@ class FanOut final : public DueSource {
   /// The subscription stays in the session's list, for the caller to take out. What was due is not
   /// given any more: settle() first, if the client is to have it.
   void leave(const ClientSession& session, std::size_t subscription);
+  /// Takes it out of the list behind leave(); the last one gets its place there.
+  void take_out(ClientSession& session, std::size_t subscription);
 
   /// Adds a message to what is due to an audience.
   void append(std::uint32_t audience, const ChannelMessage& message, FrameLog::Stamp stamp);

@@ -8,6 +8,7 @@
 #include <cstring>
 #include <utility>
 
+#include "common/check.h"
 #include "common/log.h"
 #include "common/units.h"
 #include "gateway/gateway_metrics.h"
@@ -58,6 +59,10 @@ AcceptorOptions acceptor_options(const GatewayConfig& config, const PageSource& 
   return options;
 }
 
+[[nodiscard]] std::uint32_t clamped(std::size_t n) {
+  return static_cast<std::uint32_t>(std::min<std::size_t>(n, UINT32_MAX));
+}
+
 proto::GatewayCondition condition_of(ReadyState state) {
   switch (state) {
     case ReadyState::kStarting:
@@ -86,6 +91,7 @@ Gateway::Gateway(GatewayConfig config, Program program)
              .draining = [this] { return drain_.has_value(); },
              .rules = access_.rules(),
              .time = &time_}),
+      protocols_{&plain_, config_.demo ? &demo_ : nullptr, nullptr, nullptr},
       hub_({.channels_max = config_.channels_max}, sessions_, sender_, *this),
       link_({.gateway_id = config_.id,
              .publish_wait = config_.publish_wait,
@@ -97,10 +103,7 @@ Gateway::Gateway(GatewayConfig config, Program program)
       timers_({.ping_interval = config_.ping_interval,
                .pong_timeout = config_.pong_timeout,
                .connection_age_max = config_.connection_age_max,
-               .greeted =
-                   [this](ClientSession& session) {
-                     if (handoff_) handoff_->changed(session);
-                   }},
+               .served = [this](ClientSession& session) { session_changed(session); }},
               sessions_, sender_, hub_, departures_, stats_, random_, time_.now()),
       endpoint_({.message_bytes_max = config_.message_bytes_max}, loop_.raw(), sessions_, sender_,
                 *this, time_, random_),
@@ -280,9 +283,11 @@ int Gateway::run() {
 
 void Gateway::end_of_turn() {
   endpoint_.settle();
+  bool more = hub_.work();
   relay_.flush();
+  if (handoff_) handoff_->record_changed();
   // A slice each: who was given something by an earlier turn, then what the channels brought.
-  bool more = sender_.flush(kClientsPerTurn);
+  more = sender_.flush(kClientsPerTurn) || more;
   more = hub_.fan_out(kClientsPerTurn) || more || sender_.waiting();
   // The next turn looks at everything else, and does not sleep.
   if (more) loop_.defer([] {});
@@ -316,7 +321,10 @@ void Gateway::inform_relay() {
   proto::GatewayInfo info{.condition = condition_of(ready_state()),
                           .clients = static_cast<std::uint32_t>(sessions_.size()),
                           .clients_max = static_cast<std::uint32_t>(config_.connections_max),
-                          .leaving = leaving_};
+                          .leaving = leaving_,
+                          .users = count_users_ ? count_users_() : 0,
+                          .subscriptions = clamped(hub_.subscriptions()),
+                          .channels = clamped(hub_.channels())};
   tell_handoff(info);
   link_.inform(info);
 }
@@ -351,14 +359,18 @@ void Gateway::opening(ClientSession& session) {
 
 void Gateway::opened(ClientSession& session, const UpgradeRequest& request) {
   ++stats_.opened;
-  session.protocol = &plain_;
-  if (request.protocol == ProtocolKind::kDemo) session.protocol = &demo_;
+  session.protocol = protocols_[static_cast<std::size_t>(request.protocol)];
+  CHECK(session.protocol != nullptr);  // judge_upgrade() lets in what is served
   log_info("client connected id={} address={} channel={}{}", to_string(session.state.id),
            to_string(session.state.address), request.channel,
            to_log_fields(session.state.facts.get()));
   hub_.opened(session, request);
   timers_.opened(session, time_.now());
   if (handoff_) handoff_->opened(session);
+}
+
+void Gateway::session_changed(ClientSession& session) {
+  if (handoff_) handoff_->changed(session);
 }
 
 void Gateway::reading(ClientSession& session) {

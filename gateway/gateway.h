@@ -75,6 +75,8 @@ class Gateway final : public EndpointEvents, public HubObserver, public UpgradeS
   void drain_marks(const std::vector<std::string_view>& balancers) override;
   void relay_keeps(Duration ring_age, Duration linger) override;
   void drain_mark_kept(std::string_view balancer) override;
+  void session_changed(ClientSession& session) override;
+  void due_sooner(ClientSession& session) override { timers_.due_sooner(session); }
   void control(const proto::Control& control) override;
 
   // UpgradeSink.
@@ -84,6 +86,7 @@ class Gateway final : public EndpointEvents, public HubObserver, public UpgradeS
   // For the metrics page.
   [[nodiscard]] const GatewayConfig& config() const { return config_; }
   [[nodiscard]] const GatewayStats& stats() const { return stats_; }
+  [[nodiscard]] const PlainProtocol& plain() const { return plain_; }
   [[nodiscard]] const Hub& hub() const { return hub_; }
   [[nodiscard]] const RelayLink& link() const { return link_; }
   [[nodiscard]] const Sender& sender() const { return sender_; }
@@ -131,6 +134,7 @@ class Gateway final : public EndpointEvents, public HubObserver, public UpgradeS
   /// Why handoff is off though --keeper is given, for a line's end; empty: it is as it was asked
   /// for.
   [[nodiscard]] std::string handoff_note() const;
+  [[nodiscard]] const ClientProtocol* protocol_named(std::string_view name) const;
   void tell_handoff(proto::GatewayInfo& info) const;
   void begin_park(const char* why, bool execute);
   void upgrade();
@@ -168,6 +172,10 @@ class Gateway final : public EndpointEvents, public HubObserver, public UpgradeS
   PlainProtocol plain_;
   DemoProtocol demo_;  ///< nobody gets it without --demo
   DemoPages demo_pages_;
+  /// By ProtocolKind; null: not served. The one place where a protocol is entered.
+  std::array<const ClientProtocol*, kProtocolKinds> protocols_;
+  /// Of GATEWAY_INFO: different users connected. Empty: nobody counts them.
+  std::function<std::uint32_t()> count_users_;
   Hub hub_;
   RelayLink link_;
   RelayConnection relay_;
@@ -208,7 +216,7 @@ class Gateway final : public EndpointEvents, public HubObserver, public UpgradeS
   /// What the relay has told last of how long it keeps things: ring, linger.
   std::pair<Duration, Duration> relay_keeps_{};
   struct Parking {
-    TimePoint deadline;    ///< until then a moment without unanswered publishes is waited for
+    TimePoint deadline;    ///< until then a moment with nothing unanswered is waited for
     bool execute = false;  ///< another program takes this one's place
   };
   std::optional<Parking> parking_;

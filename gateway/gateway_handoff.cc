@@ -46,10 +46,7 @@ Result<void> Gateway::take_over() {
   const TakeoverParts parts{.endpoint = endpoint_,
                             .sender = sender_,
                             .hub = hub_,
-                            .protocol = [this](std::string_view name) -> const ClientProtocol* {
-                              if (name == plain_.name()) return &plain_;
-                              return config_.demo && name == demo_.name() ? &demo_ : nullptr;
-                            },
+                            .protocol = [this](auto name) { return protocol_named(name); },
                             .resumed =
                                 [this](ClientSession& session) {
                                   acceptor_->client_resumed(session.state.address);
@@ -58,7 +55,17 @@ Result<void> Gateway::take_over() {
   const Result<LinkResume> resume = handoff_->take_over(parts, link_, *acceptor_);
   if (!resume) return tl::make_unexpected(resume.error());
   hub_.begin_catch_up(resume->top);
+  for (std::size_t slot = 0; slot < sessions_.slots(); ++slot) {
+    ClientSession* session = sessions_.at(slot);
+    if (session != nullptr && session->phase == SessionPhase::kOpen) hub_.resumed(*session);
+  }
   return {};
+}
+
+const ClientProtocol* Gateway::protocol_named(std::string_view name) const {
+  for (const ClientProtocol* protocol : protocols_)
+    if (protocol != nullptr && protocol->name() == name) return protocol;
+  return nullptr;
 }
 
 void Gateway::link_began(std::uint64_t relay_instance, std::uint64_t last_sequence, bool resumed) {
@@ -152,7 +159,8 @@ void Gateway::upgrade() {
 
 void Gateway::park_if_ready() {
   if (!handoff_->keeper_up()) return give_up_park();
-  const bool quiet = link_.publishes_pending() == 0 && endpoint_.all_worked_off();
+  const bool quiet =
+      link_.publishes_pending() == 0 && hub_.unanswered() == 0 && endpoint_.all_worked_off();
   if (quiet || time_.now() >= parking_->deadline) park();
 }
 

@@ -63,7 +63,7 @@ void add_clients(MetricsPage& page, const Gateway& g) {
   page.counter("sluice_gateway_pings_total", "Pings sent.", {},
                [&g] { return number(g.stats().pings); });
   page.counter("sluice_gateway_greetings_total", "Greetings sent.", {},
-               [&g] { return number(g.stats().greetings); });
+               [&g] { return number(g.plain().greetings()); });
 }
 
 void add_balancers(MetricsPage& page, const Gateway& g) {
@@ -169,6 +169,28 @@ void add_relay(MetricsPage& page, const Gateway& g) {
              [&g] { return number(g.hub().channels()); });
   page.gauge("sluice_gateway_subscriptions", "Client subscriptions.", {},
              [&g] { return number(g.hub().subscriptions()); });
+  page.gauge("sluice_gateway_joins_waiting",
+             "Subscriptions that wait for the relay, or for what they have missed.", {},
+             [&g] { return number(g.hub().joins_waiting()); });
+  const auto join = [&page, &g](const char* outcome, std::uint64_t HubStats::*field) {
+    page.counter("sluice_gateway_joins_total", "Subscriptions that waited, by outcome.",
+                 {{"outcome", outcome}}, [&g, field] { return number(g.hub().stats().*field); });
+  };
+  join("joined", &HubStats::joined);
+  join("failed", &HubStats::join_failures);
+  const auto recovery = [&page, &g](const char* outcome, std::uint64_t HubStats::*field) {
+    page.counter("sluice_gateway_recoveries_total",
+                 "Subscriptions from a position, by whether all since then was had.",
+                 {{"outcome", outcome}}, [&g, field] { return number(g.hub().stats().*field); });
+  };
+  recovery("recovered", &HubStats::recovered);
+  recovery("incomplete", &HubStats::unrecovered);
+  page.counter("sluice_gateway_recovered_publications_total", "Publications that they brought.", {},
+               [&g] { return number(g.hub().stats().recovered_publications); });
+  page.gauge("sluice_gateway_presence_entries", "Clients in channels, as presence has them.", {},
+             [&g] { return number(g.hub().presence_book().entries()); });
+  page.counter("sluice_gateway_presence_refused_total", "Of these, not taken: there were too many.",
+               {}, [&g] { return number(g.hub().presence_book().refused()); });
   page.counter("sluice_gateway_channels_refused_total", "Subscriptions refused: --max-channels.",
                {}, [&g] { return number(g.hub().stats().channels_refused); });
   const auto link = [&page, &g](const char* name, const char* help,
@@ -183,6 +205,14 @@ void add_relay(MetricsPage& page, const Gateway& g) {
   link("sluice_gateway_relay_received_bytes_total", "Bytes from the relay.",
        &RelayLinkStats::bytes_in);
   link("sluice_gateway_relay_sent_bytes_total", "Bytes to the relay.", &RelayLinkStats::bytes_out);
+  const auto request = [&page, &g](const char* kind, std::uint64_t RelayLinkStats::*field) {
+    page.counter("sluice_gateway_relay_requests_total", "Questions to the relay, by kind.",
+                 {{"kind", kind}}, [&g, field] { return number(g.link().stats().*field); });
+  };
+  request("history", &RelayLinkStats::histories);
+  request("presence", &RelayLinkStats::presences);
+  page.gauge("sluice_gateway_relay_requests_pending", "Of these, unanswered.", {},
+             [&g] { return number(g.link().requests_pending()); });
   const auto publish = [&page, &g](const char* outcome, std::uint64_t RelayLinkStats::*field) {
     page.counter("sluice_gateway_publishes_total", "Publishes of clients, by outcome.",
                  {{"outcome", outcome}}, [&g, field] { return number(g.link().stats().*field); });

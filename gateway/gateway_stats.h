@@ -40,7 +40,6 @@ struct GatewayStats {
   std::uint64_t opened = 0;
   std::uint64_t never_opened = 0;
   std::uint64_t pings = 0;
-  std::uint64_t greetings = 0;
   std::array<std::uint64_t, static_cast<std::size_t>(CloseReason::kCount)> closed{};
 
   void count_close(CloseReason reason) { ++closed[static_cast<std::size_t>(reason)]; }

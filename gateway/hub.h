@@ -4,6 +4,9 @@
 // A channel lives from its first subscriber to its last. Who they are, and what they have still to
 // get, the fan-out knows: one audience per protocol that is spoken on the channel.
 //
+// Joining (hub_joins.cc) is more than subscribing: the client is told where the channel stands, and
+// gets what it has missed. Nobody waits for another: many joins wait for one SUBSCRIBE.
+//
 // After a takeover (ARCHITECTURE.md, Taking over) clients are at different link sequences. In this
 // order: RelayLink::take_over(), each session with its last_sequence and resubscribe() for each of
 // its subscriptions, begin_catch_up(), RelayLink::connected(). Then messages up to the highest
@@ -20,7 +23,9 @@
 
 #include "gateway/delivery.h"
 #include "gateway/fan_out.h"
+#include "gateway/joins.h"
 #include "gateway/limits.h"
+#include "gateway/presence_book.h"
 #include "gateway/protocols/client_protocol.h"
 #include "gateway/relay_link.h"
 #include "gateway/session_table.h"
@@ -40,6 +45,11 @@ struct HubStats {
   std::uint64_t received = 0;      ///< messages from clients
   std::uint64_t received_bytes = 0;
   std::uint64_t channels_refused = 0;  ///< over channels_max
+  std::uint64_t joined = 0;
+  std::uint64_t join_failures = 0;
+  std::uint64_t recovered = 0;    ///< joins that got all since their position
+  std::uint64_t unrecovered = 0;  ///< joins that asked for it in vain
+  std::uint64_t recovered_publications = 0;
 };
 
 /// A client's subscription as its record keeps it.
@@ -64,6 +74,10 @@ class HubObserver {
   virtual void channel_refused(std::string_view channel, std::string_view reason) = 0;
   /// A message has been given to all its subscribers of one protocol; time stamp as on the wire.
   virtual void message_given(std::uint32_t received_micros) = 0;
+  /// What its record says of it is not so any more: its subscriptions, its protocol's state.
+  virtual void session_changed(ClientSession& /*session*/) {}
+  /// Its due_at is sooner than ClientTimers knows.
+  virtual void due_sooner(ClientSession& /*session*/) {}
   // As RelayLinkEvents tells them.
   virtual void drain_marks(const std::vector<std::string_view>& /*balancers*/) {}
   virtual void relay_keeps(Duration /*ring_age*/, Duration /*linger*/) {}
@@ -71,8 +85,11 @@ class HubObserver {
   virtual void control(const proto::Control& /*control*/) {}
 };
 
-class Hub final : public RelayLinkEvents, public ProtocolActions {
+class Hub final : public RelayLinkEvents, public ProtocolActions, private PresenceSink {
  public:
+  /// What a channel carries, for somebody who is no client.
+  using Listener = std::function<void(proto::Bytes payload, proto::Bytes meta)>;
+
   Hub(HubOptions options, SessionTable& sessions, Delivery& delivery, HubObserver& observer);
   /// Before anything else; `link` outlives the Hub's use.
   void attach(RelayLink& link) { link_ = &link; }
@@ -82,8 +99,11 @@ class Hub final : public RelayLinkEvents, public ProtocolActions {
   /// The same of a request that names a channel and nothing else.
   void opened(ClientSession& session, std::string_view channel);
   void received(ClientSession& session, proto::Bytes payload, bool text);
-  /// Leaves all channels. Idempotent.
+  /// It is told to its protocol; then leaves all channels, waits for nothing and is present
+  /// nowhere. Idempotent.
   void closed(ClientSession& session);
+  /// SessionState::due_at has come.
+  void due(ClientSession& session);
   /// Of a session that a process before this one had: in the order in which it subscribed, with
   /// last_sequence set. `earlier_link`: it was there before the link that is taken over began, and
   /// that was not the first one: it may have missed something. Sequences of an earlier link mean
@@ -92,7 +112,19 @@ class Hub final : public RelayLinkEvents, public ProtocolActions {
                                  std::uint64_t began_sequence, bool earlier_link);
   /// All sessions are back; no client has been given what comes after `top`.
   void begin_catch_up(std::uint64_t top);
-  /// In the order in which it subscribed.
+  /// Of a session that a process before this one had, when all have their channels again: its
+  /// protocol asks again for what was not answered.
+  void resumed(ClientSession& session);
+  /// The gateway itself hears a channel, for good: links come and go, the channel stays. What a
+  /// process that was killed had heard just before its end is heard again. Not counted in
+  /// channels_max. Once per channel, which clients can't name.
+  void listen(std::string_view channel, Listener listener);
+  /// Goes on with what waits: joins, presence that the relay is to be told. True: there is more to
+  /// do. Call when a loop turn ends, before fan_out().
+  bool work();
+  /// Joins and questions of clients that have no answer yet.
+  [[nodiscard]] std::size_t unanswered() const { return joins_.size() + queries_.size(); }
+  /// In the order in which it subscribed, as long as it has left none.
   [[nodiscard]] std::vector<SubscriptionRecord> subscriptions_of(
       const ClientSession& session) const;
   /// Everybody has been given, or has queued, what is due up to this link sequence. Grows while the
@@ -139,16 +171,19 @@ class Hub final : public RelayLinkEvents, public ProtocolActions {
   // RelayLinkEvents.
   void link_begins(std::uint64_t relay_instance, std::uint64_t last_sequence,
                    bool resumed) override;
-  void link_state(bool up) override { observer_.link_state(up); }
+  void link_state(bool up) override;
   void broker_state(bool connected, std::string_view reason) override {
     observer_.broker_state(connected, reason);
   }
   void channel_message(std::uint32_t channel, const proto::Message& message) override;
   void channel_gap(std::uint32_t channel, const ChannelGap& gap) override;
-  void channel_subscribed(std::uint32_t channel, proto::Position start) override;
+  void channel_subscribed(std::uint32_t channel, proto::Position start, bool history) override;
   void channel_refused(std::uint32_t channel, std::string_view reason) override;
-  void published(ClientRef origin) override;
-  void publish_failed(ClientRef origin, proto::ErrorReason reason) override;
+  void published(const PublishOrigin& origin) override;
+  void publish_failed(const PublishOrigin& origin, proto::ErrorReason reason) override;
+  void history(RequestId request, const HistoryAnswer& answer) override;
+  void presence(RequestId request, const PresenceFound& found) override;
+  void request_failed(RequestId request, proto::ErrorReason reason) override;
   void drain_marks(const std::vector<std::string_view>& balancers) override {
     observer_.drain_marks(balancers);
   }
@@ -166,15 +201,29 @@ class Hub final : public RelayLinkEvents, public ProtocolActions {
   [[nodiscard]] std::string_view channel_name(const Subscription& subscription) const {
     return channels_[channel_of_[subscription.audience]].name;
   }
-  [[nodiscard]] std::size_t channels() const { return by_name_.size(); }
+  /// Of clients.
+  [[nodiscard]] std::size_t channels() const { return by_name_.size() - listeners_.size(); }
   [[nodiscard]] std::size_t subscriptions() const { return subscriptions_; }
   [[nodiscard]] const FanOut& fan_out_state() const { return fan_out_; }
+  [[nodiscard]] std::size_t joins_waiting() const { return joins_.size(); }
+  [[nodiscard]] const PresenceBook& presence_book() const { return presence_; }
 
  private:
   struct Channel {
     std::string name;
     proto::Position position;
     std::vector<std::uint32_t> audiences;  ///< one per protocol: few
+    bool confirmed = false;  ///< on this link, and its position is known: sessions may join
+    bool history = false;    ///< positions are the same on every host
+    bool awaited = false;    ///< a join is kBehind
+    bool listened = false;
+  };
+  /// A question of a session, or of a join of it.
+  struct Query {
+    ClientRef session;
+    Ticket ticket = 0;
+    bool of_join = false;
+    std::uint32_t channel = 0;  ///< of_join
   };
 
   /// A subscriber of a channel, and the link sequence up to which it has what it carried.
@@ -184,7 +233,9 @@ class Hub final : public RelayLinkEvents, public ProtocolActions {
   };
 
   /// Null: the bound on channels. `added`: the relay is to be asked for it.
+  [[nodiscard]] std::optional<std::uint32_t> find_channel(std::string_view name) const;
   [[nodiscard]] Channel* find_or_add(std::string_view name, std::uint32_t& slot, bool& added);
+  [[nodiscard]] std::uint32_t add_channel(std::string name);
   /// No session is further than `sequence`.
   void limit_sequences(std::uint64_t sequence);
   [[nodiscard]] static bool lacks(const Reader& reader, const ChannelGap& gap) {
@@ -193,6 +244,45 @@ class Hub final : public RelayLinkEvents, public ProtocolActions {
   void tell_gap(ClientSession& session, const ChannelGap& gap, std::uint64_t has);
   [[nodiscard]] std::uint32_t audience_of(std::uint32_t slot, const ClientProtocol& protocol);
   void audience_left(std::uint32_t audience);
+  /// The session gets what the channel carries from now on.
+  void begin_subscription(ClientSession& session, std::uint32_t slot);
+  /// Index in its subscriptions; nothing: it has not that channel.
+  [[nodiscard]] std::optional<std::size_t> subscription_of(const ClientSession& session,
+                                                           std::uint32_t slot) const;
+  /// Whoever had the channel has it no more: without subscriber, join and listener it ends.
+  void end_if_unused(std::uint32_t slot);
+  /// The channel's position has moved, or is known.
+  void position_moved(std::uint32_t slot);
+  /// Behind each call of a session's protocol.
+  void called(ClientSession& session) {
+    const TimePoint due = session.state.due_at;
+    if (due != TimePoint{} && due < session.timer_at) observer_.due_sooner(session);
+  }
+  [[nodiscard]] bool catching_up() const { return link_->sequence() < catch_up_top_; }
+
+  // hub_joins.cc
+  /// Goes on with so many at most. True: more can go on.
+  bool run_joins(std::size_t joins_max);
+  /// False: not now.
+  [[nodiscard]] bool go_on(Joins::Id id);
+  void join_answered(Joins::Id id, const HistoryAnswer& answer);
+  void finish_join(Joins::Id id, bool recovered, std::span<const PublicationView> publications);
+  void fail_join(Joins::Id id, proto::ErrorReason reason);
+  void give_up_joins(const ClientSession& session);
+  [[nodiscard]] Joins::Id join_of(const Query& query, RequestId request);
+  [[nodiscard]] std::optional<Query> take_query(RequestId request);
+  /// Null: it has gone, or is going.
+  [[nodiscard]] ClientSession* asker(const Query& query) const;
+
+  // PresenceSink.
+  [[nodiscard]] bool takes_presence() const override { return link_->takes_presence(); }
+  void say(const proto::PresenceSet& set) override { link_->say(set); }
+  void say(const proto::PresenceClear& clear) override { link_->say(clear); }
+  void say_synced() override { link_->say_presence_synced(); }
+  void presence_overrun() override { link_->give_up(); }
+  [[nodiscard]] std::string_view presence_channel(std::uint32_t channel) const override {
+    return channels_[channel].name;
+  }
   /// All of a channel, as they are now: what is done to them may change the channel.
   [[nodiscard]] const std::vector<Reader>& subscribers(const Channel& channel);
 
@@ -208,6 +298,10 @@ class Hub final : public RelayLinkEvents, public ProtocolActions {
   std::size_t subscriptions_ = 0;
   std::uint64_t catch_up_top_ = 0;  ///< 0: nothing to catch up with on this link
   std::vector<Reader> scratch_;
+  Joins joins_;
+  std::unordered_map<RequestId, Query> queries_;           ///< at most kLinkRequestsMax
+  std::unordered_map<std::uint32_t, Listener> listeners_;  ///< by channel
+  PresenceBook presence_;
   FanOut fan_out_;
   HubStats stats_;
 };

@@ -26,12 +26,31 @@ inline constexpr std::size_t kCloseReasonBytesMax = 123;
 inline constexpr std::size_t kPublishesInFlightMax = 65536;
 /// Bytes for the relay not yet taken by its socket; above it publishes are held instead.
 inline constexpr std::size_t kLinkOutputHighBytes = 256U << 10U;
+/// Above it, what can wait for the relay waits: questions and presence. So publishes have room.
+inline constexpr std::size_t kLinkOutputLowBytes = kLinkOutputHighBytes / 2;
 /// Subscriptions and answers for the relay not yet taken by its socket, beside one SUBSCRIBE for
 /// each wanted channel: a relay that asks without reading is given up.
 inline constexpr std::size_t kLinkControlBytesMax = 1U << 20U;
 /// Channels given up and not yet confirmed by the relay, beside --max-channels: above it the link
 /// starts afresh.
 inline constexpr std::size_t kLeavingChannelsMax = 65536;
+/// HISTORY and PRESENCE that the relay has not answered: PROTOCOL.md has the same bound.
+inline constexpr std::size_t kLinkRequestsMax = 65536;
+/// How long such an answer is waited for.
+inline constexpr Duration kLinkRequestWait = std::chrono::seconds(5);
+/// One answer as it is put together: 300 publications of 200 KiB.
+inline constexpr std::size_t kLinkAnswerBytesMax = 64U << 20U;
+/// Sessions that wait to join a channel, each channel counted.
+inline constexpr std::size_t kJoinsMax = 1U << 20U;
+/// Joins that are gone on with, and presence entries that are said, in one turn of the loop: some
+/// 2 ms for the one, half a millisecond for the other.
+inline constexpr std::size_t kJoinsPerTurn = 512;
+inline constexpr std::size_t kPresencePerTurn = 1024;
+/// Clients in channels as presence has them, and those gone that the relay was not told yet; the
+/// relay takes as many.
+inline constexpr std::size_t kPresenceEntriesMax = 1'000'000;
+/// What a protocol may keep of a client in its record, beside subscriptions.
+inline constexpr std::size_t kProtocolStateBytesMax = 128U << 10U;
 /// Sessions beside --max-connections: some end while others begin.
 inline constexpr std::size_t kSpareSlots = 64;
 /// iovec entries of one sendmsg to a client.
@@ -131,7 +150,7 @@ inline constexpr Duration kKeeperTellWait = std::chrono::milliseconds(500);
 /// --handoff-memory
 inline constexpr std::size_t kHandoffMemoryMin = 4U << 20U;
 inline constexpr std::size_t kHandoffMemoryMax = std::size_t{64} << 30U;
-/// A planned handoff waits so long for the relay's answers to publishes; clients feel it.
+/// A planned handoff waits so long for the relay's answers; clients feel it.
 inline constexpr Duration kParkPublishWait = std::chrono::milliseconds(500);
 
 /// --haproxy-socket: how many, and what is held of one answer: some 8,000 servers of a backend.

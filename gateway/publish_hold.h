@@ -7,13 +7,19 @@
 #include <string>
 
 #include "common/clock.h"
-#include "gateway/client_session.h"
 #include "gateway/outbox.h"
+#include "gateway/protocols/client_protocol.h"
 
 namespace sluice::gateway {
 
+/// Who is told the outcome of a publish.
+struct PublishOrigin {
+  ClientRef client;   ///< nobody's: none is
+  Ticket ticket = 0;  ///< as PublishRequest::ticket
+};
+
 struct HeldPublish {
-  ClientRef origin;
+  PublishOrigin origin;
   std::string channel;
   std::string payload;
   std::string meta;

@@ -27,6 +27,7 @@ RelayLink::RelayLink(RelayLinkOptions options, RelayLinkEvents& events, const Ti
       events_(events),
       time_(time),
       decoder_(std::make_unique<proto::Decoder>()),
+      requests_(events),
       hold_(options_.publish_queue_bytes),
       down_since_(time.now()) {
 }
@@ -47,7 +48,7 @@ void RelayLink::restore(std::string_view name, std::uint32_t channel, bool earli
 }
 
 void RelayLink::take_over(std::uint64_t relay_instance, std::uint64_t last_sequence) {
-  CHECK(stats_.connects == 0 && channels_.empty());
+  CHECK(stats_.connects == 0);
   relay_instance_ = relay_instance;
   sequence_ = last_sequence;
   taken_over_ = forgotten_ = relay_instance != 0;
@@ -76,8 +77,8 @@ void RelayLink::unsubscribe(std::string_view name) {
   channels_.erase(found);
 }
 
-Enqueue RelayLink::publish(ClientRef origin, std::string_view channel, proto::Bytes payload,
-                           proto::Bytes meta) {
+Enqueue RelayLink::publish(const PublishOrigin& origin, std::string_view channel,
+                           proto::Bytes payload, proto::Bytes meta) {
   if (may_write_publish() && hold_.empty()) {
     write_publish(origin, channel, payload, meta, options_.publish_wait);
     return Enqueue::kOk;
@@ -94,8 +95,8 @@ bool RelayLink::may_write_publish() const {
          in_flight_.size() < kPublishesInFlightMax;
 }
 
-void RelayLink::write_publish(ClientRef origin, std::string_view channel, proto::Bytes payload,
-                              proto::Bytes meta, Duration wait) {
+void RelayLink::write_publish(const PublishOrigin& origin, std::string_view channel,
+                              proto::Bytes payload, proto::Bytes meta, Duration wait) {
   if (payload.size() > payload_bytes_max_) {
     fail_publish(origin, ErrorReason::kTooLarge);
     return;
@@ -111,7 +112,7 @@ void RelayLink::write_publish(ClientRef origin, std::string_view channel, proto:
   publish.payload = payload;
   publish.meta = meta;
   proto::encode(output_, publish);
-  in_flight_.emplace(publish.request, InFlight{origin});
+  in_flight_.emplace(publish.request, origin);
   ++stats_.publishes_out;
 }
 
@@ -133,7 +134,7 @@ void RelayLink::expire_hold() {
   }
 }
 
-void RelayLink::fail_publish(ClientRef origin, ErrorReason reason) {
+void RelayLink::fail_publish(const PublishOrigin& origin, ErrorReason reason) {
   switch (reason) {
     case ErrorReason::kTimedOut:
       ++stats_.publish_timeouts;
@@ -151,6 +152,21 @@ void RelayLink::fail_publish(ClientRef origin, ErrorReason reason) {
   events_.publish_failed(origin, reason);
 }
 
+RequestId RelayLink::ask(LinkQuestion question) {
+  if (!knows_history_) return 0;
+  const bool history = question.kind == LinkQuestion::Kind::kHistory ||
+                       question.kind == LinkQuestion::Kind::kRecover;
+  if (!requests_.add(next_request_, std::move(question), time_.now())) return 0;
+  ++(history ? stats_.histories : stats_.presences);
+  const RequestId request = next_request_++;
+  flush_requests();
+  return request;
+}
+
+void RelayLink::flush_requests() {
+  if (phase_ == Phase::kReady) requests_.ask(output_, output_sent_ + kLinkOutputLowBytes);
+}
+
 // ---- the connection's side
 
 void RelayLink::connected() {
@@ -160,7 +176,7 @@ void RelayLink::connected() {
   output_sent_ = 0;
   phase_ = Phase::kAwaitWelcome;
   last_heard_ = last_tick_ = time_.now();
-  pinged_ = false;
+  pinged_ = given_up_ = false;
   told_info_.reset();
   ++stats_.connects;
   proto::encode(output_, proto::Hello{.resume = relay_instance_ != 0,
@@ -177,14 +193,14 @@ void RelayLink::disconnected() {
   phase_ = Phase::kDown;
   output_.clear();
   output_sent_ = 0;
+  requests_.link_lost();
   cut_.clear();  // told again: the relay goes on in front of it
   if (!was_up) return;
   down_since_ = last_heard_;
   ++stats_.losses;
   // Their answers died with the connection.
   auto lost = std::exchange(in_flight_, {});
-  for (const auto& [request, publish] : lost)
-    fail_publish(publish.origin, ErrorReason::kUnknownFate);
+  for (const auto& [request, origin] : lost) fail_publish(origin, ErrorReason::kUnknownFate);
   events_.link_state(false);
 }
 
@@ -199,6 +215,7 @@ void RelayLink::sent(std::size_t bytes) {
     output_.erase(0, output_sent_);
     output_sent_ = 0;
   }
+  flush_requests();
   flush_hold();
 }
 
@@ -208,6 +225,8 @@ Result<void> RelayLink::check_bounds() {
                               channels_.size() * kSubscribeBytesMax;
   if (output().size() > kPublishOutputBytesMax + control)
     return fail(ErrorCode::kUnavailable, "the relay asks without reading");
+  if (given_up_)
+    return fail(ErrorCode::kUnavailable, "the relay does not keep up with who is present");
   if (leaving_.size() > options_.channels_max + kLeavingChannelsMax) {
     relay_instance_ = 0;
     return fail(ErrorCode::kUnavailable, "the relay does not confirm what is given up");
@@ -217,6 +236,7 @@ Result<void> RelayLink::check_bounds() {
 
 Result<void> RelayLink::tick() {
   expire_hold();
+  requests_.expire(time_.now());
   if (phase_ == Phase::kDown) return {};
   if (auto bounded = check_bounds(); !bounded) return bounded;
   const TimePoint now = time_.now();
@@ -312,6 +332,11 @@ Result<void> RelayLink::handle(const proto::FrameView& frame) {
       return on_drain_mark(frame);
     case FrameType::kControl:
       return on_control(frame);
+    case FrameType::kHistoryItem:
+    case FrameType::kHistoryEnd:
+    case FrameType::kPresenceItem:
+    case FrameType::kPresenceEnd:
+      return on_answer(frame);
     case FrameType::kGoodbye: {
       const auto bye = proto::decode_goodbye(frame);
       return fail(ErrorCode::kUnavailable,
@@ -347,6 +372,9 @@ Result<void> RelayLink::on_welcome(const proto::FrameView& frame) {
     sequence_ = welcome->last_sequence;
   }
   if (!forgotten_) subscribe_missing();
+  knows_history_ = (welcome->features & proto::kFeatureHistory) != 0;
+  if (!knows_history_) requests_.fail_all(ErrorReason::kRefusedByBroker);
+  requests_.link_began(time_.now());
   // Before readiness: who asks next may be owed a `ready`.
   events_.drain_marks(welcome->drained);
   if (welcome->ring_age_ms != 0 || welcome->linger_ms != 0)
@@ -355,6 +383,7 @@ Result<void> RelayLink::on_welcome(const proto::FrameView& frame) {
   for (const auto& [balancer, set] : marks_unanswered_)
     proto::encode(output_, proto::DrainMark{.set = set, .balancer = balancer});
   events_.link_state(true);
+  flush_requests();
   flush_hold();
   return {};
 }
@@ -430,15 +459,19 @@ Result<void> RelayLink::on_subscribed(const proto::FrameView& frame) {
   // Unasked, the relay says that something is missing only where it is.
   const bool went_on =
       channel.position.epoch != 0 || channel.unplaced || (channel.restored && answer->request == 0);
-  if (went_on && !answer->continuous) report_break(channel, *answer);
+  const std::uint32_t hub_channel = channel.hub_channel;
+  const ChannelGap gap = break_of(channel, *answer);
   channel.position = answer->start;
   channel.unplaced = false;
-  events_.channel_subscribed(channel.hub_channel, answer->start);
+  if (went_on && !answer->continuous) events_.channel_gap(hub_channel, gap);
+  // Whoever was told may have left, and have been the last.
+  if (!by_id_.contains(answer->channel_id)) return {};
+  events_.channel_subscribed(hub_channel, answer->start, answer->history);
   return {};
 }
 
-void RelayLink::report_break(const Channel& channel, const proto::Subscribed& answer) {
-  ChannelGap gap{.channel = channel.name, .cause = "relay restarted", .position = answer.start};
+ChannelGap RelayLink::break_of(const Channel& channel, const proto::Subscribed& answer) const {
+  ChannelGap gap{.channel = answer.channel, .cause = "relay restarted", .position = answer.start};
   if (answer.start.epoch == channel.position.epoch &&
       answer.start.offset >= channel.position.offset) {
     gap.cause = "overrun";
@@ -446,7 +479,7 @@ void RelayLink::report_break(const Channel& channel, const proto::Subscribed& an
   }
   gap.duration_ms = static_cast<std::uint64_t>(
       std::chrono::duration_cast<std::chrono::milliseconds>(time_.now() - down_since_).count());
-  events_.channel_gap(channel.hub_channel, gap);
+  return gap;
 }
 
 Result<void> RelayLink::on_unsubscribed(const proto::FrameView& frame) {
@@ -523,7 +556,7 @@ Result<void> RelayLink::on_published(const proto::FrameView& frame) {
   const auto found = in_flight_.find(*request);
   if (found == in_flight_.end())
     return fail(ErrorCode::kInvalid, "PUBLISHED for a request never made");
-  const ClientRef origin = found->second.origin;
+  const PublishOrigin origin = found->second;
   in_flight_.erase(found);
   ++stats_.published;
   events_.published(origin);
@@ -540,9 +573,10 @@ Result<void> RelayLink::on_error(const proto::FrameView& frame) {
     return fail(code, "the relay refuses: " + std::string(proto::to_string(error->reason)) + ", " +
                           std::string(error->text));
   }
+  if (requests_.take_error(error->request, error->reason)) return {};
   const auto found = in_flight_.find(error->request);
   if (found == in_flight_.end()) return on_subscribe_refused(*error);
-  const ClientRef origin = found->second.origin;
+  const PublishOrigin origin = found->second;
   in_flight_.erase(found);
   fail_publish(origin, error->reason);
   if (!hold_.empty()) flush_hold();
@@ -559,6 +593,27 @@ Result<void> RelayLink::on_subscribe_refused(const proto::ErrorFrame& error) {
   // A channel given up in the meantime; its request is gone with it.
   if (error.request < next_request_) return {};
   return fail(ErrorCode::kInvalid, "ERROR for a request never made");
+}
+
+template <typename Part>
+Result<void> RelayLink::take_answer(const Result<Part>& part) {
+  if (!part) return tl::make_unexpected(part.error());
+  if (part->request >= next_request_)
+    return fail(ErrorCode::kInvalid, "an answer to a request never made");
+  return requests_.take(*part);
+}
+
+Result<void> RelayLink::on_answer(const proto::FrameView& frame) {
+  switch (frame.header.type) {
+    case FrameType::kHistoryItem:
+      return take_answer(proto::decode_history_item(frame));
+    case FrameType::kHistoryEnd:
+      return take_answer(proto::decode_history_end(frame));
+    case FrameType::kPresenceItem:
+      return take_answer(proto::decode_presence_item(frame));
+    default:
+      return take_answer(proto::decode_presence_end(frame));
+  }
 }
 
 Result<void> RelayLink::on_broker_state(const proto::FrameView& frame) {

@@ -3,8 +3,8 @@
 // relay_connection moves the bytes.
 //
 // What survives the loss of a connection: wanted channels with their positions, the link sequence,
-// held publishes. What does not: publishes written and unanswered; nobody knows their fate and they
-// are never sent again.
+// held publishes, questions (link_requests). What does not: publishes written and unanswered;
+// nobody knows their fate and they are never sent again.
 //
 // What survives the loss of the process: the link sequence (take_over) and the names of the
 // channels (restore). The relay tells the rest, or the channels begin anew with a gap.
@@ -22,9 +22,12 @@
 
 #include "common/clock.h"
 #include "gateway/balancers.h"
+#include "gateway/limits.h"
+#include "gateway/link_requests.h"
 #include "gateway/protocols/client_protocol.h"
 #include "gateway/publish_hold.h"
 #include "proto/decoder.h"
+#include "proto/encoder.h"
 
 namespace sluice::gateway {
 
@@ -49,12 +52,13 @@ struct RelayLinkStats {
   std::uint64_t publish_queue_full = 0;
   std::uint64_t publish_refused = 0;  ///< any other error
   std::uint64_t publish_unknown = 0;  ///< unknown fate
+  std::uint64_t histories = 0;        ///< HISTORY asked for
+  std::uint64_t presences = 0;        ///< PRESENCE asked for
 };
 
 /// What the link tells the Hub. `channel` is the Hub's own number, given with subscribe().
-class RelayLinkEvents {
+class RelayLinkEvents : public LinkAnswers {
  public:
-  virtual ~RelayLinkEvents() = default;
   /// WELCOME came. Not resumed: sequences begin anew behind `last_sequence`; until this returns
   /// sequence() is still that of the link that was. Before link_state(true).
   virtual void link_begins(std::uint64_t /*relay_instance*/, std::uint64_t /*last_sequence*/,
@@ -63,13 +67,14 @@ class RelayLinkEvents {
   virtual void broker_state(bool connected, std::string_view reason) = 0;
   virtual void channel_message(std::uint32_t channel, const proto::Message& message) = 0;
   virtual void channel_gap(std::uint32_t channel, const ChannelGap& gap) = 0;
-  /// Confirmed; first time or again.
-  virtual void channel_subscribed(std::uint32_t channel, proto::Position start) = 0;
+  /// Confirmed; first time or again. Epoch 0: the position is not known, a gap will tell it.
+  /// `history`: positions are the same on every host.
+  virtual void channel_subscribed(std::uint32_t channel, proto::Position start, bool history) = 0;
   /// The relay will not have this channel (its bound on channels).
   virtual void channel_refused(std::uint32_t channel, std::string_view reason) = 0;
   /// Each publish that was not refused at once ends in one of these.
-  virtual void published(ClientRef origin) = 0;
-  virtual void publish_failed(ClientRef origin, proto::ErrorReason reason) = 0;
+  virtual void published(const PublishOrigin& origin) = 0;
+  virtual void publish_failed(const PublishOrigin& origin, proto::ErrorReason reason) = 0;
   /// Of WELCOME: balancers that this gateway's id has marked as told `drain`.
   virtual void drain_marks(const std::vector<std::string_view>& /*balancers*/) {}
   /// Of WELCOME: how long the relay keeps messages, and the place of a gateway that is away.
@@ -93,8 +98,23 @@ class RelayLink final : public DrainMemory {
   void restore(std::string_view name, std::uint32_t channel, bool earlier_link);
   void unsubscribe(std::string_view name);
   /// kFull: refused, at once and for good.
-  [[nodiscard]] Enqueue publish(ClientRef origin, std::string_view channel, proto::Bytes payload,
-                                proto::Bytes meta);
+  [[nodiscard]] Enqueue publish(const PublishOrigin& origin, std::string_view channel,
+                                proto::Bytes payload, proto::Bytes meta);
+  /// Asked now, or as soon as there is a link. Ends in one of LinkAnswers, never from inside. 0:
+  /// too many are unanswered, or the relay does not know how.
+  [[nodiscard]] RequestId ask(LinkQuestion question);
+  /// Of the relay heard last; true before any was.
+  [[nodiscard]] bool knows_history() const { return knows_history_; }
+  [[nodiscard]] std::size_t requests_pending() const { return requests_.size(); }
+  /// Presence may be said.
+  [[nodiscard]] bool takes_presence() const {
+    return phase_ == Phase::kReady && knows_history_ && output().size() < kLinkOutputLowBytes;
+  }
+  void say(const proto::PresenceSet& set) { proto::encode(output_, set); }
+  void say(const proto::PresenceClear& clear) { proto::encode(output_, clear); }
+  void say_presence_synced() { proto::encode_presence_synced(output_); }
+  /// At the next tick the connection is given up: the relay does not keep up with what it is told.
+  void give_up() { given_up_ = true; }
   [[nodiscard]] bool up() const { return phase_ == Phase::kReady; }
   /// Before the first connected(): goes on for a process that is gone, behind this sequence of its
   /// link to this relay. relay_instance 0: it had none.
@@ -150,9 +170,6 @@ class RelayLink final : public DrainMemory {
     bool restored = false;      ///< a process before this one had clients on it
     bool unplaced = false;      ///< restored, and its stream can't go on: something may be missing
   };
-  struct InFlight {
-    ClientRef origin;
-  };
 
   [[nodiscard]] Result<void> handle(const proto::FrameView& frame);
   [[nodiscard]] Result<void> on_welcome(const proto::FrameView& frame);
@@ -174,9 +191,13 @@ class RelayLink final : public DrainMemory {
   [[nodiscard]] Channel& add_channel(std::string_view name, std::uint32_t channel);
   void tell_cut(std::uint64_t through);
   void send_subscribe(Channel& channel);
-  void report_break(const Channel& channel, const proto::Subscribed& answer);
+  [[nodiscard]] Result<void> on_answer(const proto::FrameView& frame);
+  template <typename Part>
+  [[nodiscard]] Result<void> take_answer(const Result<Part>& part);
+  void flush_requests();
+  [[nodiscard]] ChannelGap break_of(const Channel& channel, const proto::Subscribed& answer) const;
   [[nodiscard]] bool may_write_publish() const;
-  void write_publish(ClientRef origin, std::string_view channel, proto::Bytes payload,
+  void write_publish(const PublishOrigin& origin, std::string_view channel, proto::Bytes payload,
                      proto::Bytes meta, Duration wait);
   void tell_info();
   void tell_mark(std::string_view balancer, bool set);
@@ -184,7 +205,7 @@ class RelayLink final : public DrainMemory {
   [[nodiscard]] Result<void> on_control(const proto::FrameView& frame);
   void flush_hold();
   void expire_hold();
-  void fail_publish(ClientRef origin, proto::ErrorReason reason);
+  void fail_publish(const PublishOrigin& origin, proto::ErrorReason reason);
   [[nodiscard]] Result<void> check_bounds();
 
   RelayLinkOptions options_;
@@ -207,7 +228,10 @@ class RelayLink final : public DrainMemory {
   std::unordered_map<std::string, std::unique_ptr<Channel>> channels_;
   std::unordered_map<std::uint32_t, Channel*> by_id_;
   std::unordered_set<std::uint32_t> leaving_;  ///< unsubscribed, not yet confirmed
-  std::unordered_map<std::uint64_t, InFlight> in_flight_;
+  std::unordered_map<std::uint64_t, PublishOrigin> in_flight_;
+  LinkRequests requests_;
+  bool knows_history_ = true;
+  bool given_up_ = false;
   PublishHold hold_;
   TimePoint last_heard_{};
   TimePoint last_tick_{};

@@ -8,6 +8,7 @@ namespace {
 
 constexpr std::string_view kChannelPath = "/channel/";
 constexpr std::string_view kDemoPath = "/demo";
+constexpr std::string_view kCentrifugePath = "/connection/websocket";
 
 [[nodiscard]] bool is_alphanumeric(char c) {
   return (c >= '0' && c <= '9') || (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z');
@@ -49,6 +50,23 @@ constexpr std::string_view kDemoPath = "/demo";
   path.remove_prefix(kDemoPath.size());
   if (path.empty()) path = "/";
   return ProtocolKind::kDemo;
+}
+
+/// Whether the target's query has `name` with that value, both as they stand.
+[[nodiscard]] bool query_says(std::string_view target, std::string_view name,
+                              std::string_view value) {
+  const std::size_t mark = target.find('?');
+  if (mark == std::string_view::npos) return false;
+  std::string_view query = target.substr(mark + 1);
+  while (!query.empty()) {
+    const std::size_t end = std::min(query.find('&'), query.size());
+    const std::string_view one = query.substr(0, end);
+    if (one.size() == name.size() + 1 + value.size() && one.starts_with(name) &&
+        one[name.size()] == '=' && one.ends_with(value))
+      return true;
+    query.remove_prefix(std::min(end + 1, query.size()));
+  }
+  return false;
 }
 
 [[nodiscard]] tl::expected<std::string, Refusal> channel_of(std::string_view path,
@@ -93,21 +111,58 @@ constexpr std::string_view kDemoPath = "/demo";
                      [&](const std::string& allowed) { return same_origin(allowed, origin); });
 }
 
-void choose_protocol(const HttpHead& head, const UpgradeOptions& options, UpgradeRequest& out) {
+/// The client's first choice that `takes` says yes to.
+template <typename Takes>
+void choose_subprotocol(const HttpHead& head, Takes takes) {
   for (const HttpHeader& header : head.headers()) {
     if (!equals_ignoring_case(header.name, "sec-websocket-protocol")) continue;
     std::string_view list = header.value;
     while (!list.empty()) {
       const std::size_t comma = std::min(list.find(','), list.size());
-      const std::string_view wanted = trim_blanks(list.substr(0, comma));
-      for (const Subprotocol& known : options.subprotocols) {
-        if (known.name != wanted) continue;
-        out.subprotocol = known.name;
-        out.protocol = known.kind;
-        return;
-      }
+      if (takes(trim_blanks(list.substr(0, comma)))) return;
       list.remove_prefix(std::min(comma + 1, list.size()));
     }
+  }
+}
+
+void choose_protocol(const HttpHead& head, const UpgradeOptions& options, UpgradeRequest& out) {
+  choose_subprotocol(head, [&](std::string_view wanted) {
+    for (const Subprotocol& known : options.subprotocols) {
+      if (known.name != wanted) continue;
+      out.subprotocol = known.name;
+      out.protocol = known.kind;
+      return true;
+    }
+    return false;
+  });
+}
+
+/// SDKs of some languages name the encoding as subprotocol, others in the query.
+void choose_encoding(const HttpHead& head, UpgradeRequest& out) {
+  choose_subprotocol(head, [&](std::string_view wanted) {
+    if (wanted != kCentrifugeJsonName && wanted != kCentrifugeProtobufName) return false;
+    out.subprotocol = wanted;
+    return true;
+  });
+  const bool protobuf = out.subprotocol.empty()
+                            ? query_says(head.target, "format", "protobuf") ||
+                                  query_says(head.target, "cf_protocol", "protobuf")
+                            : out.subprotocol == kCentrifugeProtobufName;
+  out.protocol = protobuf ? ProtocolKind::kCentrifugeProtobuf : ProtocolKind::kCentrifugeJson;
+  out.frame_pings = query_says(head.target, "cf_ws_frame_ping_pong", "true");
+}
+
+void keep_headers(const HttpHead& head, const UpgradeOptions& options, UpgradeRequest& out) {
+  for (const std::string& name : options.forwarded_headers) {
+    std::string value;
+    bool found = false;
+    for (const HttpHeader& header : head.headers()) {
+      if (!equals_ignoring_case(header.name, name)) continue;
+      if (found) value += ", ";
+      found = true;
+      value += header.value;
+    }
+    if (found) out.headers.emplace_back(name, std::move(value));
   }
 }
 
@@ -138,8 +193,14 @@ tl::expected<UpgradeRequest, Refusal> judge_upgrade(const HttpHead& head,
                                                     const UpgradeOptions& options) {
   if (head.method != "GET") return refuse(RefusalReason::kMethod, 405, "only GET is served here");
   std::string_view path = request_path(head.target);
+  const bool centrifuge = path == kCentrifugePath;
+  if (centrifuge && !options.centrifuge) {
+    return refuse(RefusalReason::kPath, 404,
+                  "not found: the Centrifuge protocol is served with --rules or --open-access");
+  }
   const ProtocolKind protocol = take_protocol(path, options);
-  tl::expected<std::string, Refusal> channel = channel_of(path, options);
+  tl::expected<std::string, Refusal> channel =
+      centrifuge ? std::string() : channel_of(path, options);
   if (!channel) return tl::make_unexpected(std::move(channel.error()));
   if (std::optional<Refusal> fault = check_handshake(head)) {
     return tl::make_unexpected(std::move(*fault));
@@ -158,7 +219,12 @@ tl::expected<UpgradeRequest, Refusal> judge_upgrade(const HttpHead& head,
   request.origin = head.find("origin").value_or("");
   request.user_agent = head.find("user-agent").value_or("");
   request.protocol = protocol;
-  if (protocol == ProtocolKind::kPlain) choose_protocol(head, options, request);
+  if (centrifuge) {
+    choose_encoding(head, request);
+  } else if (protocol == ProtocolKind::kPlain) {
+    choose_protocol(head, options, request);
+  }
+  keep_headers(head, options, request);
   return request;
 }
 

@@ -9,9 +9,11 @@
 // : -
 #pragma once
 
+#include <cstdint>
 #include <functional>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "common/result.h"
@@ -24,6 +26,11 @@ inline constexpr std::size_t kChannelBytesMax = 128;
 
 /// Which ClientProtocol serves the client.
 enum class ProtocolKind : std::uint8_t { kPlain, kDemo, kCentrifugeJson, kCentrifugeProtobuf };
+inline constexpr std::size_t kProtocolKinds = 4;
+
+/// Sec-WebSocket-Protocol on the Centrifuge protocol's path; the endpoint answers with these.
+inline constexpr const char* kCentrifugeJsonName = "centrifuge-json";
+inline constexpr const char* kCentrifugeProtobufName = "centrifuge-protobuf";
 
 /// A Sec-WebSocket-Protocol value that this gateway speaks.
 struct Subprotocol {
@@ -43,12 +50,13 @@ struct UpgradeOptions {
   bool centrifuge = false;  ///< serve /connection/websocket
   /// Whether the rules let a plain client have the channel; empty: any.
   std::function<bool(std::string_view channel)> plain_may_subscribe{};
-  /// Of each request these headers are kept, for hooks; lower case.
+  /// Of each request these headers are kept, for hooks; lower case. One that stands more than once
+  /// is kept as one, its values joined by commas (RFC 9110 5.3).
   std::vector<std::string> forwarded_headers{};
 };
 
 struct UpgradeRequest {
-  std::string channel;
+  std::string channel;  ///< empty: the protocol's clients name theirs
   ProtocolKind protocol = ProtocolKind::kPlain;
   std::string subprotocol;  ///< to be named in the 101; empty: none
   std::string sec_websocket_key;

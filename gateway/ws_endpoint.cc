@@ -45,22 +45,31 @@ void emit_log(int level, const char* line) {
 using SessionSlot = ClientSession*;
 constexpr std::size_t kSlotBytes = sizeof(SessionSlot);  // NOLINT(bugprone-sizeof-expression)
 
-const lws_protocols kProtocols[] = {
-    {"sluice", trampoline, kSlotBytes, kReceiveBufferBytes, 0, nullptr, kTransmitPacketBytes},
-    {nullptr, nullptr, 0, 0, 0, nullptr, 0}};
+/// All one to us: the names are what libwebsockets may answer with. Without a subprotocol it takes
+/// the first, and names none.
+constexpr lws_protocols protocol_called(const char* name) {
+  return {name, trampoline, kSlotBytes, kReceiveBufferBytes, 0, nullptr, kTransmitPacketBytes};
+}
+const lws_protocols kProtocols[] = {protocol_called("sluice"),
+                                    protocol_called(kCentrifugeJsonName),
+                                    protocol_called(kCentrifugeProtobufName),
+                                    {nullptr, nullptr, 0, 0, 0, nullptr, 0}};
 
 /// All zero: no validity pings of libwebsockets' own, which cost a sorted insert per connection and
 /// get in the way of PONGs.
 const lws_retry_bo_t kNoRetry{};
 
 /// libwebsockets gets a request of our own making: the client's was judged by the acceptor, and
-/// what it must not see (extensions, subprotocols, odd headers) does not reach it.
-std::string upgrade_head(std::string_view key, std::string_view rest) {
+/// what it must not see (extensions, odd headers, subprotocols but the one to be answered) does not
+/// reach it.
+std::string upgrade_head(std::string_view key, std::string_view subprotocol,
+                         std::string_view rest) {
   std::string head =
       "GET / HTTP/1.1\r\nHost: gateway\r\nUpgrade: websocket\r\nConnection: "
       "Upgrade\r\nSec-WebSocket-Version: 13\r\n"
       "Sec-WebSocket-Key: ";
   head.append(key);
+  if (!subprotocol.empty()) head.append("\r\nSec-WebSocket-Protocol: ").append(subprotocol);
   head.append("\r\n\r\n");
   head.append(rest);
   return head;
@@ -142,7 +151,7 @@ void WsEndpoint::adopt(UniqueFd fd, const UpgradeRequest& request, ClientIdentit
   std::string first(rest);
   session.read = first.size();
   first.resize(scan(session, {reinterpret_cast<std::uint8_t*>(first.data()), first.size()}));
-  const std::string head = upgrade_head(request.sec_websocket_key, first);
+  const std::string head = upgrade_head(request.sec_websocket_key, request.subprotocol, first);
   adopting_ = &pending;
   // The whole handshake happens inside this call, because the head is whole. libwebsockets closes
   // the socket when it fails.
@@ -209,7 +218,7 @@ bool WsEndpoint::adopt_resumed(const UniqueFd& socket, ClientSession& session) {
   UniqueFd given = decoy->give();
   session.fd = given.get();
   Pending pending{&session, nullptr, false};
-  const std::string head = upgrade_head(kAnyKey, ResumeBytes::of(session.state.scanner));
+  const std::string head = upgrade_head(kAnyKey, {}, ResumeBytes::of(session.state.scanner));
   adopting_ = &pending;
   struct lws* wsi =
       lws_adopt_socket_vhost_readbuf(vhost_, given.release(), head.data(), head.size());

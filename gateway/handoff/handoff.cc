@@ -228,9 +228,29 @@ void Handoff::opened(ClientSession& session) {
 }
 
 void Handoff::changed(ClientSession& session) {
-  if (!session.out.recorded) return;
-  out_->sync(session);
+  if (!session.out.recorded || session.record_stale) return;
+  session.record_stale = true;
+  stale_.push_back(session.ref);
+  // The socket may take what waits before the turn ends.
+  if (session.blocked) write_record(session);
+}
+
+/// First what it has, then what it is told of it. Killed in between, it misses an answer, which a
+/// client can notice; the other way round it would have the answer, and not what it says.
+void Handoff::write_record(ClientSession& session) {
+  session.record_stale = false;
   static_cast<void>(who_->record(slot_of(session), session));
+  fault_point("changed.recorded");
+  out_->sync(session);
+}
+
+void Handoff::record_changed() {
+  for (const ClientRef ref : stale_) {
+    ClientSession* session = sessions_.find(ref);
+    if (session != nullptr && session->record_stale && session->out.recorded)
+      write_record(*session);
+  }
+  stale_.clear();
 }
 
 void Handoff::reading(ClientSession& session) {
@@ -239,6 +259,8 @@ void Handoff::reading(ClientSession& session) {
 
 void Handoff::worked_off(ClientSession& session) {
   if (!session.out.recorded) return;
+  // What it has sent and what became of it: never the one without the other.
+  if (session.record_stale) write_record(session);
   out_->sync(session);
   // With which code the client has closed stands nowhere else.
   if (session.state.scanner.ended()) static_cast<void>(who_->record(slot_of(session), session));
@@ -262,8 +284,10 @@ void Handoff::closed(ClientSession& session) {
 void Handoff::link_began(std::uint64_t relay_instance, std::uint64_t sequence) {
   out_->link(relay_instance, out_->link_generation() + 1, sequence);
   // Where subscriptions began counts from the new link now.
-  for (std::size_t i = 0; i < sessions_.slots(); ++i)
-    if (ClientSession* session = sessions_.at(i)) changed(*session);
+  for (std::size_t i = 0; i < sessions_.slots(); ++i) {
+    ClientSession* session = sessions_.at(i);
+    if (session != nullptr && session->out.recorded) write_record(*session);
+  }
 }
 
 void Handoff::end_of_turn(std::uint64_t settled_sequence) {
@@ -273,6 +297,7 @@ void Handoff::end_of_turn(std::uint64_t settled_sequence) {
 
 void Handoff::record_all() {
   keeper::publish(state_->header().frozen_micros, now_micros());
+  record_changed();
   out_->sync_all();
   for (std::size_t i = 0; i < sessions_.slots(); ++i) {
     ClientSession* session = sessions_.at(i);

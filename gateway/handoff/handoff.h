@@ -69,7 +69,8 @@ class Handoff final : public KeeperLinkEvents {
   void opened(ClientSession& session);
   /// It never opened.
   void given_up(ClientRef ref);
-  /// Subscriptions, times.
+  /// Subscriptions, times, what its protocol keeps: its record is written anew, once, before
+  /// anything more is sent to it.
   void changed(ClientSession& session);
   void reading(ClientSession& session);
   void worked_off(ClientSession& session);
@@ -78,6 +79,8 @@ class Handoff final : public KeeperLinkEvents {
   // ---- the loop
   /// Link sequences begin anew; all that was due is queued.
   void link_began(std::uint64_t relay_instance, std::uint64_t sequence);
+  /// When a turn ends, before the sends: the records of all that has changed.
+  void record_changed();
   /// When a turn ends, behind the sends: everybody has what is due up to here.
   void end_of_turn(std::uint64_t settled_sequence);
   /// Records everything, tells the keeper and lets nothing of it change any more. What follows is
@@ -110,6 +113,7 @@ class Handoff final : public KeeperLinkEvents {
   [[nodiscard]] Result<LinkResume> take_over_clients(const TakeoverParts& parts, RelayLink& link);
   void take_over_handshakes(Acceptor& acceptor);
   void record_all();
+  void write_record(ClientSession& session);
   void make_recorders(std::vector<keeper::ArenaUnit> in_use);
   void tell_end();
   [[nodiscard]] keeper::Slot& slot_of(const ClientSession& session) const {
@@ -131,6 +135,7 @@ class Handoff final : public KeeperLinkEvents {
   std::optional<InRecorder> in_;
   std::optional<SessionRecorder> who_;
   std::map<std::string, int> listeners_;  ///< of this process, by name
+  std::vector<ClientRef> stale_;          ///< sessions with ClientSession::record_stale
   bool took_over_ = false;
   HandoffStats stats_;
 };

@@ -7,18 +7,21 @@
 #include "common/check.h"
 #include "gateway/handoff/bytes.h"
 #include "gateway/handoff/identity_codec.h"
+#include "gateway/limits.h"
 #include "gateway/protocols/client_protocol.h"
-#include "gateway/upgrade_request.h"
 
 namespace sluice::gateway {
 namespace {
 
-constexpr std::uint8_t kVersion = 1;
+constexpr std::uint8_t kVersion = 2;
+/// Has no protocol state behind the subscriptions.
+constexpr std::uint8_t kVersionStateless = 1;
 
 constexpr std::uint8_t kPeerClosed = 1;
 constexpr std::uint8_t kCloseSent = 2;
 constexpr std::uint8_t kHasPublished = 4;
-constexpr std::uint8_t kAllFlags = 7;
+constexpr std::uint8_t kProtocolPings = 8;
+constexpr std::uint8_t kAllFlags = 15;
 
 /// So much of a record one subscription takes at least: name of one byte, numbers.
 constexpr std::size_t kSubscriptionBytesMin = 2 + 1 + 8 + 4;
@@ -40,7 +43,8 @@ void each_time(State& state, Use use) {
   };
   return static_cast<std::uint8_t>(flag(session.peer_closed, kPeerClosed) |
                                    flag(session.close_sent, kCloseSent) |
-                                   flag(session.has_published, kHasPublished));
+                                   flag(session.has_published, kHasPublished) |
+                                   flag(session.state.protocol_pings, kProtocolPings));
 }
 
 void write_subscriptions(const ClientSession& session, const NameSubscription& name_of,
@@ -53,6 +57,23 @@ void write_subscriptions(const ClientSession& session, const NameSubscription& n
     out.number(subscription.began_sequence);
     out.number(name.link_generation);
   }
+}
+
+/// False: more than a protocol may keep.
+[[nodiscard]] bool write_protocol_state(const ClientSession& session, ByteWriter& out) {
+  std::string kept;
+  session.protocol->save(session, kept);
+  out.number(static_cast<std::uint32_t>(kept.size()));
+  out.raw(kept.data(), kept.size());
+  return kept.size() <= kProtocolStateBytesMax;
+}
+
+[[nodiscard]] bool read_protocol_state(ByteReader& in, std::vector<std::uint8_t>& state) {
+  const auto count = in.number<std::uint32_t>();
+  if (count > kProtocolStateBytesMax) return false;
+  const auto bytes = in.take(count);
+  state.assign(bytes.begin(), bytes.end());
+  return in.ok();
 }
 
 [[nodiscard]] bool read_ending(ByteReader& in, std::uint8_t flags, SessionEnding& ending) {
@@ -91,7 +112,7 @@ void write_subscriptions(const ClientSession& session, const NameSubscription& n
     subscription.channel = in.text();
     subscription.began_sequence = in.number<std::uint64_t>();
     subscription.link_generation = in.number<std::uint32_t>();
-    if (subscription.channel.empty() || subscription.channel.size() > kChannelBytesMax)
+    if (subscription.channel.empty() || subscription.channel.size() > proto::kChannelNameBytesMax)
       return false;
     all.push_back(std::move(subscription));
   }
@@ -115,13 +136,15 @@ std::vector<std::uint8_t> encode_session(const ClientSession& session,
   each_time(state, [&](TimePoint time) { out.number(micros_of(time)); });
   out.text(session.protocol->name());
   write_subscriptions(session, name_of, out);
-  return out.size() <= kSessionRecordBytesMax ? out.take() : std::vector<std::uint8_t>{};
+  if (!write_protocol_state(session, out) || out.size() > kSessionRecordBytesMax) return {};
+  return out.take();
 }
 
 std::optional<SessionRecord> decode_session(std::span<const std::uint8_t> bytes) {
   if (bytes.size() > kSessionRecordBytesMax) return std::nullopt;
   ByteReader in(bytes);
-  if (in.number<std::uint8_t>() != kVersion) return std::nullopt;
+  const auto version = in.number<std::uint8_t>();
+  if (version != kVersion && version != kVersionStateless) return std::nullopt;
   const auto flags = in.number<std::uint8_t>();
   SessionRecord record;
   if (flags > kAllFlags || !read_ending(in, flags, record.ending)) return std::nullopt;
@@ -129,7 +152,11 @@ std::optional<SessionRecord> decode_session(std::span<const std::uint8_t> bytes)
   for (std::uint64_t& part : state.id) part = in.number<std::uint64_t>();
   if (!get_identity(in, state.address, state.facts) || !read_times(in, state)) return std::nullopt;
   record.protocol = in.text();
-  if (!read_subscriptions(in, record.subscriptions) || !in.done()) return std::nullopt;
+  if (!read_subscriptions(in, record.subscriptions)) return std::nullopt;
+  if (version != kVersionStateless && !read_protocol_state(in, record.protocol_state))
+    return std::nullopt;
+  if (!in.done()) return std::nullopt;
+  state.protocol_pings = (flags & kProtocolPings) != 0;
   return record;
 }
 

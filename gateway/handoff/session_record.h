@@ -43,12 +43,14 @@ struct SessionRecord {
   SessionState state;
   SessionEnding ending;
   std::vector<NamedSubscription> subscriptions;
+  std::vector<std::uint8_t> protocol_state;  ///< ClientProtocol::save()
 };
 
-/// Empty: larger than kSessionRecordBytesMax. The session's protocol is set.
+/// Empty: larger than kSessionRecordBytesMax, or its protocol keeps more than
+/// kProtocolStateBytesMax. The session's protocol is set.
 [[nodiscard]] std::vector<std::uint8_t> encode_session(const ClientSession& session,
                                                        const NameSubscription& name_of);
-/// Null: of another version, or nothing that encode_session() makes. Channel names are bounded and
+/// Null: of a later version, or nothing that encode_session() makes. Channel names are bounded and
 /// not empty, nothing more is judged of them.
 [[nodiscard]] std::optional<SessionRecord> decode_session(std::span<const std::uint8_t> bytes);
 /// The same of Slot::session, which is not trusted.

@@ -39,6 +39,7 @@ constexpr const char* kInboundRecord = "inbound record";
 constexpr const char* kProtocol = "protocol";
 constexpr const char* kLibwebsockets = "libwebsockets";
 constexpr const char* kFrames = "frames";
+constexpr const char* kProtocolState = "protocol state";
 
 [[nodiscard]] std::size_t bytes_of(const std::vector<keeper::View>& views) {
   std::size_t bytes = 0;
@@ -57,6 +58,7 @@ std::span<const char* const> takeover_close_reasons() {
                                       kProtocol,
                                       kLibwebsockets,
                                       kFrames,
+                                      kProtocolState,
                                       keeper::to_string(CloseReason::kNoCounters),
                                       keeper::to_string(CloseReason::kSentOutside),
                                       keeper::to_string(CloseReason::kReadOutside),
@@ -195,15 +197,23 @@ void Takeover::build_one(Client& client, OutRestore& restore, const TakeoverPart
                         .link_generation = recovery.link_generation,
                         .flags = recovery.flags})) {
     // What it was to get can't be put together again: not even a close frame has its place.
-    count_out(client.held.ref, kFrames);
-    parts.resumed(*session);
-    return parts.sender.cut_off(*session);
+    return cut_off(*session, client, kFrames, parts);
   }
+  if (!protocol->restore(*session, client.record.protocol_state))
+    return cut_off(*session, client, kProtocolState, parts);
   subscribe_again(*session, client, parts.hub);
   parts.sender.resumed(*session);
   parts.resumed(*session);
   ++report_.moved;
   report_.pending_bytes += bytes_of(recovery.pending);
+}
+
+void Takeover::cut_off(ClientSession& session, const Client& client, const char* reason,
+                       const TakeoverParts& parts) {
+  count_out(client.held.ref, reason);
+  session.ended = true;  // its protocol knows nothing of it
+  parts.resumed(session);
+  parts.sender.cut_off(session);
 }
 
 void Takeover::subscribe_again(ClientSession& session, const Client& client, Hub& hub) const {

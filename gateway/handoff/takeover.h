@@ -98,6 +98,9 @@ class Takeover {
   void count_out(const keeper::ClientRef& ref, const char* reason);
   [[nodiscard]] std::uint64_t sequence_of(const keeper::Recovery& recovery) const;
   void build_one(Client& client, OutRestore& restore, const TakeoverParts& parts);
+  /// One whose session stands already, and can't go on.
+  void cut_off(ClientSession& session, const Client& client, const char* reason,
+               const TakeoverParts& parts);
   void subscribe_again(ClientSession& session, const Client& client, Hub& hub) const;
 
   keeper::SharedState& state_;

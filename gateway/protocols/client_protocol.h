@@ -55,7 +55,7 @@ struct PublishFailure {
 using ChannelNumber = std::uint32_t;
 
 /// To get a channel, and first, with `since`, all that came behind that position, or the word that
-/// this can't be had.
+/// this can't be had. An epoch of 0 there stands for the one that the channel has now.
 struct JoinRequest {
   std::string_view channel;
   Ticket ticket = 0;
@@ -108,8 +108,9 @@ class ProtocolActions {
   /// False: the gateway has as many channels as it may have.
   [[nodiscard]] virtual bool subscribe(ClientSession& session, std::string_view channel) = 0;
   /// As subscribe(), and tells where the stream begins: joined() or request_failed(). False: the
-  /// gateway has as many channels as it may have; no answer comes. A second one for a channel
-  /// that the session has, or waits for, is the protocol's fault.
+  /// gateway has as many channels, or sessions that wait, as it may have; no answer comes. A second
+  /// one for a channel that the session has, or waits for, is the protocol's fault. While the relay
+  /// is away it waits; of a session that closes no answer comes.
   [[nodiscard]] virtual bool join(ClientSession& session, const JoinRequest& request) = 0;
   /// Of a channel that it has, or waits for: then no answer comes any more. What was due of it
   /// until now still goes out first. Idempotent.
@@ -123,20 +124,23 @@ class ProtocolActions {
   [[nodiscard]] virtual bool publish(ClientSession& session, const PublishRequest& request) = 0;
   /// For nobody in particular: members channels. Failures are counted.
   virtual void publish(std::string_view channel, proto::Bytes payload) = 0;
-  /// Answered by history() or request_failed(). False: too many are unanswered, or the relay is
-  /// away or does not know how.
+  /// Answered by history() or request_failed(), which it is too when the relay stays away. False:
+  /// too many are unanswered, or the relay does not know how.
   [[nodiscard]] virtual bool ask_history(ClientSession& session, Ticket ticket,
                                          std::string_view channel,
                                          const proto::HistoryQuery& query) = 0;
   /// Answered by presence() or request_failed().
   [[nodiscard]] virtual bool ask_presence(ClientSession& session, Ticket ticket,
                                           std::string_view channel, bool counts_only) = 0;
-  /// The client is in the channel; the Hub says it again to a relay that may have forgotten.
-  /// `client` and `user` as presence shall have them.
+  /// The client is in the channel, which it has: else nothing is done. The Hub says it again to a
+  /// relay that may have forgotten, and clears it when the client leaves the channel or ends.
+  /// `client` and `user` as presence shall have them: of a session always the same. After a
+  /// takeover the protocol says it again (resumed()), or the client counts as gone.
   virtual void set_presence(ClientSession& session, const proto::PresenceSet& presence) = 0;
   virtual void clear_presence(ClientSession& session, std::string_view channel,
                               std::string_view client) = 0;
-  /// The session's record is to be written again: its ProtocolState has changed.
+  /// The session's record is to be written again, in front of what is sent next: its ProtocolState
+  /// has changed. Also after due_at was set outside of a ClientProtocol's call.
   virtual void changed(ClientSession& session) = 0;
   /// The name of the first channel of the session; empty: none.
   [[nodiscard]] virtual std::string_view first_channel(const ClientSession& session) const = 0;
@@ -191,7 +195,8 @@ class ClientProtocol {
   [[nodiscard]] virtual bool restore(ClientSession& /*session*/, proto::Bytes record) const {
     return record.empty();
   }
-  /// A restored session has its channels again.
+  /// A restored session has its channels again, and nothing of it was received yet. The link to
+  /// the relay may not stand: questions and joins wait for it.
   virtual void resumed(ClientSession& /*session*/, ProtocolActions& /*actions*/) const {}
 };
 

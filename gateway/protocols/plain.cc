@@ -58,6 +58,7 @@ bool PlainProtocol::may_publish(ClientSession& session, std::string_view channel
 }
 
 void PlainProtocol::due(ClientSession& session, ProtocolActions& actions) const {
+  ++greetings_;
   actions.deliver(session, greeting_);
 }
 

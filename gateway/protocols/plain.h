@@ -35,6 +35,9 @@ class PlainProtocol final : public ClientProtocol {
                       ProtocolActions& actions) const override;
   void gap(ClientSession& session, const ChannelGap& gap, ProtocolActions& actions) const override;
 
+  /// Sent, ever.
+  [[nodiscard]] std::uint64_t greetings() const { return greetings_; }
+
  private:
   /// False: the rules say no, and the client is being closed.
   [[nodiscard]] bool may_publish(ClientSession& session, std::string_view channel,
@@ -42,6 +45,7 @@ class PlainProtocol final : public ClientProtocol {
 
   PlainOptions options_;
   FrameRef greeting_;
+  mutable std::uint64_t greetings_ = 0;
   const TimeSource& time_;
 };
 

@@ -8,7 +8,7 @@ cd "${1:-.}"
 
 # What includes no libwebsockets, libev, libevent or hiredis header on any path.
 pure=(
-  gateway/hub gateway/relay_link gateway/publish_hold gateway/outbox gateway/session_table gateway/session_input gateway/frame_run gateway/run_memory gateway/frame_log gateway/fan_out gateway/send_batch gateway/transport
+  gateway/hub gateway/hub_joins gateway/joins gateway/presence_book gateway/relay_link gateway/link_requests gateway/publish_hold gateway/outbox gateway/session_table gateway/session_input gateway/frame_run gateway/run_memory gateway/frame_log gateway/fan_out gateway/send_batch gateway/transport
   gateway/handoff/run_arena gateway/handoff/out_recorder gateway/handoff/out_restore keeper/arena
   gateway/ws_scanner gateway/connection_limits gateway/readiness gateway/drain gateway/departures
   gateway/close_pace gateway/balancers gateway/balancer_state gateway/agent_check gateway/load_weight gateway/client_session

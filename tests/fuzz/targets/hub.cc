@@ -92,14 +92,14 @@ class World final : public Delivery, public HubObserver, public RelayLinkEvents 
   void channel_gap(std::uint32_t channel, const ChannelGap& gap) override {
     hub_.channel_gap(channel, gap);
   }
-  void channel_subscribed(std::uint32_t channel, proto::Position start) override {
-    hub_.channel_subscribed(channel, start);
+  void channel_subscribed(std::uint32_t channel, proto::Position start, bool history) override {
+    hub_.channel_subscribed(channel, start, history);
   }
   void channel_refused(std::uint32_t channel, std::string_view reason) override {
     hub_.channel_refused(channel, reason);
   }
-  void published(ClientRef origin) override { hub_.published(origin); }
-  void publish_failed(ClientRef origin, proto::ErrorReason reason) override {
+  void published(const PublishOrigin& origin) override { hub_.published(origin); }
+  void publish_failed(const PublishOrigin& origin, proto::ErrorReason reason) override {
     hub_.publish_failed(origin, reason);
   }
 

@@ -20,10 +20,10 @@ struct Deaf final : RelayLinkEvents {
   void broker_state(bool, std::string_view) override {}
   void channel_message(std::uint32_t, const proto::Message&) override {}
   void channel_gap(std::uint32_t, const ChannelGap&) override {}
-  void channel_subscribed(std::uint32_t, proto::Position) override {}
+  void channel_subscribed(std::uint32_t, proto::Position, bool) override {}
   void channel_refused(std::uint32_t, std::string_view) override {}
-  void published(ClientRef) override {}
-  void publish_failed(ClientRef, proto::ErrorReason) override {}
+  void published(const PublishOrigin&) override {}
+  void publish_failed(const PublishOrigin&, proto::ErrorReason) override {}
   void relay_keeps(Duration ring_age, Duration linger) override {
     keeps.emplace_back(ring_age, linger);
   }

@@ -19,10 +19,10 @@ struct Events final : RelayLinkEvents {
   void broker_state(bool, std::string_view) override {}
   void channel_message(std::uint32_t, const proto::Message&) override {}
   void channel_gap(std::uint32_t, const ChannelGap&) override {}
-  void channel_subscribed(std::uint32_t, proto::Position) override {}
+  void channel_subscribed(std::uint32_t, proto::Position, bool) override {}
   void channel_refused(std::uint32_t, std::string_view) override {}
-  void published(ClientRef) override {}
-  void publish_failed(ClientRef, proto::ErrorReason) override {}
+  void published(const PublishOrigin&) override {}
+  void publish_failed(const PublishOrigin&, proto::ErrorReason) override {}
   void drain_marks(const std::vector<std::string_view>& marks) override {
     std::string line = "marks";
     for (const std::string_view mark : marks) line += " " + std::string(mark);

@@ -34,13 +34,13 @@ struct Events final : RelayLinkEvents {
                     (unknown ? "?" : std::to_string(gap.count)) + " (" + std::to_string(gap.after) +
                     ", " + std::to_string(gap.through) + "]");
   }
-  void channel_subscribed(std::uint32_t channel, proto::Position start) override {
+  void channel_subscribed(std::uint32_t channel, proto::Position start, bool) override {
     lines.push_back(std::to_string(channel) + " subscribed " + std::to_string(start.epoch) + ":" +
                     std::to_string(start.offset));
   }
   void channel_refused(std::uint32_t, std::string_view) override {}
-  void published(ClientRef) override {}
-  void publish_failed(ClientRef, proto::ErrorReason) override {}
+  void published(const PublishOrigin&) override {}
+  void publish_failed(const PublishOrigin&, proto::ErrorReason) override {}
 };
 
 class Takeover : public testing::Test {

@@ -4,6 +4,7 @@
 
 #include <cstring>
 
+#include "gateway/limits.h"
 #include "gateway/protocols/plain.h"
 #include "gateway/upgrade_request.h"
 
@@ -94,7 +95,7 @@ TEST_F(SessionRecordTest, RefusesWhatItDoesNotMake) {
   longer.push_back(0);
   EXPECT_FALSE(decode_session(longer));
   auto version = good;
-  version[0] = 2;
+  version[0] = 3;
   EXPECT_FALSE(decode_session(version));
   auto flags = good;
   flags[1] = 64;
@@ -118,7 +119,8 @@ TEST_F(SessionRecordTest, RefusesAMillionSubscriptionsThatAreNotThere) {
   session_.state.subscriptions.clear();
   auto bytes = encode();
   const std::uint32_t many = 1000000;
-  std::memcpy(bytes.data() + bytes.size() - 4, &many, 4);
+  // Behind it the length of the protocol's state.
+  std::memcpy(bytes.data() + bytes.size() - 8, &many, 4);
   EXPECT_FALSE(decode_session(bytes));
 }
 
@@ -127,8 +129,64 @@ TEST_F(SessionRecordTest, RefusesChannelNamesThatCantBe) {
   subscribe("", 1);
   EXPECT_FALSE(decode_session(encode()));
   session_.state.subscriptions.clear();
-  subscribe(std::string(kChannelBytesMax + 1, 'x'), 1);
+  subscribe(std::string(proto::kChannelNameBytesMax + 1, 'x'), 1);
   EXPECT_FALSE(decode_session(encode()));
+}
+
+/// Keeps a text.
+class KeepingProtocol final : public ClientProtocol {
+ public:
+  [[nodiscard]] std::string_view name() const override { return "keeping"; }
+  [[nodiscard]] EncodedMessage encode(const ChannelMessage&, std::string&) const override {
+    return {};
+  }
+  void opened(ClientSession&, const UpgradeRequest&, ProtocolActions&) const override {}
+  void received(ClientSession&, proto::Bytes, bool, ProtocolActions&) const override {}
+  void due(ClientSession&, ProtocolActions&) const override {}
+  void publish_failed(ClientSession&, const PublishFailure&, ProtocolActions&) const override {}
+  void gap(ClientSession&, const ChannelGap&, ProtocolActions&) const override {}
+  void save(const ClientSession&, std::string& record) const override { record = kept; }
+  std::string kept;
+};
+
+TEST_F(SessionRecordTest, WhatAProtocolKeepsAndThatItPingsItself) {
+  KeepingProtocol keeping;
+  keeping.kept = std::string("a\0b", 3);
+  session_.protocol = &keeping;
+  session_.state.protocol_pings = true;
+  const auto record = decode_session(encode());
+  ASSERT_TRUE(record);
+  EXPECT_EQ(std::string(record->protocol_state.begin(), record->protocol_state.end()),
+            keeping.kept);
+  EXPECT_TRUE(record->state.protocol_pings);
+  EXPECT_EQ(record->subscriptions.size(), 1U);
+}
+
+TEST_F(SessionRecordTest, AProtocolMayKeepSoMuchAndNoMore) {
+  KeepingProtocol keeping;
+  session_.protocol = &keeping;
+  keeping.kept = std::string(kProtocolStateBytesMax, 'k');
+  EXPECT_TRUE(decode_session(encode()));
+  keeping.kept += 'k';
+  EXPECT_TRUE(encode().empty());
+  keeping.kept.clear();
+  auto bytes = encode();
+  const auto many = static_cast<std::uint32_t>(kProtocolStateBytesMax + 1);
+  std::memcpy(bytes.data() + bytes.size() - 4, &many, 4);
+  bytes.resize(bytes.size() + many);
+  EXPECT_FALSE(decode_session(bytes));
+}
+
+/// As the release before wrote it.
+TEST_F(SessionRecordTest, ReadsTheVersionThatHadNoProtocolState) {
+  auto bytes = encode();
+  bytes.resize(bytes.size() - 4);
+  EXPECT_FALSE(decode_session(bytes));
+  bytes[0] = 1;
+  const auto record = decode_session(bytes);
+  ASSERT_TRUE(record);
+  EXPECT_TRUE(record->protocol_state.empty());
+  EXPECT_EQ(record->subscriptions.size(), 1U);
 }
 
 class SessionRecorderTest : public SessionRecordTest {
