@@ -37,14 +37,17 @@ class CentrifugeCodec {
   /// (proto/names.h) a join or leave. `scratch` as in ClientProtocol::encode.
   [[nodiscard]] virtual EncodedMessage encode(const ChannelMessage& message,
                                               std::string& scratch) const = 0;
-  /// Fills a Publication as it stands in results, so that append() puts its data right: what is no
-  /// JSON becomes a JSON string (UTF-8) or {"b64data":"…"} (anything else) in JSON.
-  virtual void fill(centrifuge::Publication& publication, std::uint64_t offset,
-                    proto::Bytes payload, proto::Bytes meta) const = 0;
+  /// Fills a Publication as it stands in results. append() puts its data right: what is no JSON
+  /// becomes a JSON string (UTF-8) or {"b64data":"…"} (anything else) in JSON.
+  void fill(centrifuge::Publication& publication, std::uint64_t offset, proto::Bytes payload,
+            proto::Bytes meta) const;
 };
 
 [[nodiscard]] const CentrifugeCodec& centrifuge_json();
 [[nodiscard]] const CentrifugeCodec& centrifuge_protobuf();
+
+/// How many methods a command names: a pong none, decode() lets no more than one through.
+[[nodiscard]] int methods_of(const centrifuge::Command& command);
 
 /// 16 hexadecimal digits. What a client says that is none of ours reads as 0.
 [[nodiscard]] std::string epoch_text(std::uint64_t epoch);

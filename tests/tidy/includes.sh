@@ -16,6 +16,8 @@ pure=(
   gateway/client_identity gateway/client_address gateway/proxy_protocol gateway/proxy_tlv gateway/forwarded gateway/http_head
   gateway/haproxy_reply gateway/haproxy_server gateway/runtime_registration
   gateway/protocols/plain gateway/protocols/demo gateway/protocols/client_protocol gateway/demo_pages
+  gateway/protocols/json_content gateway/protocols/centrifuge_codec gateway/protocols/centrifuge_meta gateway/protocols/centrifuge_json gateway/protocols/centrifuge_json_read
+  gateway/protocols/centrifuge_json_write gateway/protocols/centrifuge_protobuf
   relay/router relay/router_links relay/router_publish relay/router_ports relay/router_state relay/gateway_session
   relay/status relay/drain_marks relay/gateway_index relay/replay_ring relay/gap_collector relay/publish_hold relay/brokers/broker
   relay/brokers/redis_push_reader relay/admin_request relay/refusal_log
