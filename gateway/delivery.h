@@ -21,8 +21,9 @@ class Delivery {
   virtual void queue_due(ClientSession& session, std::span<const RunView> due) = 0;
   /// What deliver_due() was given is with the sockets, or queued, or counted as dropped.
   virtual void end_slice() = 0;
-  /// Closes after what is due and queued has left. `reason` is a static text of at most
-  /// kCloseReasonBytesMax bytes. Idempotent.
+  /// Closes after what is due and queued has left, with what the client's protocol makes of code
+  /// and reason (ClientProtocol::farewell). `reason` is UTF-8 of at most kCloseReasonBytesMax bytes
+  /// and lives for the call. Idempotent.
   virtual void close(ClientSession& session, CloseCode code, const char* reason) = 0;
   /// The same, counted as something else than its code says.
   virtual void close_as(ClientSession& session, CloseCode code, const char* reason,

@@ -22,16 +22,23 @@ enum class CloseReason : std::uint8_t {
   kTooBig,          ///< 1009
   kGap,             ///< 1012, --on-gap close
   kPublishFailed,   ///< 1013
-  kNoPong,          ///< ping unanswered
+  kNoPong,          ///< ping unanswered; 3012
   kNotAllowed,      ///< 1008, by the channel's rule
+  kBadRequest,      ///< 3501, 3508: a command that the protocol does not allow
+  kStale,           ///< 3502
+  kExpired,         ///< 3005, 3006: a token was not refreshed in time
+  kRefused,         ///< 3500, 3504, 3505, 3507: token, limits, rules
+  kDisconnected,    ///< 3000, 3011, 3503, 4000 and above: the application's word
+  kServerError,     ///< 3004
   kCount,
 };
 
 inline constexpr std::array<const char*, static_cast<std::size_t>(CloseReason::kCount)>
     kCloseReasonNames = {
-        "client_closed",   "client_gone", "drained",      "aged",    "protocol_error",
-        "invalid_payload", "too_slow",    "rate_limited", "too_big", "gap",
-        "publish_failed",  "no_pong",     "not_allowed"};
+        "client_closed",   "client_gone", "drained",      "aged",        "protocol_error",
+        "invalid_payload", "too_slow",    "rate_limited", "too_big",     "gap",
+        "publish_failed",  "no_pong",     "not_allowed",  "bad_request", "stale",
+        "expired",         "refused",     "disconnected", "server_error"};
 
 /// Where the code alone tells.
 [[nodiscard]] CloseReason reason_of(CloseCode code);

@@ -12,6 +12,7 @@
 #include "common/try_again.h"
 #include "gateway/handoff/fault_point.h"
 #include "gateway/limits.h"
+#include "gateway/protocols/client_protocol.h"
 #include "proto/frame.h"
 
 namespace sluice::gateway {
@@ -136,6 +137,12 @@ void Sender::begin_close(ClientSession& session, CloseCode code, const char* rea
   if (session.phase != SessionPhase::kOpen) return;
   session.phase = SessionPhase::kClosing;
   session.ended_by = counted;
+  // An answer to the client's own close carries the client's code.
+  if (session.protocol != nullptr && counted != CloseReason::kClientClosed) {
+    const Farewell said = session.protocol->farewell({code, reason}, counted);
+    code = said.code;
+    reason = said.reason;
+  }
   const std::string_view text(reason);
   CHECK(text.size() <= kCloseReasonBytesMax);
   const auto number = static_cast<std::uint16_t>(code);

@@ -174,6 +174,12 @@ class ClientProtocol {
   virtual void gap(ClientSession& session, const ChannelGap& gap,
                    ProtocolActions& actions) const = 0;
 
+  /// What a client is told when the gateway ends its connection: of the gateway's own codes those
+  /// that the protocol's clients understand. Codes of the protocol stay as they are.
+  [[nodiscard]] virtual Farewell farewell(Farewell own, CloseReason /*counted*/) const {
+    return own;
+  }
+
   // What not every protocol asks for.
   virtual void joined(ClientSession& /*session*/, Ticket /*ticket*/, const Joined& /*joined*/,
                       ProtocolActions& /*actions*/) const {}

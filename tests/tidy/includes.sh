@@ -19,6 +19,10 @@ pure=(
   gateway/protocols/plain gateway/protocols/demo gateway/protocols/client_protocol gateway/demo_pages
   gateway/protocols/json_content gateway/protocols/centrifuge_codec gateway/protocols/centrifuge_meta gateway/protocols/centrifuge_json gateway/protocols/centrifuge_json_read
   gateway/protocols/centrifuge_json_write gateway/protocols/centrifuge_protobuf
+  gateway/protocols/name_pool gateway/protocols/centrifuge_codes gateway/protocols/centrifuge_limits gateway/protocols/centrifuge_state gateway/protocols/centrifuge_output
+  gateway/protocols/centrifuge_permissions gateway/protocols/centrifuge_hook_bodies gateway/protocols/centrifuge_service gateway/protocols/centrifuge_control gateway/protocols/centrifuge_protocol
+  gateway/protocols/centrifuge_client gateway/protocols/centrifuge_connect gateway/protocols/centrifuge_subscribe gateway/protocols/centrifuge_publish gateway/protocols/centrifuge_queries
+  gateway/protocols/centrifuge_refresh gateway/protocols/centrifuge_hooks gateway/protocols/centrifuge_resume gateway/base64
   relay/router relay/router_links relay/router_publish relay/router_ports relay/router_state relay/gateway_session
   relay/status relay/drain_marks relay/gateway_index relay/replay_ring relay/gap_collector relay/publish_hold relay/brokers/broker
   relay/brokers/redis_push_reader relay/admin_request relay/refusal_log
