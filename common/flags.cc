@@ -1,18 +1,15 @@
 #include "common/flags.h"
 
-#include <fcntl.h>
 #include <toml++/toml.h>
-#include <unistd.h>
 #include <CLI/CLI.hpp>
 
 #include <algorithm>
-#include <array>
 #include <cctype>
-#include <cerrno>
 #include <cstdio>
 #include <cstdlib>
-#include <cstring>
 #include <map>
+
+#include "common/small_file.h"
 
 namespace sluice {
 namespace {
@@ -59,22 +56,6 @@ bool scalar_text(const toml::node& node, std::string& out) {
     return false;
   }
   return true;
-}
-
-/// A small file. Read here and not by toml++, which takes a directory for an empty file and does
-/// not say why it could not open one.
-Result<std::string> read_whole(const std::string& path) {
-  const UniqueFd fd(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
-  if (!fd.valid()) return fail(ErrorCode::kSystem, std::strerror(errno));
-  std::string text;
-  std::array<char, 16384> chunk;
-  while (text.size() <= kConfigBytesMax) {
-    const ssize_t n = ::read(fd.get(), chunk.data(), chunk.size());
-    if (n == 0) return text;
-    if (n < 0) return fail(ErrorCode::kSystem, std::strerror(errno));
-    text.append(chunk.data(), static_cast<std::size_t>(n));
-  }
-  return fail(ErrorCode::kTooLarge, "a settings file has at most 1 MiB");
 }
 
 }  // namespace
@@ -149,7 +130,7 @@ Setting& Flags::Impl::add(const std::string& name, Kind kind, FlagText text, Acc
 }
 
 Result<toml::table> Flags::Impl::read_file(const std::string& path) const {
-  const Result<std::string> text = read_whole(path);
+  const Result<std::string> text = read_small_file(path, kConfigBytesMax);
   if (!text) return fail(text.error().code, "--config: " + path + ": " + text.error().message);
   try {
     return toml::parse(*text, path);

@@ -1,7 +1,7 @@
 // What clients may do on which channel: one TOML file (docs/RULES.md), read by gateway (permission)
-// and relay (history). Pure. A channel belongs to the namespace in front of its first ':'; without
-// one, or with a '$' that marks it private in front, the rest decides: "$chat:1" is in "chat".
-// "#" in a name lists the users who may subscribe: "dialog#42,43".
+// and relay (history). Pure but for read(). A channel belongs to the namespace in front of its
+// first ':'; without one to [channels]. A '$' in front marks it private and is passed over:
+// "$chat:1" is in "chat". '#' in a name lists the users who may subscribe: "dialog#42,43".
 #pragma once
 
 #include <cstdint>
@@ -9,6 +9,7 @@
 #include <memory>
 #include <string>
 #include <string_view>
+#include <utility>
 
 #include "common/clock.h"
 #include "common/result.h"
@@ -31,6 +32,23 @@ enum class Offer : std::uint8_t {
   kOnDemand,  ///< the client asks for it, or its token does
   kForced,    ///< always
 };
+
+// Bounds of what a file may say.
+inline constexpr std::size_t kRulesBytesMax = 1U << 20U;  ///< of the file
+inline constexpr std::size_t kNamespacesMax = 1000;
+inline constexpr std::size_t kNamespaceBytesMax = 64;
+inline constexpr std::uint32_t kHistorySizeMax = 100'000;  ///< publications per channel
+inline constexpr Duration kHistoryTtlMin = std::chrono::seconds(1);
+inline constexpr Duration kHistoryTtlMax = std::chrono::hours(24 * 30);
+inline constexpr std::uint32_t kRecoverMaxMax = 10'000;  ///< publications per recovery
+inline constexpr std::uint32_t kClientChannelsMax = 100'000;
+inline constexpr std::uint32_t kUserConnectionsMax = 1'000'000;
+inline constexpr std::size_t kRuleMessageBytesMax = 16U << 20U;
+inline constexpr std::uint32_t kPublishBurstMax = 1'000'000;
+
+/// As the file has them.
+[[nodiscard]] const char* to_string(Who who);
+[[nodiscard]] const char* to_string(Offer offer);
 
 struct ChannelRules {
   Who subscribe = Who::kNobody;
@@ -65,6 +83,8 @@ struct ConnectionRules {
 
 class Rules {
  public:
+  using Namespaces = std::map<std::string, ChannelRules, std::less<>>;
+
   /// An error names the line and the key, and says what would be right.
   [[nodiscard]] static Result<Rules> parse(std::string_view toml, std::string_view file_name);
   [[nodiscard]] static Result<Rules> read(const std::string& path);
@@ -72,23 +92,32 @@ class Rules {
   /// recovery, presence, join and leave; nothing needs a token.
   [[nodiscard]] static Rules open_access();
 
-  /// Null: no such namespace ("unknown channel").
+  /// Made by hand; "" is [channels].
+  [[nodiscard]] static Rules of(ConnectionRules connection,
+                                const std::map<std::string, ChannelRules>& namespaces);
+
+  /// Null: no such namespace ("unknown channel"). With open access every channel is of one.
   [[nodiscard]] const ChannelRules* find(std::string_view channel) const;
   [[nodiscard]] const ConnectionRules& connection() const { return connection_; }
   [[nodiscard]] bool is_open_access() const { return open_access_; }
   [[nodiscard]] std::size_t namespaces() const { return namespaces_.size(); }
+  /// By name; "" is [channels].
+  [[nodiscard]] const Namespaces& channels() const { return namespaces_; }
 
  private:
   ConnectionRules connection_;
-  std::map<std::string, ChannelRules, std::less<>> namespaces_;  ///< "" is [channels]
-  bool has_default_ = false;
+  Namespaces namespaces_;
   bool open_access_ = false;
 };
 
+/// "chat" of "chat:1" and "$chat:1"; empty: [channels].
+[[nodiscard]] std::string_view namespace_of(std::string_view channel);
+
 /// "$…": only with a subscription token.
 [[nodiscard]] bool is_private_channel(std::string_view channel);
-/// The name has a list of users; whether `user` is in it.
+/// The name has a list of users, behind its last '#'.
 [[nodiscard]] bool is_user_limited(std::string_view channel);
+/// `user` is in it. Anonymous clients (user "") are in none.
 [[nodiscard]] bool lists_user(std::string_view channel, std::string_view user);
 
 /// The rules in force. A file that is wrong never takes the place of one that is right.
