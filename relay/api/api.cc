@@ -1,6 +1,5 @@
 #include "relay/api/api.h"
 
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include <array>
@@ -8,6 +7,7 @@
 #include <utility>
 
 #include "common/log.h"
+#include "common/small_file.h"
 #include "relay/api/limits.h"
 #include "relay/api/requests.h"
 
@@ -24,12 +24,6 @@ std::int64_t wall_ms() {
   return std::chrono::duration_cast<std::chrono::milliseconds>(
              std::chrono::system_clock::now().time_since_epoch())
       .count();
-}
-
-void warn_if_others_can_read(const std::string& path) {
-  struct stat info {};
-  if (::stat(path.c_str(), &info) == 0 && (info.st_mode & S_IROTH) != 0)
-    log_warn("--api-key-file {}: everybody on this host can read the keys (chmod o-r)", path);
 }
 
 }  // namespace
@@ -74,7 +68,9 @@ Result<void> Api::read_keys() {
   auto keys = KeyTable::read(options_.key_file);
   if (!keys) return fail(keys.error().code, "--api-key-file: " + keys.error().message);
   keys_ = *std::move(keys);
-  warn_if_others_can_read(options_.key_file);
+  if (is_world_readable(options_.key_file))
+    log_warn("--api-key-file {}: everybody on this host can read the keys (chmod o-r)",
+             options_.key_file);
   return {};
 }
 
@@ -88,7 +84,7 @@ Result<void> Api::open(event_base* base, UniqueFd inherited, unsigned unix_mode)
                                         options_.key_file.empty() ? nullptr : &keys_, time_);
   log_info("API on {}, {}", listening_name(*options_.listen, server_->descriptor()),
            options_.key_file.empty() ? "for who may open the socket"
-                                     : std::to_string(keys_.size()) + " keys");
+                                     : "keys: " + std::to_string(keys_.size()));
   return {};
 }
 
@@ -102,7 +98,7 @@ void Api::reload() {
   if (const auto read = read_keys(); !read) {
     log_error("{}; the keys stay as they were", read.error().message);
   } else {
-    log_info("--api-key-file {}: {} keys", options_.key_file, keys_.size());
+    log_info("--api-key-file {} read again, keys: {}", options_.key_file, keys_.size());
   }
 }
 

@@ -15,11 +15,18 @@ void IdempotencyCache::expire() {
   const TimePoint now = time_.now();
   while (!finished_.empty()) {
     const auto oldest = entries_.find(finished_.front());
-    const bool full = entries_.size() >= kIdempotencyKeysMax;
-    if (!full && now - oldest->second.finished_at < kIdempotencyTtl) return;
+    if (now - oldest->second.finished_at < kIdempotencyTtl) return;
     entries_.erase(oldest);
     finished_.pop_front();
   }
+}
+
+bool IdempotencyCache::make_room() {
+  if (entries_.size() < kIdempotencyKeysMax) return true;
+  if (finished_.empty()) return false;
+  entries_.erase(finished_.front());
+  finished_.pop_front();
+  return true;
 }
 
 IdempotencyCache::Seen IdempotencyCache::begin(std::string_view channel, std::string_view key,
@@ -28,7 +35,7 @@ IdempotencyCache::Seen IdempotencyCache::begin(std::string_view channel, std::st
   const std::string name = name_of(channel, key);
   const auto found = entries_.find(name);
   if (found == entries_.end()) {
-    if (entries_.size() >= kIdempotencyKeysMax) return Seen::kFull;
+    if (!make_room()) return Seen::kFull;
     entries_.emplace(name, Entry{});
     return Seen::kNew;
   }

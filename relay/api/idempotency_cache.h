@@ -42,6 +42,8 @@ class IdempotencyCache {
 
   [[nodiscard]] static std::string name_of(std::string_view channel, std::string_view key);
   void expire();
+  /// For one more: the oldest result goes. False: all are under way.
+  [[nodiscard]] bool make_room();
 
   const TimeSource& time_;
   StringMap<Entry> entries_;

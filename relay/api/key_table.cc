@@ -1,13 +1,8 @@
 #include "relay/api/key_table.h"
 
-#include <fcntl.h>
-#include <unistd.h>
-
 #include <algorithm>
-#include <cerrno>
-#include <cstring>
 
-#include "common/unique_fd.h"
+#include "common/small_file.h"
 
 namespace sluice::relay::api {
 namespace {
@@ -73,24 +68,13 @@ Result<KeyTable> KeyTable::parse(std::string_view text) {
 }
 
 Result<KeyTable> KeyTable::read(const std::string& path) {
-  const auto wrong = [&path](const std::string& what) {
-    return fail(ErrorCode::kInvalid, path + ": " + what);
+  const auto wrong = [&path](const Error& error) {
+    return fail(error.code, path + ": " + error.message);
   };
-  const UniqueFd fd(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK));
-  if (!fd.valid()) return wrong(std::strerror(errno));
-  std::string text(kKeyFileBytesMax + 1, '\0');
-  std::size_t filled = 0;
-  while (filled < text.size()) {
-    const ssize_t got = ::read(fd.get(), text.data() + filled, text.size() - filled);
-    if (got < 0 && errno == EINTR) continue;
-    if (got < 0) return wrong(std::strerror(errno));
-    if (got == 0) break;
-    filled += static_cast<std::size_t>(got);
-  }
-  if (filled > kKeyFileBytesMax)
-    return wrong("larger than " + std::to_string(kKeyFileBytesMax) + " bytes");
-  auto table = parse(std::string_view(text).substr(0, filled));
-  if (!table) return wrong(table.error().message);
+  const auto text = read_small_file(path, kKeyFileBytesMax);
+  if (!text) return wrong(text.error());
+  auto table = parse(*text);
+  if (!table) return wrong(table.error());
   return table;
 }
 

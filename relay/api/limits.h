@@ -58,7 +58,7 @@ inline constexpr std::size_t kReasonBytesMax = 123;
 /// Publications of one answer, whatever was asked for, and their payloads' bytes; the rest by
 /// `since`.
 inline constexpr std::uint32_t kHistoryPublicationsMax = 1000;
-inline constexpr std::size_t kHistoryBytesMax = 16U << 20U;
+inline constexpr std::size_t kHistoryBytesMax = 4U << 20U;
 /// What the replies of a batch may have together; those beyond it are errors.
 inline constexpr std::size_t kBatchBytesMax = 2 * kHistoryBytesMax;
 
