@@ -3,9 +3,11 @@
 #include <unistd.h>
 
 #include <charconv>
+#include <cstdio>
 
 #include "common/flags.h"
 #include "proto/limits.h"
+#include "relay/api/key_table.h"
 #include "relay/brokers/redis_url.h"
 #include "relay/limits.h"
 
@@ -93,6 +95,32 @@ void add_ring_flags(Flags& flags, RelayConfig& c) {
                duration_between(std::chrono::milliseconds(1), std::chrono::hours(24)));
 }
 
+/// Read here only to say what is wrong with it; it is read again when the API opens.
+Result<std::string> check_key_file(const std::string& path) {
+  if (const auto keys = api::KeyTable::read(path); !keys) return tl::make_unexpected(keys.error());
+  return path;
+}
+
+Result<std::string> parse_node_name(const std::string& text) {
+  if (proto::valid_gateway_id(text)) return text;
+  return fail(ErrorCode::kInvalid, "a node's name is 1 to 64 of A-Z a-z 0-9 . _ -");
+}
+
+void add_api_flags(Flags& flags, RelayConfig& c) {
+  const std::string group = "Server API";
+  flags.add_as("api-listen",
+               {group, "ADDR", "", "Serves the API to the application: ADDR:PORT, unix:PATH, fd:N"},
+               c.api.listen, parse_address);
+  flags.add_as("api-key-file",
+               {group, "FILE", "",
+                "One key a line, NAME:KEY or KEY; read again on SIGHUP. Only a Unix socket may be "
+                "without, for who --socket-mode lets in"},
+               c.api.key_file, check_key_file);
+  flags.add_as("node-name",
+               {group, "NAME", "the host's name", "What this relay is called among the others"},
+               c.api.node_name, parse_node_name);
+}
+
 void add_operation_flags(Flags& flags, RelayConfig& c) {
   const std::string group = "Operation";
   flags.add("state-dir",
@@ -127,8 +155,13 @@ std::optional<int> read_config(int argc, char** argv, RelayConfig& config) {
   add_link_flags(flags, config);
   add_broker_flags(flags, config);
   add_ring_flags(flags, config);
+  add_api_flags(flags, config);
   add_operation_flags(flags, config);
   if (const std::optional<int> code = flags.parse(argc, argv)) return code;
+  if (const auto fits = api::check(config.api); !fits) {
+    std::fprintf(stderr, "sluice-relay: %s\n", fits.error().message.c_str());
+    return 2;
+  }
   if (config.check) return 0;
   if (config.allow_uids.empty()) config.allow_uids = {::geteuid(), 0};
   return std::nullopt;

@@ -10,6 +10,7 @@
 
 #include "common/address.h"
 #include "common/log.h"
+#include "relay/api/options.h"
 #include "relay/router.h"
 
 namespace sluice::relay {
@@ -23,6 +24,7 @@ struct RelayConfig {
   RouterOptions router;
   std::string state_dir;  ///< empty: nothing is kept beyond the process
   std::optional<Address> admin_listen;
+  api::ApiOptions api;
   bool check = false;  ///< say nothing, do nothing: it could be read
   /// State of the program that ran in this process before; -1: there was none.
   int resume_fd = -1;

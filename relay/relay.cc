@@ -7,9 +7,11 @@
 #include <cerrno>
 #include <csignal>
 #include <cstring>
+#include <type_traits>
 #include <utility>
 
 #include "common/log.h"
+#include "relay/api/no_requests.h"
 #include "relay/brokers/redis_url.h"
 #include "relay/limits.h"
 #include "relay/relay_metrics.h"
@@ -21,13 +23,17 @@ constexpr Duration kShutdownStep = std::chrono::milliseconds(10);
 /// Listener, admin connections, broker connections, the loop's own.
 constexpr rlim_t kDescriptorsBeside = 64;
 static_assert(kAdminConnectionsMax + kAdminRefusalsMax + 24 < kDescriptorsBeside);
+/// Where there is an API.
+constexpr rlim_t kDescriptorsOfApi = 1 + api::kConnectionsMax + api::kRefusalsMax;
 
-Result<void> raise_descriptor_limit(std::size_t gateways_max) {
+Result<void> raise_descriptor_limit(const RelayConfig& config) {
   rlimit limit{};
   if (::getrlimit(RLIMIT_NOFILE, &limit) != 0) {
     return fail(ErrorCode::kSystem, std::string("getrlimit: ") + std::strerror(errno));
   }
-  const rlim_t needed = gateways_max + kToolsMax + kPendingLinksMax + kDescriptorsBeside;
+  const std::size_t gateways_max = config.router.gateways_max;
+  const rlim_t needed = gateways_max + kToolsMax + kPendingLinksMax + kDescriptorsBeside +
+                        (config.api.listen ? kDescriptorsOfApi : 0);
   if (limit.rlim_max < needed) {
     return fail(ErrorCode::kSystem, "--max-gateways " + std::to_string(gateways_max) + " needs " +
                                         std::to_string(needed) + " descriptors, the limit is " +
@@ -49,6 +55,17 @@ EventBasePtr make_base() {
   return base;
 }
 
+/// Placeholder: the Router itself, as soon as it has these.
+template <typename AnyRouter>
+LocalRequests& local_requests(AnyRouter& router) {
+  if constexpr (std::is_base_of_v<LocalRequests, AnyRouter>) {
+    return router;
+  } else {
+    static api::NoRequests none;
+    return none;
+  }
+}
+
 }  // namespace
 
 Relay::Relay(const RelayConfig& config, Program program)
@@ -61,13 +78,14 @@ Relay::Relay(const RelayConfig& config, Program program)
 Relay::~Relay() {
   // Links let go of the router, the broker of its events, before the router ends.
   admin_.reset();
+  api_.reset();
   listener_.reset();
   broker_.reset();
 }
 
 Result<std::unique_ptr<Relay>> Relay::create(const RelayConfig& config, Program program) {
   std::signal(SIGPIPE, SIG_IGN);
-  if (auto done = raise_descriptor_limit(config.router.gateways_max); !done) {
+  if (auto done = raise_descriptor_limit(config); !done) {
     return tl::make_unexpected(done.error());
   }
   std::unique_ptr<Relay> relay(new Relay(config, std::move(program)));
@@ -80,6 +98,9 @@ Result<std::unique_ptr<Relay>> Relay::create(const RelayConfig& config, Program 
     leftovers = *std::move(taken);
   }
   if (auto done = relay->open_state_dir(leftovers.has_value()); !done)
+    return tl::make_unexpected(done.error());
+  const int api_socket = leftovers ? leftovers->api_socket : -1;
+  if (auto done = relay->open_api(takeover ? &*takeover : nullptr, api_socket); !done)
     return tl::make_unexpected(done.error());
   if (auto done = relay->open_sockets(takeover ? &*takeover : nullptr); !done)
     return tl::make_unexpected(done.error());
@@ -157,19 +178,20 @@ void Relay::adopt(Leftovers leftovers, Descriptors& descriptors) {
 void Relay::take_in(bool on) {
   listener_->take_in(on);
   if (admin_) admin_->take_in(on);
+  api_->take_in(on);
   router_->hold_publishes(!on);
 }
 
 bool Relay::quiet() const {
   // A scrape that is under way would be cut.
   const bool admin_quiet = !admin_ || admin_->stats().connections == 0;
-  return admin_quiet && (redis_ == nullptr || redis_->quiet());
+  return admin_quiet && api_->quiet() && (redis_ == nullptr || redis_->quiet());
 }
 
 Preamble Relay::preamble() {
   links_to_save_ = listener_->links();
   return make_preamble(parts(), links_to_save_, listener_->descriptor(),
-                       admin_ ? admin_->descriptor() : -1);
+                       admin_ ? admin_->descriptor() : -1, api_->descriptor());
 }
 
 void Relay::save(StateWriter& out, TimePoint stopped_at) {
@@ -177,6 +199,7 @@ void Relay::save(StateWriter& out, TimePoint stopped_at) {
               {.stopped_at = stopped_at,
                .link_stats = listener_->stats(),
                .links = std::exchange(links_to_save_, {}),
+               .api_socket = api_->descriptor(),
                .unanswered = {}});
 }
 
@@ -214,6 +237,15 @@ Result<UniqueFd> Relay::admin_socket(Takeover* takeover) const {
   return listen_on(*config_.admin_listen, {});
 }
 
+Result<void> Relay::open_api(Takeover* takeover, int socket) {
+  api_ = std::make_unique<api::Api>(config_.api, local_requests(*router_), *router_, nullptr, time_,
+                                    random_);
+  UniqueFd inherited;
+  if (takeover != nullptr && takeover->descriptors && socket >= 0)
+    inherited = takeover->descriptors->take(socket);
+  return api_->open(base_.get(), std::move(inherited), config_.socket_mode);
+}
+
 Result<void> Relay::open_sockets(Takeover* takeover) {
   // Where an earlier program listens it goes on: an address that the settings have changed since
   // then takes a restart.
@@ -244,7 +276,7 @@ void Relay::add_pages() {
   });
   pages_.add("/metrics", [this] {
     return HttpReply{.content_type = "text/plain; version=0.0.4; charset=utf-8",
-                     .body = metrics_text(*router_, *listener_, admin_.get(), redis_)};
+                     .body = metrics_text(*router_, *listener_, admin_.get(), redis_, *api_)};
   });
 }
 
@@ -280,6 +312,7 @@ void Relay::tick() {
   router_->tick();
   listener_->tick();
   if (admin_) admin_->tick();
+  api_->tick();
   log_.tick();
   manager_.tick(time_.now(), [this] { return status_line(); });
 }
@@ -308,7 +341,9 @@ void Relay::on_terminate() {
   phase_deadline_ = time_.now() + kShutdownFlushWait;
   remove_socket_file();
   listener_->stop_listening();
+  api_->leave();
   router_->shut_down();
+  api_->stop();
   shutdown_event_ = make_event<&Relay::shutdown_step>(base_.get(), -1, EV_PERSIST, this);
   const timeval interval = to_timeval(kShutdownStep);
   event_add(shutdown_event_.get(), &interval);
@@ -317,7 +352,8 @@ void Relay::on_terminate() {
 void Relay::shutdown_step() {
   const bool late = time_.now() >= phase_deadline_;
   if (phase_ == Phase::kFlushing) {
-    if (!late && (router_->publishes_in_flight() != 0 || !listener_->idle())) return;
+    const bool busy = router_->publishes_in_flight() != 0 || !listener_->idle() || !api_->quiet();
+    if (!late && busy) return;
     phase_ = Phase::kGoodbye;
     phase_deadline_ = time_.now() + kShutdownGoodbyeWait;
     listener_->finish("the relay shuts down");
@@ -329,11 +365,15 @@ void Relay::shutdown_step() {
 }
 
 void Relay::on_reload() {
-  log_info("SIGHUP: nothing to read again; the password file is read at each reconnection");
+  log_info("SIGHUP: the password file is read at each reconnection");
+  api_->reload();
 }
 
 void Relay::remove_socket_file() const {
   if (config_.listen.kind == Address::Kind::kUnix) ::unlink(config_.listen.path.c_str());
+  if (config_.api.listen && config_.api.listen->kind == Address::Kind::kUnix && api_ &&
+      api_->descriptor() >= 0)
+    ::unlink(config_.api.listen->path.c_str());
 }
 
 }  // namespace sluice::relay

@@ -12,6 +12,7 @@
 #include "common/result.h"
 #include "common/service_manager.h"
 #include "relay/admin.h"
+#include "relay/api/api.h"
 #include "relay/brokers/broker.h"
 #include "relay/brokers/memory_broker.h"
 #include "relay/brokers/redis_broker.h"
@@ -53,6 +54,8 @@ class Relay final : UpgradeHost {
   [[nodiscard]] Result<std::optional<Leftovers>> take_over(Takeover& takeover);
   void adopt(Leftovers leftovers, Descriptors& descriptors);
   void keep_drain_marks();
+  /// `socket`: number of the one that the earlier program listened on for the API; -1: none.
+  [[nodiscard]] Result<void> open_api(Takeover* takeover, int socket);
   [[nodiscard]] Result<void> open_sockets(Takeover* takeover);
   [[nodiscard]] Result<UniqueFd> admin_socket(Takeover* takeover) const;
   void add_pages();
@@ -90,6 +93,7 @@ class Relay final : UpgradeHost {
   MemoryBroker* memory_ = nullptr;  ///< broker_, if it is one
   RedisBroker* redis_ = nullptr;    ///< broker_, if it is one
   std::unique_ptr<Router> router_;
+  std::unique_ptr<api::Api> api_;
   std::unique_ptr<GatewayListener> listener_;
   std::unique_ptr<AdminServer> admin_;
   Upgrade upgrade_;

@@ -2,6 +2,7 @@
 
 #include "common/metrics.h"
 #include "relay/admin.h"
+#include "relay/api/api.h"
 #include "relay/brokers/redis_broker.h"
 
 namespace sluice::relay {
@@ -144,6 +145,34 @@ void add_admin(RelayPage& page, const AdminServer* admin) {
   refused("timeout", stats.refused_timeout);
 }
 
+void add_api(RelayPage& page, const api::Api& api) {
+  for (std::size_t i = 0; i < api::kMethodNames.size(); ++i) {
+    const api::MethodStats& stats = api.service().stats(static_cast<api::ApiMethod>(i));
+    const auto outcome = [&](const char* name, std::uint64_t value) {
+      page.counter("api_requests_total", "Requests of the server API, by method and outcome.",
+                   value, {{"method", std::string(api::kMethodNames[i])}, {"outcome", name}});
+    };
+    outcome("ok", stats.succeeded);
+    outcome("error", stats.failed);
+  }
+  const api::ApiServer* server = api.server();
+  const api::ApiStats stats = server == nullptr ? api::ApiStats{} : server->stats();
+  const auto refused = [&](const char* reason, std::uint64_t value) {
+    page.counter("api_refused_total",
+                 "Requests and connections of the server API that no method has seen, by reason.",
+                 value, {{"reason", reason}});
+  };
+  refused("key", stats.refused_key);
+  refused("full", stats.refused_full);
+  refused("too_large", stats.refused_too_large);
+  refused("malformed", stats.refused_malformed);
+  refused("unknown", stats.refused_unknown);
+  refused("timeout", stats.refused_timeout);
+  page.gauge("api_connections", "Connections of the server API.", stats.connections);
+  page.gauge("api_requests_in_flight", "Requests of the server API whose answers have not left.",
+             server == nullptr ? 0 : server->in_flight());
+}
+
 void add_broker(RelayPage& page, const Router& router, const RedisBroker* redis) {
   page.gauge("broker_connected", "1: the broker is connected, 0: it is away.",
              router.broker_is_connected() ? 1 : 0);
@@ -173,13 +202,14 @@ void add_broker(RelayPage& page, const Router& router, const RedisBroker* redis)
 }  // namespace
 
 std::string metrics_text(const Router& router, const GatewayListener& listener,
-                         const AdminServer* admin, const RedisBroker* redis) {
+                         const AdminServer* admin, const RedisBroker* redis, const api::Api& api) {
   RelayPage page;
   add_links(page, router, listener, admin);
   add_messages(page, router);
   add_publishes(page, router);
   add_broker(page, router, redis);
   add_admin(page, admin);
+  add_api(page, api);
   add_upgrades(page, router);
   return page.finish();
 }

@@ -8,11 +8,15 @@
 
 namespace sluice::relay {
 
+namespace api {
+class Api;
+}
 class AdminServer;
 class RedisBroker;
 
 /// `admin`: null without --admin-listen; `redis`: null with another broker.
 [[nodiscard]] std::string metrics_text(const Router& router, const GatewayListener& listener,
-                                       const AdminServer* admin, const RedisBroker* redis);
+                                       const AdminServer* admin, const RedisBroker* redis,
+                                       const api::Api& api);
 
 }  // namespace sluice::relay

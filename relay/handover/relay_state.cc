@@ -42,9 +42,10 @@ void check_channels(StateReader& in, const RelayParts& parts) {
 }  // namespace
 
 Preamble make_preamble(const RelayParts& parts, const std::vector<LinkState>& links,
-                       int link_socket, int admin_socket) {
+                       int link_socket, int admin_socket, int api_socket) {
   Preamble preamble{.link_socket = link_socket, .admin_socket = admin_socket, .others = {}};
   for (const LinkState& link : links) preamble.others.push_back(link.descriptor);
+  if (api_socket >= 0) preamble.others.push_back(api_socket);
   if (parts.redis != nullptr) {
     for (const int fd : parts.redis->descriptors()) preamble.others.push_back(fd);
   }
@@ -59,6 +60,7 @@ void write_state(StateWriter& out, const RelayParts& parts, const Leftovers& lef
   out.counters(leftovers.link_stats);
   out.number<std::uint64_t>(leftovers.links.size());
   for (const LinkState& link : leftovers.links) write(out, link);
+  out.number<std::int32_t>(leftovers.api_socket);
 }
 
 Leftovers read_state(StateReader& in, const RelayParts& parts, Descriptors& descriptors) {
@@ -71,6 +73,9 @@ Leftovers read_state(StateReader& in, const RelayParts& parts, Descriptors& desc
   leftovers.link_stats = in.counters<LinkStats>("links' counters");
   const std::size_t links = in.count("links", kLinkBytesMin);
   for (std::size_t i = 0; i < links && in.good(); ++i) leftovers.links.push_back(read_link(in));
+  leftovers.api_socket = in.number<std::int32_t>("API's socket");
+  in.require(leftovers.api_socket == -1 || descriptors.has(leftovers.api_socket), "API's socket",
+             "was not carried");
   in.must_end();
   if (in.good()) check_links(in, parts.router, descriptors, leftovers.links);
   if (in.good()) check_channels(in, parts);

@@ -29,12 +29,13 @@ struct Leftovers {
   TimePoint stopped_at{};  ///< since then links have not been read
   LinkStats link_stats;
   std::vector<LinkState> links;
+  int api_socket = -1;                     ///< listens; among the carried descriptors; -1: none
   std::vector<PublishRequest> unanswered;  ///< of unknown fate
 };
 
 /// `links`: see GatewayListener::links(). total_bytes is left open.
 [[nodiscard]] Preamble make_preamble(const RelayParts& parts, const std::vector<LinkState>& links,
-                                     int link_socket, int admin_socket);
+                                     int link_socket, int admin_socket, int api_socket);
 void write_state(StateWriter& out, const RelayParts& parts, const Leftovers& leftovers);
 /// Router and broker are of no use when the reader has found a fault. Else the links are to be
 /// adopted, all of them and before anything else.

@@ -26,6 +26,9 @@ pure=(
   relay/router relay/router_links relay/router_publish relay/router_ports relay/router_state relay/gateway_session
   relay/status relay/drain_marks relay/gateway_index relay/replay_ring relay/gap_collector relay/publish_hold relay/brokers/broker
   relay/brokers/redis_push_reader relay/admin_request relay/refusal_log
+  relay/api/limits relay/api/api_error relay/api/api_method relay/api/base64 relay/api/raw_json relay/api/params relay/api/requests relay/api/http_head
+  relay/api/idempotency_cache relay/api/node_registry relay/api/survey relay/api/cluster relay/api/answers relay/api/gather relay/api/batch_run
+  relay/api/api_service
   keeper/recovery keeper/parting keeper/fields keeper/shared_state
   relay/handover/state_writer relay/handover/state_reader relay/handover/preamble relay/handover/ring_codec relay/handover/index_codec
   relay/handover/hold_codec relay/handover/router_codec relay/handover/link_state relay/handover/redis_push_codec
