@@ -195,6 +195,26 @@ void add_broker(RelayPage& page, const Router& router, const RedisBroker* redis)
   page.counter("broker_subscribes_refused_total",
                "Channels that the broker refused to subscribe, each time.",
                stats.subscribes_refused);
+  page.counter("broker_history_positions_total",
+               "Positions of channels with history asked of the broker.", stats.history_positions);
+  page.counter("broker_history_fetches_total",
+               "Reads of what a channel with history had missed, of the broker.",
+               stats.history_fetches);
+  page.counter("broker_history_fetched_total", "Publications that these reads brought.",
+               stats.history_fetched);
+  page.counter("broker_history_lost_total",
+               "Times that what a channel with history had missed could not be had.",
+               stats.history_losses);
+  page.counter("broker_history_duplicates_total",
+               "Publications heard that had been read from the history before.",
+               stats.history_duplicates);
+  page.counter("broker_history_questions_failed_total",
+               "Positions and reads that the broker refused.", stats.history_questions_failed);
+  page.counter("broker_envelopes_unreadable_total",
+               "Messages on a channel with history or publisher that are none of ours.",
+               stats.envelopes_unreadable);
+  page.counter("broker_presence_updates_failed_total",
+               "Batches of presence that the broker refused.", stats.presence_updates_failed);
   page.gauge("broker_publish_in_flight_bytes", "Bytes of the publishes in flight at the broker.",
              stats.publish_bytes_in_flight);
 }

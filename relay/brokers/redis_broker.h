@@ -9,20 +9,23 @@
 #include "common/backoff.h"
 #include "common/random.h"
 #include "relay/brokers/broker.h"
+#include "relay/brokers/redis_channels.h"
 #include "relay/brokers/redis_connection.h"
 #include "relay/brokers/redis_link_owner.h"
 #include "relay/brokers/redis_publisher.h"
+#include "relay/brokers/redis_queries.h"
 #include "relay/brokers/redis_subscriber.h"
 #include "relay/brokers/redis_url.h"
 #include "relay/event_handles.h"
 
 namespace sluice::relay {
 
-/// Connected = both connections up, to the same master, and every wanted channel subscribed. When
-/// one is lost it alone is made anew, so that without the publisher no message is missed; a server
-/// that is no master ends both. What travels is the payload as it is, so that any Redis client
-/// takes part: `meta` has no place in it and is not carried.
-class RedisBroker final : public Broker, RedisLinkOwner {
+/// Connected = both connections up, to the same master, every wanted channel subscribed, and those
+/// with history where they were before. When one connection is lost it alone is made anew, so that
+/// without the publisher no message is missed; a server that is no master ends both. What travels
+/// on a channel without history and publisher is the payload as it is, so that any Redis client
+/// takes part; on the others it is an envelope (redis_envelope.h).
+class RedisBroker final : public Broker, RedisLinkOwner, RedisAsker {
  public:
   /// `base` and `random` outlive it.
   RedisBroker(RedisOptions options, event_base* base, Random& random);
@@ -30,18 +33,16 @@ class RedisBroker final : public Broker, RedisLinkOwner {
   RedisBroker& operator=(const RedisBroker&) = delete;
 
   void start(BrokerEvents& events) override;
-  void subscribe(std::string_view channel, const ChannelOptions& /*options*/) override {
-    subscriber_.subscribe(channel);
-  }
-  void unsubscribe(std::string_view channel) override { subscriber_.unsubscribe(channel); }
+  void subscribe(std::string_view channel, const ChannelOptions& options) override;
+  void unsubscribe(std::string_view channel) override;
   [[nodiscard]] bool can_publish(std::size_t payload_bytes) const override;
   void publish(PublishId id, std::string_view channel, proto::Bytes payload, proto::Bytes meta,
                const ChannelOptions& options) override;
-  void history(QueryId, std::string_view, const proto::HistoryQuery&,
-               const ChannelOptions&) override {}
-  void remove_history(QueryId, std::string_view, const ChannelOptions&) override {}
-  [[nodiscard]] bool update_presence(std::span<const PresenceChange>) override { return false; }
-  void presence(QueryId, std::string_view, bool) override {}
+  void history(QueryId id, std::string_view channel, const proto::HistoryQuery& query,
+               const ChannelOptions& options) override;
+  void remove_history(QueryId id, std::string_view channel, const ChannelOptions& options) override;
+  [[nodiscard]] bool update_presence(std::span<const PresenceChange> changes) override;
+  void presence(QueryId id, std::string_view channel, bool counts_only) override;
   [[nodiscard]] std::string describe() const override;
 
   // ---- from program to program
@@ -53,11 +54,12 @@ class RedisBroker final : public Broker, RedisLinkOwner {
   void save(StateWriter& out) const;
   /// Instead of beginning anew; before start(). Of no use when the reader has found a fault.
   void resume(StateReader& in, Descriptors& descriptors);
-  [[nodiscard]] const RedisSubscriptions& subscriptions() const {
-    return subscriber_.subscriptions();
-  }
+  /// The Router has been told that the channel is subscribed, and hears no more of that.
+  [[nodiscard]] bool is_confirmed(std::string_view channel) const;
+  /// Channels that are wanted now.
+  [[nodiscard]] std::size_t wanted() const { return subscriber_.subscriptions().wanted(); }
 
-  [[nodiscard]] const RedisStats& stats() const { return context_.stats; }
+  [[nodiscard]] RedisStats stats() const;
 
  private:
   /// When one of the two connections is made anew.
@@ -69,25 +71,40 @@ class RedisBroker final : public Broker, RedisLinkOwner {
     TimePoint ready_since{};
   };
 
+  void subscriber_open() override;
   void link_ready(RedisLink link) override;
   void link_lost(RedisLink link, const RedisLoss& loss) override;
   void link_has_room() override;
+  void ask_position(RedisAsk ask, std::string_view channel, const ChannelOptions& options,
+                    std::optional<proto::Position> heard) override;
+  void ask_missing(RedisAsk ask, std::string_view channel, const ChannelOptions& options,
+                   proto::Position since) override;
+  void caught_up() override;
 
+  /// Connected, if nothing is wanting.
+  void connect();
+  void retry_history();
   void open_subscriber();
   void open_publisher();
   void reopen_later(RedisLink link);
   void drop_both(std::string_view reason);
+  void publisher_gone(std::string_view reason);
   void away(std::string_view reason);
   [[nodiscard]] bool same_server() const;
   [[nodiscard]] Reconnect& reconnect(RedisLink link);
 
   RedisContext context_;
+  RedisChannels channels_;
   RedisSubscriber subscriber_;
   RedisPublisher publisher_;
+  RedisQueries queries_;
   Reconnect subscriber_reconnect_;
   Reconnect publisher_reconnect_;
+  EventPtr connect_event_;
+  EventPtr retry_event_;  ///< of channels whose history could not be read
   BrokerEvents* events_ = nullptr;
   bool connected_ = false;
+  bool restoring_ = false;   ///< channels with history are being brought up to where they stand
   std::string away_reason_;  ///< the last told
 };
 

@@ -234,16 +234,31 @@ void RedisConnection::send(std::span<const std::string_view> words) {
   CHECK(ready());
   const bool idle = output_bytes() == 0;
   append(words);
+  leave_soon(idle);
+}
+
+void RedisConnection::send_encoded(std::string_view command) {
+  CHECK(ready());
+  const bool idle = output_bytes() == 0;
+  compact();
+  output_.append(command);
+  leave_soon(idle);
+}
+
+void RedisConnection::leave_soon(bool was_idle) {
   CHECK(output_bytes() <= kRedisOutputBytesMax);
-  if (idle && !waits_writable_) event_active(write_event_.get(), EV_WRITE, 0);
+  if (was_idle && !waits_writable_) event_active(write_event_.get(), EV_WRITE, 0);
 }
 
 void RedisConnection::append(std::span<const std::string_view> words) {
-  if (sent_ > 0 && sent_ >= output_.size() / 2) {
-    output_.erase(0, sent_);
-    sent_ = 0;
-  }
+  compact();
   append_redis_command(output_, words);
+}
+
+void RedisConnection::compact() {
+  if (sent_ == 0 || sent_ < output_.size() / 2) return;
+  output_.erase(0, sent_);
+  sent_ = 0;
 }
 
 void RedisConnection::on_writable() {

@@ -23,7 +23,7 @@
 
 namespace sluice::relay {
 
-/// Counted since the start; the last two are of now.
+/// Counted since the start; the last two are of now. Nothing but 64-bit counters.
 struct RedisStats {
   std::uint64_t connects = 0;          ///< connections of either kind that became usable
   std::uint64_t reconnects = 0;        ///< those among them after the first of their kind
@@ -33,8 +33,16 @@ struct RedisStats {
   std::uint64_t bytes_out = 0;
   std::uint64_t pings = 0;
   std::uint64_t messages = 0;
-  std::uint64_t messages_too_large = 0;  ///< over what a relay link carries: told as a gap
-  std::uint64_t subscribes_refused = 0;  ///< channels, each time that Redis said no
+  std::uint64_t messages_too_large = 0;        ///< over what a relay link carries: told as a gap
+  std::uint64_t subscribes_refused = 0;        ///< channels, each time that Redis said no
+  std::uint64_t envelopes_unreadable = 0;      ///< something that is no envelope of ours
+  std::uint64_t history_positions = 0;         ///< asked for
+  std::uint64_t history_fetches = 0;           ///< of what a channel had missed
+  std::uint64_t history_fetched = 0;           ///< publications of these
+  std::uint64_t history_losses = 0;            ///< what was missing could not be had
+  std::uint64_t history_duplicates = 0;        ///< heard again, dropped
+  std::uint64_t history_questions_failed = 0;  ///< positions and fetches that Redis refused
+  std::uint64_t presence_updates_failed = 0;   ///< batches that Redis refused
   std::size_t publishes_in_flight = 0;
   std::size_t publish_bytes_in_flight = 0;
 };
@@ -50,6 +58,7 @@ struct RedisContext {
   SteadyTime time;
   RedisStats stats;
   bool role_warned = false;
+  bool scripts_warned = false;
 };
 
 /// Whose connection it is. All calls come from the loop, none from inside open(), send() or
@@ -93,6 +102,8 @@ class RedisConnection {
   /// Only when ready; the caller keeps what it has unsent below its own bound. Leaves in this turn
   /// of the loop.
   void send(std::span<const std::string_view> words);
+  /// The same with a command that is written out (redis_command.h).
+  void send_encoded(std::string_view command);
   [[nodiscard]] std::size_t output_bytes() const { return output_.size() - sent_; }
 
   /// Something was asked: a connection on which nothing comes for kRedisAnswerWait from now ends.
@@ -120,6 +131,8 @@ class RedisConnection {
   void on_deadline();
   void flush();
   void append(std::span<const std::string_view> words);
+  void compact();
+  void leave_soon(bool was_idle);
   void read_some();
   void received(std::string_view bytes);
   void release();

@@ -20,6 +20,9 @@ inline constexpr std::size_t kRedisReplySliceBytes = 16U << 10U;
 /// An answer beyond it ends the connection: hiredis' reader holds it whole. Messages of others are
 /// no answers, see redis_push_reader.h.
 inline constexpr std::size_t kRedisReplyBytesMax = 1U << 20U;
+/// The same on the publisher connection, for one string of an answer: a publication of the history
+/// may be as large as a payload.
+inline constexpr std::size_t kRedisDataReplyBytesMax = proto::kPayloadBytesMax + (1U << 20U);
 /// What the reader may keep of an empty buffer.
 inline constexpr std::size_t kRedisReaderSpareBytesMax = 256U << 10U;
 
@@ -57,7 +60,47 @@ static_assert(kPublishBytesInFlightMax + proto::kPayloadBytesMax + (1U << 20U) <
 static_assert(kSubscribeOutputBytesHigh + kSubscribeNamesMax * (proto::kChannelNameBytesMax + 32) +
                   (1U << 20U) <=
               kRedisOutputBytesMax);
-static_assert(proto::kChannelNameBytesMax <= kRedisPushTextBytesMax);
+static_assert(proto::kChannelNameBytesMax + 32 <= kRedisPushTextBytesMax);
+
+// ---- history and presence
+
+/// HISTORY, removals and PRESENCE asked of the broker and not answered; the next is refused.
+inline constexpr std::size_t kQueriesInFlightMax = 16384;
+/// Those among them whose answers are large and on their way together: Redis holds what we have not
+/// read.
+inline constexpr std::size_t kReadsInFlightMax = 16;
+/// Bytes of publications after which a script ends its answer; the last goes over by its size.
+inline constexpr std::size_t kHistoryReplyBytesMax = 4U << 20U;
+/// Channels whose position is asked for at the same time.
+inline constexpr std::size_t kPositionsInFlightMax = 4096;
+/// Channels of which something missing is read at the same time, and how much with one answer.
+inline constexpr std::size_t kFetchesInFlightMax = 16;
+inline constexpr std::size_t kFetchPublicationsMax = 512;
+inline constexpr std::size_t kFetchReplyBytesMax = 1U << 20U;
+/// Heard while something earlier is read: of one channel, and of all.
+inline constexpr std::size_t kHeldChannelBytesMax = 1U << 20U;
+inline constexpr std::size_t kHeldBytesMax = 64U << 20U;
+/// Counted for each beside payload and meta.
+inline constexpr std::size_t kHeldMessageOverheadBytes = 128;
+/// Epoch and offset are kept for so long behind the last publication or subscription, and no
+/// shorter than the publications.
+inline constexpr Duration kHistoryPositionTtl = std::chrono::hours(24 * 30);
+/// An entry of presence is forgotten so long after it was last set.
+inline constexpr Duration kRedisPresenceTtl = std::chrono::seconds(60);
+/// Changes that one script call makes.
+inline constexpr std::size_t kPresenceChangesPerCallMax = 100;
+/// Of changes not answered; over it they are not taken.
+inline constexpr std::size_t kPresenceBytesInFlightMax = 8U << 20U;
+/// Of one answer: entries, and bytes after which the script ends it.
+inline constexpr std::size_t kPresenceEntriesMax = 20000;
+inline constexpr std::size_t kPresenceReplyBytesMax = 4U << 20U;
+/// A script that Redis has forgotten is loaded and called again.
+inline constexpr unsigned kScriptTriesMax = 3;
+
+static_assert(kPublishBytesInFlightMax + kPresenceBytesInFlightMax + proto::kPayloadBytesMax +
+                  (kQueriesInFlightMax + kPositionsInFlightMax + kFetchesInFlightMax) *
+                      (4 * proto::kChannelNameBytesMax + 256) <=
+              kRedisOutputBytesMax);
 
 // ---- waits
 
@@ -80,6 +123,9 @@ inline constexpr Duration kStableAfter = std::chrono::seconds(5);
 /// Until channels that Redis refused to subscribe are asked for again.
 inline constexpr Duration kRefusedChannelWaitMin = std::chrono::seconds(1);
 inline constexpr Duration kRefusedChannelWaitMax = std::chrono::seconds(30);
+
+/// Until positions and publications that Redis refused to tell are asked for again.
+inline constexpr Duration kHistoryRetryWait = std::chrono::seconds(2);
 
 inline constexpr int kKeepAliveIdleSeconds = 15;
 inline constexpr int kKeepAliveIntervalSeconds = 5;

@@ -10,6 +10,9 @@ enum class RedisLink { kSubscriber, kPublisher };
 class RedisLinkOwner {
  public:
   virtual ~RedisLinkOwner() = default;
+  /// The subscriber's handshake is done; ready() follows when all is subscribed again. It may be
+  /// dropped from inside.
+  virtual void subscriber_open() = 0;
   /// ready() has become true. From the loop.
   virtual void link_ready(RedisLink link) = 0;
   /// Closed; to be opened again, later.

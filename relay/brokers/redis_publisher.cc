@@ -1,12 +1,28 @@
 #include "relay/brokers/redis_publisher.h"
 
 #include <utility>
+#include <vector>
 
 #include "common/check.h"
 #include "common/log.h"
+#include "relay/brokers/redis_answers.h"
+#include "relay/brokers/redis_command.h"
 #include "relay/brokers/redis_limits.h"
 
 namespace sluice::relay {
+namespace {
+
+constexpr std::string_view kNotUnderstood = "an answer from Redis was not understood";
+
+[[nodiscard]] bool script_unknown(const redisReply& reply) {
+  return reply.type == REDIS_REPLY_ERROR && text_of(reply).starts_with("NOSCRIPT");
+}
+
+[[nodiscard]] bool ends_connection(RedisErrorKind kind) {
+  return kind == RedisErrorKind::kNotServing || kind == RedisErrorKind::kAuthentication;
+}
+
+}  // namespace
 
 RedisPublisher::RedisPublisher(RedisContext& context, RedisLinkOwner& owner)
     : context_(context),
@@ -23,11 +39,21 @@ void RedisPublisher::connection_ready() {
 }
 
 void RedisPublisher::begin() {
-  reader_.emplace();
+  reader_.emplace(kRedisDataReplyBytesMax);
   ping_out_ = false;
   room_refused_ = false;
   const timeval interval = to_timeval(kRedisPingInterval);
   event_add(ping_event_.get(), &interval);
+  load_scripts();
+}
+
+/// Nobody waits for the answers: a call behind it finds the script there.
+void RedisPublisher::load_scripts() {
+  for (const RedisScript script : kAllRedisScripts) {
+    const std::string_view words[] = {"SCRIPT", "LOAD", script_text(script).text};
+    connection_.send(words);
+    in_flight_.push_back({.asked = Asked::kLoad});
+  }
 }
 
 void RedisPublisher::connection_closed(const RedisLoss& loss) {
@@ -43,15 +69,21 @@ void RedisPublisher::drop(std::string_view reason) {
 void RedisPublisher::end_connection(std::string_view reason) {
   event_del(ping_event_.get());
   BlockQueue<InFlight> lost = std::exchange(in_flight_, {});
+  std::deque<InFlight> unsent = std::exchange(again_, {});
+  scripts_out_ = 0;
   publishes_ = 0;
   publish_bytes_ = 0;
   context_.stats.publishes_in_flight = 0;
   context_.stats.publish_bytes_in_flight = 0;
-  while (!lost.empty()) {
-    if (const InFlight one = lost.pop_front(); one.asked == Asked::kPublish) {
-      events_->published(one.id, PublishOutcome::kUnknownFate, reason, std::nullopt);
-    }
+  while (!lost.empty()) lose(lost.pop_front(), reason);
+  for (InFlight& one : unsent) lose(std::move(one), reason);
+}
+
+void RedisPublisher::lose(InFlight one, std::string_view reason) {
+  if (one.id != 0) {
+    return events_->published(one.id, PublishOutcome::kUnknownFate, reason, std::nullopt);
   }
+  if (one.call) one.call->done({.problem = reason, .lost = true});
 }
 
 /// A master may have become a replica: it would go on to take publishes and give them to nobody
@@ -67,13 +99,13 @@ void RedisPublisher::ping() {
 void RedisPublisher::ask(Asked what, std::string_view word) {
   const std::string_view words[] = {word};
   connection_.send(words);
-  in_flight_.push_back({what, 0, 0});
+  in_flight_.push_back({.asked = what});
 }
 
 // ---- from program to program
 
 bool RedisPublisher::idle() const {
-  return in_flight_.empty() && connection_.output_bytes() == 0 &&
+  return in_flight_.empty() && again_.empty() && connection_.output_bytes() == 0 &&
          (!reader_ || reader_->rest().empty());
 }
 
@@ -100,6 +132,11 @@ void RedisPublisher::resume(StateReader& in, Descriptors& descriptors) {
 // ---- publishing
 
 bool RedisPublisher::has_room(std::size_t payload_bytes) const {
+  // What was given first is to go first.
+  if (!again_.empty()) {
+    room_refused_ = true;
+    return false;
+  }
   if (publishes_ == 0) return true;
   const std::size_t bytes =
       publish_bytes_ + payload_bytes + proto::kChannelNameBytesMax + kPublishOverheadBytes;
@@ -108,13 +145,64 @@ bool RedisPublisher::has_room(std::size_t payload_bytes) const {
   return room;
 }
 
-void RedisPublisher::publish(PublishId id, std::string_view channel, proto::Bytes payload) {
-  const std::string_view words[] = {"PUBLISH", channel, proto::as_text(payload)};
-  connection_.send(words);
-  const std::size_t bytes = channel.size() + payload.size() + kPublishOverheadBytes;
-  in_flight_.push_back({Asked::kPublish, id, bytes});
+void RedisPublisher::count(std::size_t bytes) {
   context_.stats.publishes_in_flight = ++publishes_;
   context_.stats.publish_bytes_in_flight = publish_bytes_ += bytes;
+}
+
+void RedisPublisher::publish(PublishId id, std::string_view name, std::string_view bytes) {
+  const std::string_view words[] = {"PUBLISH", name, bytes};
+  connection_.send(words);
+  const std::size_t cost = name.size() + bytes.size() + kPublishOverheadBytes;
+  in_flight_.push_back({.asked = Asked::kPublish, .id = id, .bytes = cost});
+  count(cost);
+}
+
+// ---- scripts
+
+namespace {
+
+std::string command_of(RedisScript script, RedisPublisher::Words keys,
+                       RedisPublisher::Words arguments) {
+  const std::string keys_count = std::to_string(keys.size());
+  std::vector<std::string_view> words{"EVALSHA", script_text(script).digest, keys_count};
+  words.insert(words.end(), keys.begin(), keys.end());
+  words.insert(words.end(), arguments.begin(), arguments.end());
+  std::string command;
+  append_redis_command(command, words);
+  return command;
+}
+
+}  // namespace
+
+void RedisPublisher::publish(PublishId id, std::string_view channel, Words keys, Words arguments) {
+  auto call = std::make_unique<Call>();
+  call->script = RedisScript::kPublish;
+  call->command = command_of(call->script, keys, arguments);
+  call->channel = channel;
+  const std::size_t cost = call->command.size() + kPublishOverheadBytes;
+  count(cost);
+  start_call({.asked = Asked::kScript, .id = id, .bytes = cost, .call = std::move(call)});
+}
+
+void RedisPublisher::call(RedisScript script, Words keys, Words arguments, RedisDone done) {
+  auto call = std::make_unique<Call>();
+  call->script = script;
+  call->command = command_of(script, keys, arguments);
+  call->done = std::move(done);
+  start_call({.asked = Asked::kScript, .call = std::move(call)});
+}
+
+void RedisPublisher::start_call(InFlight one) {
+  CHECK(connection_.ready());
+  if (again_.empty()) return send_call(std::move(one));
+  again_.push_back(std::move(one));
+}
+
+void RedisPublisher::send_call(InFlight one) {
+  connection_.send_encoded(one.call->command);
+  ++scripts_out_;
+  in_flight_.push_back(std::move(one));
 }
 
 // ---- answers
@@ -145,9 +233,9 @@ void RedisPublisher::reply(const redisReply& reply) {
     // Unasked: an error before Redis closes, e.g. for want of memory.
     const bool error = reply.type == REDIS_REPLY_ERROR;
     return connection_.fail(
-        {error ? reason_of_error(text_of(reply)) : "an answer from Redis was not understood"});
+        {error ? reason_of_error(text_of(reply)) : std::string(kNotUnderstood)});
   }
-  const InFlight one = in_flight_.pop_front();
+  InFlight one = in_flight_.pop_front();
   switch (one.asked) {
     case Asked::kPublish:
       return publish_answer(one, reply);
@@ -155,6 +243,10 @@ void RedisPublisher::reply(const redisReply& reply) {
       return role_answer(reply);
     case Asked::kPing:
       return ping_answer(reply);
+    case Asked::kLoad:
+      return load_answer(reply);
+    case Asked::kScript:
+      return script_answer(std::move(one), reply);
   }
 }
 
@@ -169,19 +261,90 @@ void RedisPublisher::publish_answer(const InFlight& publish, const redisReply& r
     events_->published(publish.id, PublishOutcome::kPublished, {}, std::nullopt);
     return tell_room();
   }
-  if (reply.type != REDIS_REPLY_ERROR) {
-    const std::string_view reason = "an answer from Redis was not understood";
-    events_->published(publish.id, PublishOutcome::kUnknownFate, reason, std::nullopt);
-    return connection_.fail({std::string(reason)});
-  }
-  const std::string_view text = text_of(reply);
+  if (reply.type != REDIS_REPLY_ERROR) return publish_not_understood(publish);
+  publish_error(publish, text_of(reply));
+}
+
+void RedisPublisher::publish_not_understood(const InFlight& publish) {
+  events_->published(publish.id, PublishOutcome::kUnknownFate, kNotUnderstood, std::nullopt);
+  connection_.fail({std::string(kNotUnderstood)});
+}
+
+void RedisPublisher::publish_error(const InFlight& publish, std::string_view text) {
+  const std::string reason = reason_of_error(text);
   events_->published(publish.id, PublishOutcome::kRefused, printable(text), std::nullopt);
-  const RedisErrorKind kind = classify_redis_error(text);
-  if (kind == RedisErrorKind::kNotServing || kind == RedisErrorKind::kAuthentication) {
+  if (ends_connection(classify_redis_error(text))) return connection_.fail({reason});
+  tell_room();
+}
+
+// ---- answers of scripts
+
+void RedisPublisher::load_answer(const redisReply& reply) {
+  if (reply.type != REDIS_REPLY_ERROR) return;
+  const std::string_view text = text_of(reply);
+  if (ends_connection(classify_redis_error(text))) {
     return connection_.fail({reason_of_error(text)});
+  }
+  if (std::exchange(context_.scripts_warned, true)) return;
+  log_error("{}: no history and no presence, SCRIPT LOAD and EVALSHA are needed. Redis says: {}",
+            describe(context_.options), printable(text));
+}
+
+void RedisPublisher::script_answer(InFlight one, const redisReply& reply) {
+  --scripts_out_;
+  if (script_unknown(reply) && one.call->tries < kScriptTriesMax) {
+    again_.push_back(std::move(one));
+  } else if (one.id != 0) {
+    script_published(one, reply);
+  } else if (reply.type == REDIS_REPLY_ERROR) {
+    const std::string text = printable(text_of(reply));
+    const std::string reason = reason_of_error(text_of(reply));
+    const bool ends = ends_connection(classify_redis_error(text));
+    one.call->done({.problem = text, .lost = ends});
+    if (ends) return connection_.fail({reason});
+  } else {
+    one.call->done({.reply = &reply});
+  }
+  if (!connection_.closed() && scripts_out_ == 0 && !again_.empty()) call_again();
+}
+
+void RedisPublisher::script_published(const InFlight& publish, const redisReply& reply) {
+  settle(publish);
+  if (reply.type == REDIS_REPLY_ERROR) return publish_error(publish, text_of(reply));
+  const std::optional<proto::Position> position = read_position(reply);
+  if (!position) return publish_not_understood(publish);
+  refuse_overtaken(publish.call->channel);
+  events_->published(publish.id, PublishOutcome::kPublished, {}, position);
+  tell_room();
+}
+
+/// Somebody has loaded the script between two publishes of a channel: to send the first again would
+/// turn their order round.
+void RedisPublisher::refuse_overtaken(std::string_view channel) {
+  for (auto it = again_.begin(); it != again_.end();) {
+    if (it->id == 0 || it->call->channel != channel) {
+      ++it;
+      continue;
+    }
+    const InFlight overtaken = std::move(*it);
+    it = again_.erase(it);
+    settle(overtaken);
+    events_->published(overtaken.id, PublishOutcome::kRefused,
+                       "Redis had forgotten a script, and a later publish has gone first",
+                       std::nullopt);
+  }
+}
+
+void RedisPublisher::call_again() {
+  load_scripts();
+  for (InFlight& one : std::exchange(again_, {})) {
+    ++one.call->tries;
+    send_call(std::move(one));
   }
   tell_room();
 }
+
+// ---- other answers
 
 void RedisPublisher::role_answer(const redisReply& reply) {
   const RedisRole role = judge_role(reply);

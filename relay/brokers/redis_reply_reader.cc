@@ -6,7 +6,8 @@
 
 namespace sluice::relay {
 
-RedisReplyReader::RedisReplyReader() : reader_(redisReaderCreate()) {
+RedisReplyReader::RedisReplyReader(std::size_t string_bytes_max)
+    : reader_(redisReaderCreate()), string_bytes_max_(string_bytes_max) {
   CHECK(reader_ != nullptr);
   reader_->maxbuf = kRedisReaderSpareBytesMax;
 }
@@ -19,9 +20,8 @@ RedisReplyPtr RedisReplyReader::next(std::string_view& bytes) {
       break;
     }
     if (raw != nullptr) return RedisReplyPtr(static_cast<redisReply*>(raw));
-    if (rest().size() > kRedisReplyBytesMax) {
-      problem_ =
-          "an answer of more than " + std::to_string(kRedisReplyBytesMax >> 10U) + " KiB came";
+    if (rest().size() > string_bytes_max_) {
+      problem_ = "an answer of more than " + std::to_string(string_bytes_max_ >> 10U) + " KiB came";
       break;
     }
     if (bytes.empty()) break;

@@ -1,6 +1,6 @@
 // The bytes of a connection to Redis become replies: hiredis' reader, with an owner and a bound.
-// For answers that are short: handshake and publisher. What a subscriber hears has a reader of its
-// own (redis_push_reader.h).
+// For handshake and publisher, whose answers are short or bounded by what was asked. What a
+// subscriber hears has a reader of its own (redis_push_reader.h).
 #pragma once
 
 #include <hiredis/hiredis.h>
@@ -8,6 +8,8 @@
 #include <memory>
 #include <string>
 #include <string_view>
+
+#include "relay/brokers/redis_limits.h"
 
 namespace sluice::relay {
 
@@ -18,7 +20,8 @@ using RedisReplyPtr = std::unique_ptr<redisReply, RedisReplyFree>;
 
 class RedisReplyReader {
  public:
-  RedisReplyReader();
+  /// One string of an answer with more bytes ends it.
+  explicit RedisReplyReader(std::size_t string_bytes_max = kRedisReplyBytesMax);
 
   /// The next reply; takes off the front of `bytes` what it has used. Null: all bytes are used up,
   /// or problem() says what is wrong with them.
@@ -37,6 +40,7 @@ class RedisReplyReader {
   };
 
   std::unique_ptr<redisReader, ReaderFree> reader_;
+  const std::size_t string_bytes_max_;
   std::string problem_;
 };
 

@@ -6,6 +6,7 @@
 #include "common/check.h"
 #include "common/log.h"
 #include "proto/limits.h"
+#include "relay/brokers/redis_envelope.h"
 #include "relay/brokers/redis_limits.h"
 #include "relay/handover/redis_push_codec.h"
 #include "relay/handover/redis_subscriptions_codec.h"
@@ -15,11 +16,15 @@ namespace {
 
 using Verb = RedisSubscriptions::Verb;
 
+constexpr std::size_t kHeardBytesMax = proto::kPayloadBytesMax + kRedisEnvelopeBytesMax;
+
 }  // namespace
 
-RedisSubscriber::RedisSubscriber(RedisContext& context, RedisLinkOwner& owner)
+RedisSubscriber::RedisSubscriber(RedisContext& context, RedisLinkOwner& owner,
+                                 RedisHearing& hearing)
     : context_(context),
       owner_(owner),
+      hearing_(hearing),
       subscriptions_(*this),
       connection_(context, "sluice-relay-sub", *this),
       refused_backoff_(kRefusedChannelWaitMin, kRefusedChannelWaitMax, context.random),
@@ -31,11 +36,13 @@ RedisSubscriber::RedisSubscriber(RedisContext& context, RedisLinkOwner& owner)
 // ---- the connection
 
 void RedisSubscriber::connection_ready() {
-  reader_.emplace(proto::kPayloadBytesMax);
+  reader_.emplace(kHeardBytesMax);
   subscriptions_.connected();
   ping_out_ = false;
   restored_told_ = false;
   refused_backoff_.reset();
+  owner_.subscriber_open();
+  if (connection_.closed()) return;
   begin_pings();
   pump();
 }
@@ -65,6 +72,7 @@ void RedisSubscriber::end_connection() {
   event_del(pump_event_.get());
   reader_.reset();
   subscriptions_.lost(connection_.last_received());
+  hearing_.subscriber_lost();
 }
 
 void RedisSubscriber::ping() {
@@ -100,7 +108,7 @@ void RedisSubscriber::resume(StateReader& in, Descriptors& descriptors) {
   in.require(subscriptions_.is_connected() == carried, "subscriber", "does not fit its connection");
   if (!carried || !in.good()) return;
   RedisConnectionState connection = read_redis_connection(in);
-  reader_.emplace(proto::kPayloadBytesMax);
+  reader_.emplace(kHeardBytesMax);
   RedisPushCodec::read(in, *reader_);
   ping_out_ = in.flag("subscriber's ping");
   restored_told_ = in.flag("subscriber's word");
@@ -115,13 +123,13 @@ void RedisSubscriber::resume(StateReader& in, Descriptors& descriptors) {
 
 // ---- subscriptions
 
-void RedisSubscriber::subscribe(std::string_view channel) {
-  subscriptions_.want(channel);
+void RedisSubscriber::subscribe(std::string_view name) {
+  subscriptions_.want(name);
   if (connection_.ready()) event_active(pump_event_.get(), EV_TIMEOUT, 0);
 }
 
-void RedisSubscriber::unsubscribe(std::string_view channel) {
-  subscriptions_.unwant(channel);
+void RedisSubscriber::unsubscribe(std::string_view name) {
+  subscriptions_.unwant(name);
   if (connection_.ready()) event_active(pump_event_.get(), EV_TIMEOUT, 0);
 }
 
@@ -148,7 +156,7 @@ void RedisSubscriber::tell_when_restored() {
 }
 
 void RedisSubscriber::confirmed(std::string_view channel, std::optional<Duration> uncovered) {
-  events_->subscribed(channel, uncovered, std::nullopt);
+  hearing_.confirmed(channel, uncovered);
 }
 
 void RedisSubscriber::refused(std::string_view channel, std::string_view text, bool first) {
@@ -187,14 +195,13 @@ void RedisSubscriber::pushed(RedisPush& push) {
       return;
     case RedisPush::Kind::kMessage:
       ++context_.stats.messages;
-      return events_->message(push.channel, push.payload, {}, std::nullopt);
+      return hearing_.heard(push.channel, push.payload);
     case RedisPush::Kind::kAssembled:
       ++context_.stats.messages;
-      return events_->message(push.channel, *std::move(push.message));
+      return hearing_.heard(push.channel, *std::move(push.message));
     case RedisPush::Kind::kOversized:
       ++context_.stats.messages;
-      ++context_.stats.messages_too_large;
-      return events_->message_oversized(push.channel, push.bytes);
+      return hearing_.heard_oversized(push.channel, push.bytes);
     case RedisPush::Kind::kSubscribed:
       return answer(Verb::kSubscribe, push.channel);
     case RedisPush::Kind::kUnsubscribed:

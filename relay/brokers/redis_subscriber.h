@@ -5,8 +5,8 @@
 #include <string_view>
 
 #include "common/backoff.h"
-#include "relay/brokers/broker.h"
 #include "relay/brokers/redis_connection.h"
+#include "relay/brokers/redis_hearing.h"
 #include "relay/brokers/redis_link_owner.h"
 #include "relay/brokers/redis_push_reader.h"
 #include "relay/brokers/redis_subscriptions.h"
@@ -19,16 +19,15 @@ namespace sluice::relay {
 
 class RedisSubscriber final : RedisConnectionUser, SubscriptionEvents {
  public:
-  RedisSubscriber(RedisContext& context, RedisLinkOwner& owner);
+  RedisSubscriber(RedisContext& context, RedisLinkOwner& owner, RedisHearing& hearing);
 
-  void start(BrokerEvents& events) { events_ = &events; }
   void open() { connection_.open(); }
   /// Ends the connection, if there is one; the owner knows already.
   void drop();
 
-  /// Idempotent; nothing is told from inside.
-  void subscribe(std::string_view channel);
-  void unsubscribe(std::string_view channel);
+  /// By the name that it has in Redis. Idempotent; nothing is told from inside.
+  void subscribe(std::string_view name);
+  void unsubscribe(std::string_view name);
 
   // ---- from program to program
 
@@ -40,6 +39,8 @@ class RedisSubscriber final : RedisConnectionUser, SubscriptionEvents {
   [[nodiscard]] const RedisSubscriptions& subscriptions() const { return subscriptions_; }
 
   [[nodiscard]] bool closed() const { return connection_.closed(); }
+  /// The handshake is done.
+  [[nodiscard]] bool connected() const { return connection_.ready(); }
   /// Connected, and everything wanted at that time subscribed again (or refused).
   [[nodiscard]] bool ready() const { return connection_.ready() && subscriptions_.restored(); }
   [[nodiscard]] const std::string& server_id() const { return connection_.server_id(); }
@@ -68,7 +69,7 @@ class RedisSubscriber final : RedisConnectionUser, SubscriptionEvents {
 
   RedisContext& context_;
   RedisLinkOwner& owner_;
-  BrokerEvents* events_ = nullptr;
+  RedisHearing& hearing_;
   RedisSubscriptions subscriptions_;
   RedisConnection connection_;
   std::optional<RedisPushReader> reader_;  ///< while connected

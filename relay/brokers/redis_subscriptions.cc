@@ -38,6 +38,11 @@ void RedisSubscriptions::unwant(std::string_view channel) {
   }
 }
 
+bool RedisSubscriptions::is_wanted(std::string_view channel) const {
+  const auto found = channels_.find(channel);
+  return found != channels_.end() && found->second.wanted;
+}
+
 bool RedisSubscriptions::is_confirmed(std::string_view channel) const {
   const auto found = channels_.find(channel);
   return found != channels_.end() && found->second.confirmed;

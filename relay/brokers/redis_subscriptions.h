@@ -53,6 +53,7 @@ class RedisSubscriptions {
 
   void want(std::string_view channel);
   void unwant(std::string_view channel);
+  [[nodiscard]] bool is_wanted(std::string_view channel) const;
   /// Confirmed and not lost since.
   [[nodiscard]] bool is_confirmed(std::string_view channel) const;
   [[nodiscard]] std::size_t channels() const { return channels_.size(); }

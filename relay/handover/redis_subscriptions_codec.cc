@@ -3,6 +3,7 @@
 #include <unordered_map>
 #include <utility>
 
+#include "relay/brokers/redis_keys.h"
 #include "relay/brokers/redis_limits.h"
 
 namespace sluice::relay {
@@ -71,7 +72,7 @@ void RedisSubscriptionsCodec::read(StateReader& in, RedisSubscriptions& subscrip
 
 void RedisSubscriptionsCodec::read_channel(StateReader& in, RedisSubscriptions& subscriptions,
                                            Nodes& nodes) {
-  const std::string_view name = in.text("wanted channel", proto::kChannelNameBytesMax);
+  const std::string_view name = in.text("wanted channel", kRedisNameBytesMax);
   RedisSubscriptions::State state;
   state.wanted = in.flag("channel's wish");
   state.at_server = in.flag("channel's subscription");

@@ -31,11 +31,11 @@ void check_channels(StateReader& in, const RelayParts& parts) {
   for (const auto& [name, channel] : parts.router.channel_table()) {
     parts.broker.subscribe(name, {});
     const bool confirmed =
-        parts.redis != nullptr && parts.redis->subscriptions().is_confirmed(name);
+        parts.redis != nullptr && parts.redis->is_confirmed(name);
     in.require(channel->confirmed || !confirmed, "channel's confirmation", "was not heard");
   }
   const std::size_t wanted =
-      parts.redis == nullptr ? parts.router.channels() : parts.redis->subscriptions().wanted();
+      parts.redis == nullptr ? parts.router.channels() : parts.redis->wanted();
   in.require(wanted == parts.router.channels(), "wanted channels", "are wanted by nobody");
 }
 

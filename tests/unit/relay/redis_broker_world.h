@@ -5,6 +5,7 @@
 #include <gtest/gtest.h>
 
 #include <functional>
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>
@@ -24,11 +25,20 @@ struct RecordingEvents : BrokerEvents {
   struct Confirmed {
     std::string channel;
     std::optional<Duration> uncovered;
+    std::optional<proto::Position> position{};
+  };
+  /// Of a channel with history, or one whose publisher travels.
+  struct Heard {
+    std::string channel;
+    std::string payload;
+    std::string meta;
+    std::optional<proto::Position> position;
   };
   struct Published {
     PublishId id;
     PublishOutcome outcome;
     std::string detail;
+    std::optional<proto::Position> position{};
   };
   bool is_connected = false;
   int connects = 0;
@@ -38,6 +48,10 @@ struct RecordingEvents : BrokerEvents {
   int assembled = 0;  ///< of messages
   std::vector<std::pair<std::string, std::uint64_t>> oversized;
   std::vector<Published> outcomes;
+  std::vector<Heard> heard;  ///< of messages
+  std::vector<std::pair<std::string, proto::Position>> losses;
+  std::map<QueryId, HistoryAnswer> histories;
+  std::map<QueryId, PresenceAnswer> presences;
   std::function<void()> when_connected;
 
   void broker_connected() override {
@@ -49,11 +63,13 @@ struct RecordingEvents : BrokerEvents {
     aways.emplace_back(reason);
   }
   void subscribed(std::string_view channel, std::optional<Duration> uncovered,
-                  std::optional<proto::Position> /*position*/) override {
-    confirmations.push_back({std::string(channel), uncovered});
+                  std::optional<proto::Position> position) override {
+    confirmations.push_back({std::string(channel), uncovered, position});
   }
-  void message(std::string_view channel, proto::Bytes payload, proto::Bytes,
-               std::optional<proto::Position>) override {
+  void message(std::string_view channel, proto::Bytes payload, proto::Bytes meta,
+               std::optional<proto::Position> position) override {
+    heard.push_back({std::string(channel), std::string(proto::as_text(payload)),
+                     std::string(proto::as_text(meta)), position});
     messages.emplace_back(channel, proto::as_text(payload));
   }
   void message(std::string_view channel, EntryDraft message) override {
@@ -63,12 +79,18 @@ struct RecordingEvents : BrokerEvents {
   void message_oversized(std::string_view channel, std::uint64_t bytes) override {
     oversized.emplace_back(channel, bytes);
   }
-  void position_lost(std::string_view, proto::Position) override {}
-  void history(QueryId, HistoryAnswer) override {}
-  void presence(QueryId, PresenceAnswer) override {}
+  void position_lost(std::string_view channel, proto::Position position) override {
+    losses.emplace_back(channel, position);
+  }
+  void history(QueryId id, HistoryAnswer answer) override {
+    EXPECT_TRUE(histories.emplace(id, std::move(answer)).second);
+  }
+  void presence(QueryId id, PresenceAnswer answer) override {
+    EXPECT_TRUE(presences.emplace(id, std::move(answer)).second);
+  }
   void published(PublishId id, PublishOutcome outcome, std::string_view detail,
-                 std::optional<proto::Position> /*position*/) override {
-    outcomes.push_back({id, outcome, std::string(detail)});
+                 std::optional<proto::Position> position) override {
+    outcomes.push_back({id, outcome, std::string(detail), position});
   }
 };
 

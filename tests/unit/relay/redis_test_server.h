@@ -64,6 +64,7 @@ class RedisTestServer {
                 "",
                 "--logfile",
                 log};
+    if (keeps_data_) words.insert(words.end(), {"--appendonly", "yes"});
     if (!password_.empty()) words.insert(words.end(), {"--requirepass", password_});
     std::vector<char*> argv;
     for (std::string& word : words) argv.push_back(word.data());
@@ -91,6 +92,10 @@ class RedisTestServer {
   }
   void stand_still() const { ::kill(pid_, SIGSTOP); }
   void go_on() const { ::kill(pid_, SIGCONT); }
+  /// What it has outlives a kill, from the next start on.
+  void keep_data() { keeps_data_ = true; }
+  /// While it is not running.
+  void lose_data() const { std::filesystem::remove_all(directory_ + "/appendonlydir"); }
   /// From the next start on.
   void set_password(std::string password) { password_ = std::move(password); }
 
@@ -159,6 +164,7 @@ class RedisTestServer {
   std::string directory_;
   std::optional<sluice::test::HeldPort> port_ = sluice::test::HeldPort::take(0);
   std::string password_;
+  bool keeps_data_ = false;
   pid_t pid_ = 0;
 };
 
