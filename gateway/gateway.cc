@@ -92,6 +92,7 @@ Gateway::Gateway(GatewayConfig config, Program program)
              .rules = access_.rules(),
              .time = &time_}),
       protocols_{&plain_, config_.demo ? &demo_ : nullptr, nullptr, nullptr},
+      token_judge_(access_.tokens()),
       hub_({.channels_max = config_.channels_max}, sessions_, sender_, *this),
       link_({.gateway_id = config_.id,
              .publish_wait = config_.publish_wait,
@@ -133,6 +134,7 @@ Result<void> Gateway::start() {
   }
   if (auto started = endpoint_.start(); !started) return started;
   if (auto prepared = prepare_hooks(); !prepared) return prepared;
+  prepare_centrifuge();
   if (config_.check_only) return {};
   if (auto prepared = prepare_handoff(); !prepared) return prepared;
   acceptor_ = std::make_unique<Acceptor>(loop_, acceptor_options(config_, demo_pages_, access_),
@@ -160,7 +162,7 @@ Result<void> Gateway::prepare_hooks() {
   auto hooks = make_hooks(
       config_.hooks, loop_, time_,
       [this](HookAnswer answer) {
-        if (hook_answered_) hook_answered_(std::move(answer));
+        if (hook_answered_) hook_answered_(answer);
       },
       hook_stats_);
   if (!hooks) return tl::make_unexpected(hooks.error());

@@ -29,6 +29,7 @@
 #include "gateway/hooks/hooks.h"
 #include "gateway/hub.h"
 #include "gateway/load_weight.h"
+#include "gateway/protocols/centrifuge_protocol.h"
 #include "gateway/protocols/demo.h"
 #include "gateway/protocols/plain.h"
 #include "gateway/readiness.h"
@@ -92,6 +93,10 @@ class Gateway final : public EndpointEvents, public HubObserver, public UpgradeS
   [[nodiscard]] const Sender& sender() const { return sender_; }
   [[nodiscard]] const Acceptor& acceptor() const { return *acceptor_; }
   [[nodiscard]] const Access& access() const { return access_; }
+  /// Null: the Centrifuge protocol is not served.
+  [[nodiscard]] const CentrifugeService* centrifuge() const {
+    return centrifuge_ ? &*centrifuge_ : nullptr;
+  }
   [[nodiscard]] std::size_t connections() const { return sessions_.size(); }
   [[nodiscard]] bool broker_connected() const { return broker_connected_; }
   [[nodiscard]] const Balancers& balancers() const { return balancers_; }
@@ -119,6 +124,8 @@ class Gateway final : public EndpointEvents, public HubObserver, public UpgradeS
   [[nodiscard]] Result<void> open_admin_listener();
   [[nodiscard]] Result<void> plan_registration();
   [[nodiscard]] Result<void> prepare_hooks();
+  // gateway_centrifuge.cc
+  void prepare_centrifuge();
   void watch_signals();
   void reload_access();
   void end_of_turn();
@@ -174,6 +181,11 @@ class Gateway final : public EndpointEvents, public HubObserver, public UpgradeS
   DemoPages demo_pages_;
   /// By ProtocolKind; null: not served. The one place where a protocol is entered.
   std::array<const ClientProtocol*, kProtocolKinds> protocols_;
+  AccessTokens token_judge_;
+  // Empty without --rules and --open-access.
+  std::optional<CentrifugeService> centrifuge_;
+  std::optional<CentrifugeProtocol> centrifuge_json_;
+  std::optional<CentrifugeProtocol> centrifuge_protobuf_;
   /// Of GATEWAY_INFO: different users connected. Empty: nobody counts them.
   std::function<std::uint32_t()> count_users_;
   Hub hub_;
@@ -209,7 +221,7 @@ class Gateway final : public EndpointEvents, public HubObserver, public UpgradeS
   std::unique_ptr<RuntimeApi> runtime_api_;
   HookStats hook_stats_;
   std::unique_ptr<HookCaller> hooks_;              ///< null: no --hook-… URL
-  std::function<void(HookAnswer)> hook_answered_;  ///< who has asked; null: nobody does
+  std::function<void(const HookAnswer&)> hook_answered_;  ///< who has asked; null: nobody does
   const Program program_;
   UpgradeCheck upgrade_check_;
   std::string handoff_fault_;

@@ -358,6 +358,41 @@ void add_hooks(MetricsPage& page, const Gateway& g) {
                  stats.answer_seconds);
 }
 
+void add_centrifuge(MetricsPage& page, const Gateway& g) {
+  if (g.centrifuge() == nullptr) return;
+  const CentrifugeService& service = *g.centrifuge();
+  const CentrifugeStats& stats = service.stats();
+  page.gauge("sluice_gateway_centrifuge_clients", "Clients of the Centrifuge protocol.", {},
+             [&service] { return number(service.clients()); });
+  page.gauge("sluice_gateway_centrifuge_users", "Different users, anonymous left out.", {},
+             [&service] { return number(service.users()); });
+  const auto counter = [&page](const char* name, const char* help, const std::uint64_t& value) {
+    page.counter(name, help, {}, [&value] { return number(value); });
+  };
+  counter("sluice_gateway_centrifuge_commands_total", "Commands of clients.", stats.commands);
+  counter("sluice_gateway_centrifuge_errors_total", "Commands answered with an error.",
+          stats.errors);
+  counter("sluice_gateway_centrifuge_connects_total", "Clients let in by their connect command.",
+          stats.connected);
+  counter("sluice_gateway_centrifuge_subscribes_total", "Subscriptions made.", stats.subscribed);
+  counter("sluice_gateway_centrifuge_recoveries_total",
+          "Subscriptions that asked for what they had missed.", stats.recoveries);
+  counter("sluice_gateway_centrifuge_recoveries_failed_total", "Those that could not have it.",
+          stats.recoveries_failed);
+  counter("sluice_gateway_centrifuge_recovered_publications_total",
+          "Publications given to them with the reply.", stats.recovered_publications);
+  counter("sluice_gateway_centrifuge_gaps_told_total",
+          "Subscriptions and connections ended because of a gap (2500, 3010).",
+          stats.resubscribes_told);
+  counter("sluice_gateway_centrifuge_tokens_refused_total", "Tokens that are not good.",
+          stats.tokens_refused);
+  counter("sluice_gateway_centrifuge_control_commands_total",
+          "Commands of the server API and operators.", stats.control_commands);
+  counter("sluice_gateway_centrifuge_server_subscribes_refused_total",
+          "Subscriptions asked for by the server API and not made.",
+          stats.server_subscribes_refused);
+}
+
 }  // namespace
 
 std::string metrics_text(const Gateway& gateway) {
@@ -373,6 +408,7 @@ std::string metrics_text(const Gateway& gateway) {
   add_handoff(page, gateway);
   add_takeover(page, gateway);
   add_hooks(page, gateway);
+  add_centrifuge(page, gateway);
   return page.text();
 }
 

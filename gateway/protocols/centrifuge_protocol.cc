@@ -9,6 +9,7 @@ namespace sluice::gateway {
 void CentrifugeProtocol::opened(ClientSession& session, const UpgradeRequest& request,
                                 ProtocolActions& actions) const {
   session.state.protocol = std::make_unique<CentrifugeState>(codec_);
+  session.state.protocol_pings = !request.frame_pings;
   CentrifugeClient(session, service_, actions).opened(request);
 }
 
