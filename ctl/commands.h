@@ -1,6 +1,7 @@
 // The commands. Each returns the exit code; what went wrong has been said.
 #pragma once
 
+#include "ctl/access_options.h"
 #include "ctl/console.h"
 #include "ctl/options.h"
 
@@ -13,6 +14,9 @@ namespace sluice::ctl {
 [[nodiscard]] ExitCode run_undrain(const DrainOptions& options, Console& console);
 [[nodiscard]] ExitCode run_upgrade(const UpgradeOptions& options, Console& console);
 [[nodiscard]] ExitCode run_haproxy_lint(const LintCommandOptions& options, Console& console);
+[[nodiscard]] ExitCode run_check(const CheckOptions& options, Console& console);
+[[nodiscard]] ExitCode run_token_make(const TokenMakeOptions& options, Console& console);
+[[nodiscard]] ExitCode run_token_inspect(const TokenInspectOptions& options, Console& console);
 [[nodiscard]] ExitCode run_version(const CommonOptions& options, Console& console);
 
 /// Says it and hands its code on.

@@ -18,8 +18,8 @@ enum class ExitCode {
   kRefused = 6,       ///< publish, tail: the relay says no, and why
   kUnknownFate = 7,   ///< publish: sent, and nobody knows what became of it
 
-  kFindings = 1,    ///< haproxy-lint: there is something to mend
-  kUnreadable = 2,  ///< haproxy-lint: the file can't be read, or the gateway not be asked
+  kFindings = 1,    ///< haproxy-lint, check, token inspect: there is something to mend
+  kUnreadable = 2,  ///< the same: a file can't be read, or the gateway not be asked
 };
 
 struct Failure {

@@ -32,6 +32,19 @@ int run_undrain_command(int argc, char** argv) {
   return static_cast<int>(run_undrain(options, console));
 }
 
+/// `token` has commands of its own.
+int run_token_command(int argc, char** argv) {
+  const std::string_view command = argc < 2 ? "" : argv[1];
+  if (command == "make") return run(argc - 1, argv + 1, run_token_make, false);
+  if (command == "inspect") return run(argc - 1, argv + 1, run_token_inspect, false);
+  if (command == "--help" || command == "-h") {
+    std::fputs(token_help_text(), stdout);
+    return 0;
+  }
+  complain("token: make or inspect, flags behind it (see --help)");
+  return kUsage;
+}
+
 int dispatch(int argc, char** argv) {
   if (argc < 2) {
     std::fputs(help_text(), stderr);
@@ -53,11 +66,13 @@ int dispatch(int argc, char** argv) {
   if (command == "undrain") return run_undrain_command(argc - 1, argv + 1);
   if (command == "upgrade") return run(argc - 1, argv + 1, run_upgrade, true);
   if (command == "haproxy-lint") return run(argc - 1, argv + 1, run_haproxy_lint, false);
+  if (command == "check") return run(argc - 1, argv + 1, run_check, false);
+  if (command == "token") return run_token_command(argc - 1, argv + 1);
   if (command == "version") return run_version_command(argc - 1, argv + 1);
-  complain(
-      "'" + std::string(command) +
-      "' is no command: status, tail, publish, drain, undrain, upgrade, haproxy-lint or version, "
-      "flags behind it (see --help)");
+  complain("'" + std::string(command) +
+           "' is no command: status, tail, publish, drain, undrain, upgrade, haproxy-lint, check, "
+           "token or version, "
+           "flags behind it (see --help)");
   return kUsage;
 }
 

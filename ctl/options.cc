@@ -222,13 +222,15 @@ Commands:
   undrain GATEWAY            Takes that back
   upgrade relay|GATEWAY      Lets it go on as the program that is installed now
   haproxy-lint FILE          What in an HAProxy configuration will hurt WebSockets
+  check RULES                Whether a file of rules, and keys of tokens, are right
+  token make|inspect         Makes a token, or shows what one says
   version                    Versions of this tool and of the relay
 
 Options:
   -h,--help                  Show this help; after a command, that of the command
   --version                  Show the version of this tool
 
-All commands but haproxy-lint take --relay unix:PATH [unix:/run/sluice/relay.sock], and all --json.
+All commands but haproxy-lint, check and token take --relay unix:PATH [unix:/run/sluice/relay.sock], and all --json.
 Flags can also come from the environment: SLUICE_RELAY, SLUICE_JSON and so on. NO_COLOR switches
 colours off.
 
@@ -241,7 +243,8 @@ Exit codes:
   5  the relay refuses the tool: one is too old for the other, or too many tools are connected
   6  refused: not published, the channel can't be watched, no such gateway, not upgraded
   7  nobody knows whether it was published: the answer was lost
-Those of haproxy-lint: 0 nothing found, 1 findings, 2 FILE can't be read (or wrong usage).
+Those of haproxy-lint, check and token inspect: 0 nothing found, 1 findings, 2 a file can't be read
+(or wrong usage).
 )";
 }
 

@@ -4,7 +4,7 @@
 #include "common/tokens/claims.h"
 #include "common/tokens/keys.h"
 #include "common/tokens/signature.h"
-#include "common/tokens/strict_json.h"
+#include "common/tokens/token_text.h"
 
 namespace sluice {
 namespace {
@@ -20,28 +20,8 @@ struct Header {
   std::string key_id;  ///< empty: none
 };
 
-std::optional<TokenParts> split(std::string_view token) {
-  const std::size_t first = token.find('.');
-  const std::size_t last = token.rfind('.');
-  if (first == std::string_view::npos || first == last || token.find('.', first + 1) != last) {
-    return std::nullopt;
-  }
-  return TokenParts{.signed_part = token.substr(0, last),
-                    .header = token.substr(0, first),
-                    .payload = token.substr(first + 1, last - first - 1),
-                    .signature = token.substr(last + 1)};
-}
-
-std::optional<Json> decode_object(std::string_view part) {
-  const auto bytes = decode_base64url(part);
-  if (!bytes) return std::nullopt;
-  auto json = parse_strict_json(*bytes);
-  if (!json || !json->is_object()) return std::nullopt;
-  return json;
-}
-
 tl::expected<Header, TokenFailure> read_header(std::string_view part) {
-  const auto json = decode_object(part);
+  const auto json = decode_token_part(part);
   if (!json) return invalid("malformed");
   // What must be understood, and is not: `crit` names it (RFC 7515 4.1.11).
   if (json->contains("crit")) return invalid("critical header");
@@ -64,7 +44,7 @@ tl::expected<Header, TokenFailure> read_header(std::string_view part) {
 /// The claims of a token that one of the keys has signed.
 tl::expected<Json, TokenFailure> verified_claims(std::string_view token, const TokenKeys* keys) {
   if (token.size() > kTokenBytesMax) return invalid("too long");
-  const auto parts = split(token);
+  const auto parts = split_token(token);
   if (!parts || parts->signature.empty() || !decode_base64url(parts->signature))
     return invalid("malformed");
   const auto header = read_header(parts->header);
@@ -78,7 +58,7 @@ tl::expected<Json, TokenFailure> verified_claims(std::string_view token, const T
     if (key.algorithm != header->algorithm) continue;
     same_algorithm = true;
     if (!verify_signature(token, *parts, key)) continue;
-    auto claims = decode_object(parts->payload);
+    auto claims = decode_token_part(parts->payload);
     if (!claims) return invalid("malformed");
     return std::move(*claims);
   }

@@ -66,11 +66,13 @@ tables() {
 for program in "$@"; do
   name=$(basename "$program")
   if [[ $name == sluice ]]; then
-    for command in status tail publish drain undrain upgrade haproxy-lint version; do
-      usage=$("$program" "$command" --help | sed -n 's/^Usage: //p')
+    for command in status tail publish drain undrain upgrade haproxy-lint check 'token make' 'token inspect' version; do
+      # shellcheck disable=SC2086  # two words
+      usage=$("$program" $command --help | sed -n 's/^Usage: //p')
       # shellcheck disable=SC2016  # the backquotes are Markdown's
       printf '\n## %s\n\n`%s`\n' "$name $command" "$usage"
-      "$program" "$command" --help | tables SLUICE_
+      # shellcheck disable=SC2086
+      "$program" $command --help | tables SLUICE_
     done
   else
     printf '\n## %s\n' "$name"

@@ -108,6 +108,10 @@ void check_gateway(const gateway::GatewayConfig& c) {
   CHECK(c.drain_rate_per_second > 0 && c.drain_rate_per_second <= 1e9);
   CHECK(c.publish_wait >= Duration::zero() && c.publish_wait <= std::chrono::minutes(5));
   CHECK(c.greeting.size() <= 1024);
+  const AccessOptions& access = c.access;
+  CHECK(!(access.open_access && !access.rules_file.empty()));
+  CHECK(!access.has_key_files() || !access.rules_file.empty());
+  CHECK(access.has_key_files() || (access.tokens.audience.empty() && access.tokens.issuer.empty()));
   for (const std::string& origin : c.allowed_origins) CHECK(parse_origin(origin).value() == origin);
   for (const Address& address : c.listen) CHECK(address.path.find('\0') == std::string::npos);
 }
