@@ -18,11 +18,12 @@ pure=(
   gateway/protocols/plain gateway/protocols/demo gateway/protocols/client_protocol gateway/demo_pages
   relay/router relay/router_links relay/router_publish relay/router_ports relay/router_state relay/gateway_session
   relay/status relay/drain_marks relay/gateway_index relay/replay_ring relay/gap_collector relay/publish_hold relay/brokers/broker
-  relay/brokers/redis_push_reader relay/admin_request relay/refusal_log
+  relay/brokers/redis_push_reader relay/brokers/redis_keys relay/brokers/redis_envelope relay/brokers/redis_continuity relay/brokers/redis_channels
+  relay/brokers/redis_hearing relay/brokers/redis_scripts relay/brokers/redis_command relay/admin_request relay/refusal_log
   keeper/recovery keeper/parting keeper/fields keeper/shared_state
   relay/handover/state_writer relay/handover/state_reader relay/handover/preamble relay/handover/ring_codec relay/handover/index_codec
   relay/handover/hold_codec relay/handover/router_codec relay/handover/link_state relay/handover/redis_push_codec
-  relay/handover/redis_subscriptions_codec relay/handover/redis_connection_state
+  relay/handover/redis_subscriptions_codec relay/handover/redis_channels_codec relay/handover/redis_connection_state
   ctl/text ctl/table ctl/status_view ctl/tail_event ctl/tail_channel
   ctl/haproxy_words ctl/haproxy_condition ctl/haproxy_config
   ctl/haproxy_lint/settings ctl/haproxy_lint/server ctl/haproxy_lint/model ctl/haproxy_lint/traffic ctl/haproxy_lint/rule ctl/haproxy_lint/timeouts
