@@ -7,6 +7,8 @@
 #include <string>
 #include <vector>
 
+#include "relay/brokers/redis_envelope.h"
+#include "relay/handover/redis_channels_codec.h"
 #include "relay/handover/redis_push_codec.h"
 #include "relay/handover/redis_subscriptions_codec.h"
 #include "relay/handover/router_codec.h"
@@ -144,6 +146,23 @@ void add_pushes(Seeds& seeds) {
     for (const std::string& chunks : {kWhole, kCut}) seeds.add("redis_push", chunks + stream);
 }
 
+void add_envelopes(Seeds& seeds) {
+  namespace relay = sluice::relay;
+  const auto bytes = [](std::string_view text) { return sluice::proto::as_bytes(text); };
+  for (const auto position : {std::optional<sluice::proto::Position>(),
+                              std::optional(sluice::proto::Position{0xfeed, 42})}) {
+    seeds.add("redis_envelope",
+              std::string(1, '\0') + relay::make_envelope(position, bytes("who"), bytes("hello")));
+  }
+  for (const char* name : {"news", "sluice:{news}", "sluice:{news}:members", "sluice:control",
+                           "sluice:reply:n1", "sluice:raw:sluice:x"}) {
+    seeds.add("redis_envelope", "\1"s + name);
+  }
+  // Usable, confirmed, its position; heard with a hole, read; lost and back.
+  seeds.add("redis_envelope", "\2\2\0\7\0\1\10\0\10\11\7\14\1\1\1\1\1\0\7\14\1"s);
+  seeds.add("redis_envelope", "\2\2\0\7\0\1\10\1\7\1\1\1\10\6\3\0\4\2\2\5"s);
+}
+
 void add_values(Seeds& seeds) {
   for (const char* text : {"250ms",
                            "1.5s",
@@ -243,6 +262,21 @@ void add_relay_states(Seeds& seeds) {
   seeds.add("relay_state", "\2" + written([&](relay::StateWriter& out) {
                              relay::RedisSubscriptionsCodec::write(out, subscriptions);
                            }));
+  struct NoAsker final : relay::RedisAsker {
+    void ask_position(relay::RedisAsk, std::string_view, const relay::ChannelOptions&,
+                      std::optional<sluice::proto::Position>) override {}
+    void ask_missing(relay::RedisAsk, std::string_view, const relay::ChannelOptions&,
+                     sluice::proto::Position) override {}
+    void caught_up() override {}
+  } asker;
+  relay::RedisChannels channels(asker);
+  relay::RedisSubscriptions below(quiet);
+  below.want(channels.add("a", {.history_size = 9, .history_ttl = {}, .envelope = false}));
+  below.want(channels.add("b", {.history_size = 0, .history_ttl = {}, .envelope = true}));
+  seeds.add("relay_state", "\2" + written([&](relay::StateWriter& out) {
+                             relay::RedisSubscriptionsCodec::write(out, below);
+                             relay::RedisChannelsCodec::write(out, channels);
+                           }));
 }
 
 }  // namespace
@@ -259,6 +293,7 @@ int main(int argc, char** argv) {
   add_http_heads(seeds);
   add_messages(seeds);
   add_pushes(seeds);
+  add_envelopes(seeds);
   add_values(seeds);
   add_configurations(seeds);
   add_centrifuge(seeds);

@@ -35,6 +35,12 @@ pure=(
   relay/handover/redis_subscriptions_codec relay/handover/redis_connection_state
   common/rules/rules common/rules/rules_file common/tokens/algorithm common/tokens/base64 common/tokens/strict_json common/tokens/evp common/tokens/keys common/tokens/jwks
   common/tokens/signature common/tokens/token_text common/tokens/claims common/tokens/tokens gateway/access gateway/protocols/plain_access
+  relay/brokers/redis_push_reader relay/brokers/redis_keys relay/brokers/redis_envelope relay/brokers/redis_continuity relay/brokers/redis_channels
+  relay/brokers/redis_hearing relay/brokers/redis_scripts relay/brokers/redis_command relay/admin_request relay/refusal_log
+  keeper/recovery keeper/parting keeper/fields keeper/shared_state
+  relay/handover/state_writer relay/handover/state_reader relay/handover/preamble relay/handover/ring_codec relay/handover/index_codec
+  relay/handover/hold_codec relay/handover/router_codec relay/handover/link_state relay/handover/redis_push_codec
+  relay/handover/redis_subscriptions_codec relay/handover/redis_channels_codec relay/handover/redis_connection_state
   ctl/text ctl/table ctl/status_view ctl/tail_event ctl/tail_channel
   ctl/haproxy_words ctl/haproxy_condition ctl/haproxy_config
   ctl/haproxy_lint/settings ctl/haproxy_lint/server ctl/haproxy_lint/model ctl/haproxy_lint/traffic ctl/haproxy_lint/rule ctl/haproxy_lint/timeouts

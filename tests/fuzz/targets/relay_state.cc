@@ -7,6 +7,7 @@
 #include "common/check.h"
 #include "relay/handover/link_state.h"
 #include "relay/handover/preamble.h"
+#include "relay/handover/redis_channels_codec.h"
 #include "relay/handover/redis_push_codec.h"
 #include "relay/handover/redis_subscriptions_codec.h"
 #include "relay/handover/router_codec.h"
@@ -32,7 +33,7 @@ void live_with(test::RouterWorld& world, const std::vector<PublishRequest>& unan
   std::vector<std::string> names;
   for (const auto& [name, channel] : world.router.channel_table()) names.push_back(name);
   for (const std::string& name : names) {
-    world.router.subscribed(name, std::chrono::seconds(1));
+    world.router.subscribed(name, std::chrono::seconds(1), std::nullopt);
     world.deliver(name, "x");
   }
   for (const auto& [id, gateway] : world.router.gateway_table()) (void)world.drain(*gateway);
@@ -81,6 +82,31 @@ struct QuietEvents final : SubscriptionEvents {
   void refused(std::string_view, std::string_view, bool) override {}
 };
 
+struct QuietAsker final : RedisAsker {
+  void ask_position(RedisAsk, std::string_view, const ChannelOptions&,
+                    std::optional<proto::Position>) override {}
+  void ask_missing(RedisAsk, std::string_view, const ChannelOptions&, proto::Position) override {}
+  void caught_up() override {}
+};
+
+/// What stands behind the subscriptions: channels with history.
+void read_channels(StateReader& in, const RedisSubscriptions& subscriptions) {
+  QuietAsker asker;
+  RedisChannels channels(asker);
+  RedisChannelsCodec::read(in, channels, subscriptions);
+  if (!in.good()) return;
+  const std::string again =
+      test::written([&channels](StateWriter& out) { RedisChannelsCodec::write(out, channels); });
+  RedisChannels other(asker);
+  StateReader once_more(proto::as_bytes(again));
+  RedisChannelsCodec::read(once_more, other, subscriptions);
+  CHECK(once_more.good());
+  channels.continuity().set_usable(true);
+  channels.continuity().begin_restore();
+  channels.subscriber_lost();
+  for (const char* name : {"a", "b", "c", "d"}) (void)channels.remove(name);
+}
+
 void read_subscriptions(proto::Bytes bytes) {
   using Verb = RedisSubscriptions::Verb;
   QuietEvents events;
@@ -88,6 +114,7 @@ void read_subscriptions(proto::Bytes bytes) {
   StateReader in(bytes);
   RedisSubscriptionsCodec::read(in, subscriptions);
   if (!in.good()) return;
+  read_channels(in, subscriptions);
   subscriptions.retry_refused();
   for (int i = 0; i < 8; ++i) {
     for (const char* name : {"a", "b", "c", "d"}) {

@@ -2,10 +2,12 @@
 // that are asked for.
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <memory>
 #include <string>
 #include <vector>
 
+#include "relay/handover/redis_channels_codec.h"
 #include "relay/handover/redis_connection_state.h"
 #include "relay/handover/redis_push_codec.h"
 #include "relay/handover/redis_subscriptions_codec.h"
@@ -181,6 +183,125 @@ TEST(HandoverRedis, AConnectionsState) {
   EXPECT_TRUE(after.expecting);
   EXPECT_EQ(after.expecting_since, before.expecting_since);
   EXPECT_EQ(after.last_received, before.last_received);
+}
+
+struct NoEvents final : BrokerEvents {
+  void broker_connected() override {}
+  void broker_away(std::string_view) override {}
+  void subscribed(std::string_view, std::optional<Duration>,
+                  std::optional<proto::Position>) override {}
+  void message(std::string_view, proto::Bytes, proto::Bytes,
+               std::optional<proto::Position>) override {}
+  void message(std::string_view, EntryDraft) override {}
+  void message_oversized(std::string_view, std::uint64_t) override {}
+  void position_lost(std::string_view, proto::Position) override {}
+  void published(PublishId, PublishOutcome, std::string_view,
+                 std::optional<proto::Position>) override {}
+  void history(QueryId, HistoryAnswer) override {}
+  void presence(QueryId, PresenceAnswer) override {}
+};
+
+struct NoAsker final : RedisAsker {
+  std::vector<std::string> asked;
+  void ask_position(RedisAsk, std::string_view channel, const ChannelOptions&,
+                    std::optional<proto::Position> heard) override {
+    asked.push_back(std::string(channel) + " at " + std::to_string(heard ? heard->offset : 0));
+  }
+  void ask_missing(RedisAsk, std::string_view, const ChannelOptions&, proto::Position) override {}
+  void caught_up() override {}
+};
+
+/// Channels with history and the subscriptions under them: one lives, one has a hole, one is not
+/// confirmed yet; and one whose publisher travels.
+struct HistoryWorld {
+  HistoryWorld() {
+    const ChannelOptions history{
+        .history_size = 9, .history_ttl = std::chrono::minutes(1), .envelope = false};
+    for (const char* name : {"live", "hole", "young"}) subs.want(channels.add(name, history));
+    subs.want(channels.add("who", {.history_size = 0, .history_ttl = {}, .envelope = true}));
+    channels.start(events);
+    channels.continuity().set_usable(true);
+    subs.connected();
+    const auto* command = subs.next_command({});
+    for (std::size_t i = 0; i < command->size(); ++i) names.emplace_back(command->name(i));
+    for (const std::string& name : names) {
+      if (name == "sluice:{young}") break;
+      (void)subs.answer(RedisSubscriptions::Verb::kSubscribe, name, {});
+    }
+  }
+  std::string state() const {
+    return written([this](StateWriter& out) {
+      RedisSubscriptionsCodec::write(out, subs);
+      RedisChannelsCodec::write(out, channels);
+    });
+  }
+  NoEvents events;
+  NoAsker asker;
+  RedisChannels channels{asker};
+  Told told;
+  RedisSubscriptions subs{told};
+  std::vector<std::string> names;
+};
+
+TEST(HandoverRedis, ChannelsWithHistoryGoOnWhereTheyAre) {
+  HistoryWorld before;
+  RedisContinuity& continuity = before.channels.continuity();
+  for (const char* name : {"live", "hole"}) {
+    continuity.confirmed(name);
+    continuity.position(name, name == std::string_view("live") ? 1 : 2, {7, 5});
+  }
+  continuity.heard("hole", {7, 8}, proto::as_bytes("x"), {});
+  EXPECT_FALSE(continuity.is_live("hole"));
+  // As if all were confirmed: what was answered does not matter here.
+  Told told;
+  RedisSubscriptions subs(told);
+  for (const std::string& name : before.names) subs.want(name);
+  subs.connected();
+  const auto* command = subs.next_command({});
+  std::vector<std::string> names;
+  for (std::size_t i = 0; i < command->size(); ++i) names.emplace_back(command->name(i));
+  for (const std::string& name : names) {
+    ASSERT_TRUE(subs.answer(RedisSubscriptions::Verb::kSubscribe, name, {}));
+  }
+  const std::string state =
+      written([&before](StateWriter& out) { RedisChannelsCodec::write(out, before.channels); });
+  StateReader in(proto::as_bytes(state));
+  NoAsker asker;
+  RedisChannels after(asker);
+  RedisChannelsCodec::read(in, after, subs);
+  in.must_end();
+  ASSERT_TRUE(in.good()) << in.error();
+  EXPECT_TRUE(after.continuity().is_live("live"));
+  EXPECT_FALSE(after.continuity().is_live("hole"));
+  EXPECT_FALSE(after.has_history("who"));
+  EXPECT_EQ(after.name_of("who"), "sluice:{who}");
+  after.continuity().set_usable(true);
+  std::sort(asker.asked.begin(), asker.asked.end());
+  EXPECT_EQ(asker.asked, (std::vector<std::string>{"hole at 5", "young at 0"}));
+}
+
+TEST(HandoverRedis, NoChangedByteOfChannelsWithHistoryDoesHarm) {
+  HistoryWorld before;
+  before.channels.continuity().confirmed("live");
+  const std::string state = before.state();
+  for (std::size_t place = 0; place < state.size(); ++place) {
+    for (const char change : {'\x01', '\x02', '\x04', '\xff'}) {
+      std::string changed = state;
+      changed[place] = static_cast<char>(changed[place] ^ change);
+      StateReader in(proto::as_bytes(changed));
+      Told told;
+      RedisSubscriptions subs(told);
+      RedisSubscriptionsCodec::read(in, subs);
+      NoAsker asker;
+      NoEvents events;
+      RedisChannels after(asker);
+      if (in.good()) RedisChannelsCodec::read(in, after, subs);
+      if (!in.good()) continue;
+      after.start(events);
+      after.continuity().set_usable(true);
+      for (const char* name : {"live", "hole", "young", "who"}) (void)after.remove(name);
+    }
+  }
 }
 
 }  // namespace

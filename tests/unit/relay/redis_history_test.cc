@@ -310,6 +310,29 @@ TEST_F(RedisHistory, ForgottenScriptsAreLoadedAgain) {
   EXPECT_TRUE(broker_->can_publish(1));
 }
 
+TEST_F(RedisHistory, OrderIsKeptWhenSomebodyElseLoadsAForgottenScript) {
+  open();
+  subscribe_history("a");
+  subscribe_history("b");
+  (void)server_.command({"SCRIPT", "FLUSH"});
+  publish_kept(1, "a", "first");
+  publish_kept(2, "b", "alone");
+  event_base_loop(loop_.base(), EVLOOP_NONBLOCK);
+  (void)server_.command({"PING"});  // both have been refused
+  (void)server_.command({"SCRIPT", "LOAD", std::string(script_text(RedisScript::kPublish).text)});
+  publish_kept(3, "a", "second");
+  ASSERT_TRUE(answered(3));
+  std::map<PublishId, PublishOutcome> outcomes;
+  for (const auto& one : events_.outcomes) outcomes[one.id] = one.outcome;
+  // Told, and not turned round.
+  EXPECT_EQ(outcomes[1], PublishOutcome::kRefused);
+  EXPECT_EQ(outcomes[2], PublishOutcome::kPublished);
+  EXPECT_EQ(outcomes[3], PublishOutcome::kPublished);
+  ASSERT_TRUE(heard(2));
+  EXPECT_EQ(broker_->stats().publishes_in_flight, 0U);
+  EXPECT_TRUE(broker_->can_publish(1));
+}
+
 TEST_F(RedisHistory, WhileAwayQueriesAreRefused) {
   open();
   server_.kill();

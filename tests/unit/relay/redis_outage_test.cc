@@ -130,6 +130,7 @@ TEST_F(RedisOutage, StandsStill) {
   ASSERT_EQ(events_.confirmations.size(), 2U);
   EXPECT_GE(*events_.confirmations[1].uncovered, 2500ms);
   expect_traffic("a");
+  EXPECT_TRUE(answered(6));
   EXPECT_EQ(events_.outcomes.size(), 6U);
 }
 

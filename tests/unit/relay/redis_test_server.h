@@ -64,7 +64,7 @@ class RedisTestServer {
                 "",
                 "--logfile",
                 log};
-    if (keeps_data_) words.insert(words.end(), {"--appendonly", "yes"});
+    if (keeps_data_) words.insert(words.end(), {"--appendonly", "yes", "--appendfsync", "always"});
     if (!password_.empty()) words.insert(words.end(), {"--requirepass", password_});
     std::vector<char*> argv;
     for (std::string& word : words) argv.push_back(word.data());
@@ -92,7 +92,7 @@ class RedisTestServer {
   }
   void stand_still() const { ::kill(pid_, SIGSTOP); }
   void go_on() const { ::kill(pid_, SIGCONT); }
-  /// What it has outlives a kill, from the next start on.
+  /// What it has answered outlives a kill, from the next start on (with "everysec" it may not).
   void keep_data() { keeps_data_ = true; }
   /// While it is not running.
   void lose_data() const { std::filesystem::remove_all(directory_ + "/appendonlydir"); }
