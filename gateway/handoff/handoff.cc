@@ -235,8 +235,8 @@ void Handoff::changed(ClientSession& session) {
   if (session.blocked) write_record(session);
 }
 
-/// First what it has, then what it is told of it. Killed in between, it misses an answer, which a
-/// client can notice; the other way round it would have the answer, and not what it says.
+/// First what it has, then what it is told of it: killed in between, SessionRecord::out_end shows
+/// it.
 void Handoff::write_record(ClientSession& session) {
   session.record_stale = false;
   static_cast<void>(who_->record(slot_of(session), session));

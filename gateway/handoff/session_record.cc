@@ -136,6 +136,7 @@ std::vector<std::uint8_t> encode_session(const ClientSession& session,
   each_time(state, [&](TimePoint time) { out.number(micros_of(time)); });
   out.text(session.protocol->name());
   write_subscriptions(session, name_of, out);
+  out.number(session.out.written + session.outbox.bytes());
   if (!write_protocol_state(session, out) || out.size() > kSessionRecordBytesMax) return {};
   return out.take();
 }
@@ -153,8 +154,10 @@ std::optional<SessionRecord> decode_session(std::span<const std::uint8_t> bytes)
   if (!get_identity(in, state.address, state.facts) || !read_times(in, state)) return std::nullopt;
   record.protocol = in.text();
   if (!read_subscriptions(in, record.subscriptions)) return std::nullopt;
-  if (version != kVersionStateless && !read_protocol_state(in, record.protocol_state))
-    return std::nullopt;
+  if (version != kVersionStateless) {
+    record.out_end = in.number<std::uint64_t>();
+    if (!read_protocol_state(in, record.protocol_state)) return std::nullopt;
+  }
   if (!in.done()) return std::nullopt;
   state.protocol_pings = (flags & kProtocolPings) != 0;
   return record;

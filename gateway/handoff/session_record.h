@@ -44,6 +44,10 @@ struct SessionRecord {
   SessionEnding ending;
   std::vector<NamedSubscription> subscriptions;
   std::vector<std::uint8_t> protocol_state;  ///< ClientProtocol::save()
+  /// Where our stream to the client ended then, queued bytes included, since the slot opened. What
+  /// goes out is recorded a moment later: a stream that is said to end before this lacks something
+  /// of which the record says that the client was told.
+  std::uint64_t out_end = 0;
 };
 
 /// Empty: larger than kSessionRecordBytesMax, or its protocol keeps more than

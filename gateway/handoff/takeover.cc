@@ -35,6 +35,7 @@ void part_from(int fd, const keeper::Parting& parting) {
 constexpr const char* kNoSlot = "no slot";
 constexpr const char* kInHandshake = "in handshake";
 constexpr const char* kSessionRecord = "session record";
+constexpr const char* kRecordAhead = "record ahead";
 constexpr const char* kInboundRecord = "inbound record";
 constexpr const char* kProtocol = "protocol";
 constexpr const char* kLibwebsockets = "libwebsockets";
@@ -54,6 +55,7 @@ std::span<const char* const> takeover_close_reasons() {
   static const std::array kReasons = {kNoSlot,
                                       kInHandshake,
                                       kSessionRecord,
+                                      kRecordAhead,
                                       kInboundRecord,
                                       kProtocol,
                                       kLibwebsockets,
@@ -104,6 +106,8 @@ void Takeover::judge(Held::Client held) {
   }
   auto record = decode_session(slot.session, state_.arena());
   if (!record) return leave(std::move(held), std::move(recovery), kSessionRecord);
+  if (record->out_end > recovery.written + bytes_of(recovery.pending))
+    return leave(std::move(held), std::move(recovery), kRecordAhead);
   auto input = InRecorder::restore(slot.in[slot.in_now & 1U], state_.arena());
   if (!input) return leave(std::move(held), std::move(recovery), kInboundRecord);
   const std::uint64_t last_sequence = sequence_of(recovery);

@@ -119,8 +119,8 @@ TEST_F(SessionRecordTest, RefusesAMillionSubscriptionsThatAreNotThere) {
   session_.state.subscriptions.clear();
   auto bytes = encode();
   const std::uint32_t many = 1000000;
-  // Behind it the length of the protocol's state.
-  std::memcpy(bytes.data() + bytes.size() - 8, &many, 4);
+  // Behind it where the stream ended, and the length of the protocol's state.
+  std::memcpy(bytes.data() + bytes.size() - 16, &many, 4);
   EXPECT_FALSE(decode_session(bytes));
 }
 
@@ -177,10 +177,18 @@ TEST_F(SessionRecordTest, AProtocolMayKeepSoMuchAndNoMore) {
   EXPECT_FALSE(decode_session(bytes));
 }
 
+TEST_F(SessionRecordTest, WhereOurStreamEnded) {
+  session_.out.written = 1000;
+  session_.outbox.push_last(FrameRun::make(Opcode::kText, "abc", {}));
+  const auto record = decode_session(encode());
+  ASSERT_TRUE(record);
+  EXPECT_EQ(record->out_end, 1005U);
+}
+
 /// As the release before wrote it.
 TEST_F(SessionRecordTest, ReadsTheVersionThatHadNoProtocolState) {
   auto bytes = encode();
-  bytes.resize(bytes.size() - 4);
+  bytes.resize(bytes.size() - 12);
   EXPECT_FALSE(decode_session(bytes));
   bytes[0] = 1;
   const auto record = decode_session(bytes);

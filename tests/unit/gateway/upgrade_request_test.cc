@@ -232,5 +232,87 @@ TEST(UpgradeRequest, RulesSayWhichChannelsPlainClientsMayHave) {
   }
 }
 
+// ---- the Centrifuge protocol
+
+constexpr const char* kCentrifugePath = "/connection/websocket";
+
+UpgradeOptions with_centrifuge() {
+  UpgradeOptions options;
+  options.centrifuge = true;
+  return options;
+}
+
+TEST(UpgradeRequest, CentrifugeWhereItIsServed) {
+  const auto answer = judge(request_for(kCentrifugePath), with_centrifuge());
+  ASSERT_TRUE(answer);
+  EXPECT_EQ(answer->protocol, ProtocolKind::kCentrifugeJson);
+  EXPECT_EQ(answer->channel, "");
+  EXPECT_EQ(answer->subprotocol, "");
+  EXPECT_FALSE(answer->frame_pings);
+  const auto refused = judge(request_for(kCentrifugePath));
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.error().status, 404);
+  EXPECT_NE(refused.error().text.find("--open-access"), std::string::npos);
+  for (const char* path : {"/connection/websocket/", "/connection", "/connection/sse"})
+    expect_refused(request_for(path), RefusalReason::kPath, 404, with_centrifuge());
+  EXPECT_EQ(judge(request_for("/"), with_centrifuge())->protocol, ProtocolKind::kPlain);
+}
+
+TEST(UpgradeRequest, CentrifugeEncodings) {
+  constexpr auto kJson = ProtocolKind::kCentrifugeJson;
+  constexpr auto kProtobuf = ProtocolKind::kCentrifugeProtobuf;
+  struct Case {
+    const char* query;
+    const char* offered;  ///< null: no such header
+    ProtocolKind kind;
+    const char* answered;
+  };
+  const Case cases[] = {
+      {"", "centrifuge-json", kJson, "centrifuge-json"},
+      {"", "centrifuge-protobuf", kProtobuf, "centrifuge-protobuf"},
+      {"", "x, centrifuge-protobuf, centrifuge-json", kProtobuf, "centrifuge-protobuf"},
+      {"", "x", kJson, ""},
+      {"", "Centrifuge-Protobuf", kJson, ""},
+      {"?format=protobuf", nullptr, kProtobuf, ""},
+      {"?cf_protocol=protobuf", nullptr, kProtobuf, ""},
+      {"?a=b&format=protobuf&c", nullptr, kProtobuf, ""},
+      {"?format=protobuf", "x", kProtobuf, ""},
+      {"?format=protobuf", "centrifuge-json", kJson, "centrifuge-json"},
+      {"?format=json", nullptr, kJson, ""},
+      {"?format=protobufs", nullptr, kJson, ""},
+      {"?xformat=protobuf", nullptr, kJson, ""},
+      {"?format", nullptr, kJson, ""},
+      {"?&&=&format=&protobuf", nullptr, kJson, ""},
+  };
+  for (const Case& one : cases) {
+    Request request = request_for(std::string(kCentrifugePath) + one.query);
+    if (one.offered != nullptr)
+      request.more = std::string("Sec-WebSocket-Protocol: ") + one.offered + "\r\n";
+    const auto answer = judge(request, with_centrifuge());
+    ASSERT_TRUE(answer) << one.query;
+    EXPECT_EQ(answer->protocol, one.kind) << one.query << " " << request.more;
+    EXPECT_EQ(answer->subprotocol, one.answered) << one.query << " " << request.more;
+  }
+}
+
+TEST(UpgradeRequest, CentrifugePings) {
+  const auto pings = [](const std::string& query) {
+    return judge(request_for(kCentrifugePath + query), with_centrifuge())->frame_pings;
+  };
+  EXPECT_TRUE(pings("?cf_ws_frame_ping_pong=true"));
+  EXPECT_TRUE(pings("?format=json&cf_ws_frame_ping_pong=true"));
+  EXPECT_FALSE(pings("?cf_ws_frame_ping_pong=false"));
+}
+
+TEST(UpgradeRequest, KeepsTheHeadersThatAreAskedFor) {
+  UpgradeOptions options = with_centrifuge();
+  options.forwarded_headers = {"cookie", "x-tenant", "x-missing", "x-empty"};
+  Request request = request_for(kCentrifugePath);
+  request.more = "Cookie: a=b\r\nX-TENANT: one\r\nX-Empty:\r\nX-Other: no\r\nx-tenant: two\r\n";
+  const std::vector<std::pair<std::string, std::string>> expected = {
+      {"cookie", "a=b"}, {"x-tenant", "one, two"}, {"x-empty", ""}};
+  EXPECT_EQ(judge(request, options)->headers, expected);
+}
+
 }  // namespace
 }  // namespace sluice::gateway

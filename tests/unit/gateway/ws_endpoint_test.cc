@@ -252,6 +252,29 @@ TEST_F(WsEndpointTest, ReadsCountFromBehindTheHead) {
   EXPECT_TRUE(pair.received().starts_with("HTTP/1.1 101 "));
 }
 
+TEST_F(WsEndpointTest, NamesTheSubprotocolThatWasChosen) {
+  for (const char* name : {"", kCentrifugeJsonName, kCentrifugeProtobufName}) {
+    SocketPair pair;
+    UpgradeRequest request;
+    request.sec_websocket_key = "dGhlIHNhbXBsZSBub25jZQ==";
+    request.subprotocol = name;
+    endpoint_.adopt(std::move(pair.ours), request, {}, {});
+    std::string head;
+    ASSERT_TRUE(until([&] {
+      head += pair.received();
+      return head.find("\r\n\r\n") != std::string::npos;
+    }));
+    EXPECT_TRUE(head.starts_with("HTTP/1.1 101 ")) << head;
+    const std::size_t at = head.find("Sec-WebSocket-Protocol: ");
+    if (*name == '\0') {
+      EXPECT_EQ(at, std::string::npos) << head;
+    } else {
+      ASSERT_NE(at, std::string::npos) << head;
+      EXPECT_EQ(head.substr(at + 24, head.find('\r', at) - at - 24), name);
+    }
+  }
+}
+
 TEST_F(WsEndpointTest, OneReadAtATimeIsBeingWorkedOff) {
   std::array<SocketPair, 5> pairs;
   for (std::uint32_t i = 0; i < pairs.size(); ++i) {
