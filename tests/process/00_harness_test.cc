@@ -4,9 +4,11 @@
 
 #include <memory>
 
+#include "tests/process/support/centrifuge_client.h"
 #include "tests/process/support/fault_proxy.h"
 #include "tests/process/support/metrics.h"
 #include "tests/process/support/redis_server.h"
+#include "tests/process/support/sdk_driver.h"
 #include "tests/process/support/ws_client.h"
 #include "tests/process/support/ws_swarm.h"
 
@@ -118,6 +120,82 @@ TEST(Harness, SwarmSeesFaults) {
   swarm.send_text(0, "close 4002 bye");
   ASSERT_TRUE(swarm.run_until(10s, [&] { return swarm.client(0).closed; }));
   EXPECT_EQ(swarm.client(0).close_code, 4002);
+}
+
+// The echo of a command in JSON is a reply: the server says to a Centrifuge client what it has said
+// itself, and whatever else somebody sends.
+
+std::string publication(std::uint64_t number, std::uint64_t offset) {
+  return R"({"push":{"channel":"c","pub":{"data":)" + numbered_data(number) + R"(,"offset":)" +
+         std::to_string(offset) + "}}}";
+}
+
+TEST(Harness, CentrifugeFleetSeesFaults) {
+  EchoServer server;
+  CentrifugeFleet fleet;
+  CentrifugeOptions options;
+  options.to = server.endpoint();
+  fleet.connect(options);
+  fleet.subscribe(0, "c", {.recoverable = true});
+  ASSERT_TRUE(fleet.run_until(10s, [&] { return fleet.all_subscribed(0, 1); }));
+  WsClient other = WsClient::connect(server.endpoint());
+  for (std::uint64_t number = 1; number <= 3; ++number)
+    other.send_text(publication(number, number));
+  ASSERT_TRUE(fleet.run_until(10s, [&] { return fleet.all_reached("c", 3); }));
+  EXPECT_EQ(fleet.faults(), CentrifugeFaults{});
+  EXPECT_EQ(fleet.stream(0, "c").received, 3U);
+
+  other.send_text(publication(4, 6));  // 4 and 5 are missing
+  other.send_text(publication(6, 6));  // had, and number 5 is missing
+  other.send_text(R"({"push":{"channel":"other","pub":{"data":1}}})");
+  other.send_text(R"({"id":99,"publish":{}})");
+  other.send_text(R"({"push":{"channel":"c","unsubscribe":{"code":2500}}})"
+                  "\n" +
+                  publication(7, 7));
+  ASSERT_TRUE(fleet.run_until(
+      10s, [&] { return fleet.faults().early == 1 && fleet.all_subscribed(0, 1); }));
+  EXPECT_EQ(
+      fleet.faults(),
+      (CentrifugeFaults{
+          .missing = 2, .repeated = 1, .misnumbered = 1, .early = 1, .foreign = 1, .unasked = 1}));
+  EXPECT_EQ(fleet.stream(0, "c").subscribed_times, 2U);
+}
+
+TEST(Harness, CentrifugeFleetComesBackOrNot) {
+  EchoServer server;
+  CentrifugeFleet fleet;
+  CentrifugeOptions options;
+  options.to = server.endpoint();
+  fleet.connect(options);
+  fleet.send_frame(0, "close 3001 shutdown");
+  ASSERT_TRUE(fleet.run_until(20s, [&] { return fleet.client(0).connects == 2; }));
+  EXPECT_EQ(fleet.client(0).close_code, 3001);
+  fleet.send_frame(0, "close 3501 bad request");
+  ASSERT_TRUE(fleet.run_until(
+      20s, [&] { return fleet.client(0).state == CentrifugeMember::State::kEnded; }));
+  EXPECT_EQ(fleet.client(0).close_code, 3501);
+}
+
+TEST(Harness, SdkDriverSeesFaults) {
+  EchoServer server;
+  SdkDriver driver;
+  driver.connect("one", "ws://" + server.endpoint().text());
+  driver.call("subscribe", "one",
+              {{"channel", "c"}, {"options", {{"recoverable", true}}}, {"quiet", true}});
+  EXPECT_EQ(driver.wait_event("one", "subscribed", "c")["ctx"]["recoverable"], true);
+  WsClient other = WsClient::connect(server.endpoint());
+  for (const auto& [number, offset] : {std::pair{1, 1}, {2, 2}, {4, 5}, {5, 5}})
+    other.send_text(
+        publication(static_cast<std::uint64_t>(number), static_cast<std::uint64_t>(offset)));
+  ASSERT_TRUE(
+      driver.stats_until(20s, [](const auto& stats) { return stats["publications"] == 4; }));
+  const SdkDriver::Json stats = driver.stats();
+  EXPECT_EQ(stats["missing"], 2);
+  EXPECT_EQ(stats["repeated"], 1);
+  EXPECT_EQ(stats["misnumbered"], 1);
+  EXPECT_EQ(stats["least"]["c"], 5);
+  EXPECT_THROW(driver.wait_event("one", "publication", "c", 100ms), HarnessError);
+  EXPECT_TRUE(driver.attempt("rpc", "two").contains("error"));
 }
 
 TEST(Harness, FaultProxyPausesStallsCutsAndDribbles) {

@@ -44,11 +44,12 @@ function plain(value) {
   return value;
 }
 
-/** A publication among those of its channel: by offset where there is one that counts, by number where the data has one. */
+/** The publications of a channel: whether each follows the last, by offset where that counts, and by number where the data has one. */
 class Count {
   count = 0;
   missing = 0;
   repeated = 0;
+  misnumbered = 0;
   last = 0; // number
   offset = 0;
   positioned = false;
@@ -65,18 +66,14 @@ class Count {
   publication(ctx) {
     ++this.count;
     if (this.positioned && ctx.offset !== undefined) {
-      this.#follows(ctx.offset, this.offset);
+      if (ctx.offset <= this.offset) ++this.repeated;
+      if (ctx.offset > this.offset + 1) this.missing += ctx.offset - this.offset - 1;
       this.offset = ctx.offset;
     }
     const number = ctx.data?.n;
     if (number === undefined) return;
-    if (this.last !== 0) this.#follows(number, this.last);
+    if (this.last !== 0 && number !== this.last + 1) ++this.misnumbered;
     this.last = number;
-  }
-
-  #follows(now, before) {
-    if (now <= before) ++this.repeated;
-    if (now > before + 1) this.missing += now - before - 1;
   }
 }
 
@@ -173,7 +170,7 @@ class Client {
 
 /** Counts of all, and who is not where they should be. */
 function stats() {
-  const sum = { clients: clients.size, connected: 0, subscribed: 0, subscriptions: 0, publications: 0, missing: 0, repeated: 0, least: {} };
+  const sum = { clients: clients.size, connected: 0, subscribed: 0, subscriptions: 0, publications: 0, missing: 0, repeated: 0, misnumbered: 0, least: {} };
   for (const client of clients.values()) {
     if (client.sdk.state === "connected") ++sum.connected;
     for (const one of Object.values(client.sdk.subscriptions())) {
@@ -184,6 +181,7 @@ function stats() {
       sum.publications += count.count;
       sum.missing += count.missing;
       sum.repeated += count.repeated;
+      sum.misnumbered += count.misnumbered;
       sum.least[channel] = Math.min(sum.least[channel] ?? Infinity, count.last);
     }
   }

@@ -52,8 +52,9 @@ std::optional<std::uint64_t> data_number(std::string_view data) {
 }
 
 std::ostream& operator<<(std::ostream& out, const CentrifugeFaults& faults) {
-  return out << "missing " << faults.missing << ", repeated " << faults.repeated << ", early "
-             << faults.early << ", foreign " << faults.foreign << ", unasked " << faults.unasked;
+  return out << "missing " << faults.missing << ", repeated " << faults.repeated << ", misnumbered "
+             << faults.misnumbered << ", early " << faults.early << ", foreign " << faults.foreign
+             << ", unasked " << faults.unasked;
 }
 
 CentrifugeFleet::CentrifugeFleet(std::uint32_t seed) : random_(seed) {
@@ -408,13 +409,7 @@ void CentrifugeFleet::on_publication(CentrifugeStream& stream,
   if (!number) return;
   if (stream.first_number == 0) stream.first_number = *number;
   const std::uint64_t last = std::exchange(stream.last_number, *number);
-  // Positions have been counted above; without them numbers are all there is.
-  if (last == 0 || stream.positioned) {
-    if (last != 0 && *number != last + 1) ++(*number <= last ? faults_.repeated : faults_.missing);
-    return;
-  }
-  if (*number <= last) ++faults_.repeated;
-  if (*number > last + 1) faults_.missing += *number - last - 1;
+  if (last != 0 && *number != last + 1) ++faults_.misnumbered;
 }
 
 void CentrifugeFleet::on_unsubscribe(Line& line, CentrifugeStream& stream,

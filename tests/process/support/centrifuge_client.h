@@ -89,11 +89,12 @@ struct CentrifugeMember {
 
 /// All of these are faults of the server (or of the test's own numbering).
 struct CentrifugeFaults {
-  std::uint64_t missing = 0;   ///< offsets or numbers passed over
-  std::uint64_t repeated = 0;  ///< an offset or number that was had
-  std::uint64_t early = 0;     ///< a publication before the subscribe reply, or after the end
-  std::uint64_t foreign = 0;   ///< a push of a channel that was never asked for
-  std::uint64_t unasked = 0;   ///< a reply with an id that is not open
+  std::uint64_t missing = 0;      ///< offsets passed over, of positioned streams
+  std::uint64_t repeated = 0;     ///< an offset that was had, of positioned streams
+  std::uint64_t misnumbered = 0;  ///< numbered data that does not follow the last
+  std::uint64_t early = 0;        ///< a publication before the subscribe reply, or after the end
+  std::uint64_t foreign = 0;      ///< a push of a channel that was never asked for
+  std::uint64_t unasked = 0;      ///< a reply with an id that is not open
   friend bool operator==(const CentrifugeFaults&, const CentrifugeFaults&) = default;
 };
 std::ostream& operator<<(std::ostream& out, const CentrifugeFaults& faults);
