@@ -61,7 +61,8 @@ Drain::Step Drain::tick(TimePoint now, const DrainView& view) {
   } else if (phase_ == DrainPhase::kClosing && options_.ends && (view.present == 0 || late(now))) {
     phase_ = DrainPhase::kFlushing;
     step.entered = true;
-  } else if (phase_ == DrainPhase::kFlushing && (view.publishes_pending == 0 || late(now))) {
+  } else if (phase_ == DrainPhase::kFlushing &&
+             ((view.publishes_pending == 0 && view.hooks_pending == 0) || late(now))) {
     phase_ = DrainPhase::kDone;
     step.entered = true;
   }

@@ -1,7 +1,7 @@
 // The plan of a drain. Pure: says at each tick what to do next.
 //
 //   announced ──balancers have seen it, or waited long enough──▶ closing ──no client left, or time
-//   out──▶ flushing ──no publish pending, or time out──▶ done
+//   out──▶ flushing ──no publish or hook pending, or time out──▶ done
 //
 // Announced: readiness says draining, new clients are still served. Closing: no new ones, clients
 // leave at the drain rate. Flushing: what clients sent is still on its way to the broker. A drain
@@ -40,6 +40,7 @@ struct DrainView {
   std::size_t open = 0;     ///< clients that are to go and have not been told
   std::size_t present = 0;  ///< clients still connected
   std::size_t publishes_pending = 0;
+  std::size_t hooks_pending = 0;  ///< the application is being told, of clients gone among others
 };
 
 class Drain {

@@ -187,7 +187,8 @@ void Gateway::drain_tick(TimePoint now) {
     const Drain::Step step = drain_->tick(now, {.seen = balancers_.drain_seen(now),
                                                 .open = leaving_,
                                                 .present = sessions_.size() + acceptor_->pending(),
-                                                .publishes_pending = link_.publishes_pending()});
+                                                .publishes_pending = link_.publishes_pending(),
+                                                .hooks_pending = hook_stats_.in_flight});
     if (step.entered) enter_drain_phase(step.phase);
     rate = step.rate;
     if (step.phase == DrainPhase::kClosing && sessions_.size() + 1000 <= drain_reported_) {

@@ -108,12 +108,12 @@ void CurlHooks::end(Calls::iterator call, Outcome outcome) {
   Endpoint& endpoint = *call->endpoint;
   const HookBreaker::Pass pass = call->pass;
   const TimePoint asked_at = call->asked_at;
-  HookRequest request = take(call);
+  const HookRequest request = take(call);
   if (outcome.fault == HookFault::kNone)
     stats_.answer_seconds.observe(std::chrono::duration<double>(time_.now() - asked_at).count());
   judge(endpoint, pass, outcome);
   start_waiting(endpoint);
-  answer(std::move(request), outcome.fault, std::move(outcome.body));
+  answer(request, outcome.fault, std::move(outcome.body));
 }
 
 HookRequest CurlHooks::take(Calls::iterator call) {
@@ -170,7 +170,7 @@ void CurlHooks::watch_deadline() {
   deadline_.start_once(std::max(kDeadlineStep, calls_.front().deadline - time_.now()));
 }
 
-void CurlHooks::answer(HookRequest request, HookFault fault, std::string body) {
+void CurlHooks::answer(const HookRequest& request, HookFault fault, std::string body) {
   ++stats_.ended(request.kind, fault);
   if (request.kind == HookKind::kDisconnected) return;
   answered_({.kind = request.kind,
@@ -191,7 +191,7 @@ void CurlHooks::answer_later(HookRequest request, HookFault fault) {
 
 void CurlHooks::answer_refused() {
   // Who is refused may ask again at once: that is told in the next turn.
-  for (auto& [request, fault] : std::exchange(refused_, {})) answer(std::move(request), fault, {});
+  for (const auto& [request, fault] : std::exchange(refused_, {})) answer(request, fault, {});
 }
 
 Result<std::unique_ptr<HookCaller>> make_hooks(HookOptions options, EventLoop& loop,

@@ -66,7 +66,7 @@ class CurlHooks final : public HookCaller {
   void refuse_waiting(Endpoint& endpoint);
   void expire();
   void watch_deadline();
-  void answer(HookRequest request, HookFault fault, std::string body);
+  void answer(const HookRequest& request, HookFault fault, std::string body);
   void answer_later(HookRequest request, HookFault fault);
   void answer_refused();
 

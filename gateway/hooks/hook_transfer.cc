@@ -98,7 +98,9 @@ bool HookTransfer::add_headers(const Settings& settings, const HookRequest& requ
     const bool wanted = std::find(allowed.begin(), allowed.end(), name) != allowed.end();
     if (!wanted || !safe_value(value)) continue;
     // To libcurl "name:" means that there shall be no such header.
-    fine = fine && add_header(value.empty() ? name + ";" : name + ": " + value);
+    std::string line = name;
+    line.append(value.empty() ? ";" : ": ").append(value);
+    fine = fine && add_header(line);
   }
   return fine;
 }

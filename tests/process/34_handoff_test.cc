@@ -425,9 +425,10 @@ TEST(KeeperUpgrade, WhoAsksMeanwhileAsksAgain) {
 
 class UpgradeInPlace : public ::testing::Test {
  protected:
-  UpgradeInPlace() : program_(directory_.file("gateway")) {
+  explicit UpgradeInPlace(Args gateway_args = {}) : program_(directory_.file("gateway")) {
     std::filesystem::create_symlink(gateway_program(), program_);
     HandoffStage::Settings settings;
+    settings.gateway_args = std::move(gateway_args);
     settings.program = program_;
     stage_ = std::make_unique<HandoffStage>(std::move(settings));
     stage_->start();
@@ -481,6 +482,28 @@ TEST_F(UpgradeInPlace, TheProcessStaysAndSoDoItsClients) {
     EXPECT_TRUE(eventually(5s, [&] { return stage_->gateway().fd_count() == descriptors; }))
         << stage_->gateway().fd_count() << " descriptors, before " << descriptors;
   }
+}
+
+/// libcurl has descriptors of its own, which it does not close when another program begins.
+class UpgradeWithHooks : public UpgradeInPlace {
+ protected:
+  UpgradeWithHooks() : UpgradeInPlace({"--hook-rpc", "http://127.0.0.1:9/"}) {}
+};
+
+TEST_F(UpgradeWithHooks, NoDescriptorOfTheirsIsLeftBehind) {
+  ASSERT_TRUE(traffic_->goes_on());
+  // Its own, libcurl's pair, and its clients': no admin request is open any more.
+  ASSERT_TRUE(eventually(
+      5s, [&] { return sockets_of(stage_->gateway()) == 6 + HandoffTraffic::clients(); }));
+  const std::size_t before = stage_->gateway().fd_count();
+  for (int i = 0; i < 2; ++i) {
+    const std::size_t mark = stage_->gateway().mark();
+    EXPECT_EQ(upgrade().status.code, 0);
+    stage_->gateway().wait_line("took over from a gateway that parked: 9 clients", 10s, mark);
+    ASSERT_TRUE(traffic_->goes_on());
+  }
+  EXPECT_TRUE(eventually(5s, [&] { return stage_->gateway().fd_count() == before; }))
+      << stage_->gateway().fd_count() << " descriptors, before " << before;
 }
 
 TEST_F(UpgradeInPlace, ABrokenProgramIsRefusedAndTheOldOneGoesOn) {

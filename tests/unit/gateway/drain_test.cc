@@ -47,6 +47,20 @@ TEST(Drain, WaitsLongerThanTheDelayForBalancersThatAskRarely) {
             DrainPhase::kClosing);
 }
 
+TEST(Drain, TheApplicationHearsOfTheLastClientsToo) {
+  Drain drain({.delay = seconds(0), .timeout = seconds(30), .rate_per_second = 100}, kStart);
+  EXPECT_EQ(drain.tick(kStart, view(DrainSeen::kNobodyAsks, 1, 1)).phase, DrainPhase::kClosing);
+  DrainView gone = view(DrainSeen::kNobodyAsks);
+  gone.hooks_pending = 1;
+  EXPECT_EQ(drain.tick(kStart + seconds(1), gone).phase, DrainPhase::kFlushing);
+  EXPECT_EQ(drain.tick(kStart + seconds(2), gone).phase, DrainPhase::kFlushing);
+  Drain late = drain;
+  gone.hooks_pending = 0;
+  EXPECT_EQ(drain.tick(kStart + seconds(3), gone).phase, DrainPhase::kDone);
+  gone.hooks_pending = 1;
+  EXPECT_EQ(late.tick(kStart + seconds(30), gone).phase, DrainPhase::kDone) << "but not for ever";
+}
+
 TEST(Drain, ClientsGoneThenPublishesThenTheEnd) {
   Drain drain({.delay = seconds(0), .timeout = seconds(30), .rate_per_second = 100}, kStart);
   EXPECT_EQ(drain.tick(kStart, view(DrainSeen::kNobodyAsks, 2, 2, 1)).phase, DrainPhase::kClosing);
