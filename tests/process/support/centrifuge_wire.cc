@@ -161,8 +161,7 @@ void read_connected(const Json& json, Connected& to) {
   to.set_ttl(get<std::uint32_t>(json, "ttl"));
   to.set_data(raw(json, "data"));
   const Json subs = json.value("subs", Json::object());
-  for (const auto& [channel, result] : subs.items())
-    read(result, (*to.mutable_subs())[channel]);
+  for (const auto& [channel, result] : subs.items()) read(result, (*to.mutable_subs())[channel]);
   to.set_ping(get<std::uint32_t>(json, "ping"));
   to.set_pong(get<bool>(json, "pong"));
   to.set_session(text(json, "session"));
