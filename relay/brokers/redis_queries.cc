@@ -33,8 +33,7 @@ std::vector<std::string_view> views(const Strings& strings) {
 
 std::vector<std::string> history_arguments(const proto::HistoryQuery& query, bool of_another_all,
                                            std::size_t bytes_max) {
-  const bool epoch = query.since && query.since->epoch != 0;
-  return {epoch ? epoch_text(query.since->epoch) : "",
+  return {query.since ? epoch_text(query.since->epoch) : "",
           query.since ? std::to_string(query.since->offset) : "",
           std::to_string(query.limit),
           query.reverse ? "1" : "",

@@ -1,7 +1,7 @@
 -- What a channel's history holds, and where it stands, of one moment.
--- KEYS: position, stream. ARGV: epoch ('': any) and offset ('': none) to begin behind, publications
--- at most, '1': newest first, '1': of another epoch all, bytes of the answer that are enough, bytes
--- of a payload at most, of a meta at most. Answers {epoch, offset, then offset, payload, meta of
+-- KEYS: position, stream. ARGV: epoch and offset to begin behind ('': none), publications at most,
+-- '1': newest first, '1': of another epoch all (else nothing), bytes of the answer that are enough,
+-- bytes of a payload at most, of a meta at most. Answers {epoch, offset, then offset, payload, meta of
 -- each}; without a history {'', 0}.
 local kOffsetMax = 9007199254740990  -- whole numbers in a double
 
@@ -10,7 +10,7 @@ if not found[1] then return {'', 0} end
 local answer = {found[1], tonumber(found[2] or 0) or 0}
 local limit, reverse = tonumber(ARGV[3]), ARGV[4] == '1'
 local first, last = '-', '+'
-local other = ARGV[1] ~= '' and ARGV[1] ~= found[1]
+local other = ARGV[2] ~= '' and ARGV[1] ~= found[1]
 if other and ARGV[5] ~= '1' then return answer end
 if ARGV[2] ~= '' and not other then
   local since = tonumber(ARGV[2])

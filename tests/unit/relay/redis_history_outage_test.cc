@@ -35,17 +35,18 @@ class RedisHistoryOutage : public RedisBrokerTest {
       return !events_.heard.empty() && events_.heard.back().position->offset >= last;
     }));
   }
-  /// By another relay, which may be quicker to come back.
+  /// By another relay, which is quicker to come back: ours does not run meanwhile.
   void publish_elsewhere(const std::string& channel, int count) {
+    TestLoop loop;
     RecordingEvents events;
-    RedisBroker other(*parse_redis_url(server_.unix_url()), loop_.base(), random_);
+    RedisBroker other(*parse_redis_url(server_.unix_url()), loop.base(), random_);
     other.start(events);
-    ASSERT_TRUE(loop_.run_until(5s, [&] { return events.is_connected; }));
+    ASSERT_TRUE(loop.run_until(5s, [&] { return events.is_connected; }));
     for (int i = 0; i < count; ++i) {
       other.publish(static_cast<PublishId>(i) + 1, channel, proto::as_bytes("elsewhere"), {},
                     kHistory);
     }
-    ASSERT_TRUE(loop_.run_until(
+    ASSERT_TRUE(loop.run_until(
         5s, [&] { return events.outcomes.size() == static_cast<std::size_t>(count); }));
   }
   /// All of the channel, in order, from `first` on.
@@ -176,9 +177,9 @@ TEST_F(RedisHistoryOutage, TenThousandChannelsComeBack) {
   for (std::size_t i = 0; i < 50; ++i) publish_elsewhere(name(i * 3), 1);
   ASSERT_TRUE(connected(20s));
   EXPECT_EQ(events_.confirmations.size(), kChannels);
-  ASSERT_TRUE(heard(50));
+  EXPECT_EQ(events_.heard.size(), 50U);
   EXPECT_TRUE(events_.losses.empty());
-  EXPECT_LE(broker_->stats().history_fetches, 50U);
+  EXPECT_EQ(broker_->stats().history_fetches, 50U);
 }
 
 TEST_F(RedisHistoryOutage, AProgramGoesOnWhereAnotherWas) {
