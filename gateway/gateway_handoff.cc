@@ -57,7 +57,7 @@ Result<void> Gateway::take_over() {
   hub_.begin_catch_up(resume->top);
   for (std::size_t slot = 0; slot < sessions_.slots(); ++slot) {
     ClientSession* session = sessions_.at(slot);
-    if (session != nullptr && session->phase == SessionPhase::kOpen) hub_.resumed(*session);
+    if (session != nullptr && session->phase != SessionPhase::kClosed) hub_.resumed(*session);
   }
   return {};
 }

@@ -17,10 +17,15 @@ bool run(const WorldOptions& options, const char* what, std::uint64_t number) {
   World world(options);
   const std::string failure = world.run();
   std::printf(
-      "%s %llu: %llu deliveries, %llu gaps, %llu takeovers, %llu relay restarts", what,
-      static_cast<unsigned long long>(number), static_cast<unsigned long long>(world.deliveries),
+      "%s %llu: %llu deliveries, %llu gaps, %llu takeovers, %llu relay restarts, %llu recovered "
+      "with %llu, %llu not",
+      what, static_cast<unsigned long long>(number),
+      static_cast<unsigned long long>(world.deliveries),
       static_cast<unsigned long long>(world.gaps), static_cast<unsigned long long>(world.takeovers),
-      static_cast<unsigned long long>(world.relay_restarts));
+      static_cast<unsigned long long>(world.relay_restarts),
+      static_cast<unsigned long long>(world.recovered),
+      static_cast<unsigned long long>(world.recovered_publications),
+      static_cast<unsigned long long>(world.unrecovered));
   if (world.faults.happened()) {
     const std::string_view port = to_string(world.faults.failed());
     std::printf(", failed: %.*s", static_cast<int>(port.size()), port.data());

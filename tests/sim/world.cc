@@ -58,13 +58,37 @@ void SimGateway::start_process() {
 
 void SimGateway::crash() {
   break_pipe();
+  while (!joining_.empty()) lose_client(joining_.begin()->first);
+  forget_process();
+  link_record_ = {};
+  start_process();
+}
+
+void SimGateway::forget_process() {
+  const gateway::HubStats& stats = hub_->stats();
+  world_.recovered += stats.recovered;
+  world_.unrecovered += stats.unrecovered;
+  world_.recovered_publications += stats.recovered_publications;
   clients_.clear();
   closed_.clear();
   seen_.clear();
   records_.clear();
-  link_record_ = {};
+  joining_.clear();
+  placed_.clear();
+  stale_.clear();
+  unread_.clear();
   accepted_ = 0;
-  start_process();
+}
+
+void SimGateway::lose_client(std::uint32_t slot) {
+  const auto found = joining_.find(slot);
+  if (found == joining_.end()) return;
+  found->second->disconnected();
+  world_.away.push_back(std::move(found->second));
+  joining_.erase(found);
+  placed_.erase(slot);
+  stale_.erase(slot);
+  unread_.erase(slot);
 }
 
 // ---- death and takeover
@@ -87,6 +111,8 @@ void SimGateway::record(const ClientSession& session) {
 }
 
 void SimGateway::record_link() {
+  // What is placed counts as given, and no record says so yet.
+  if (!placed_.empty()) return;
   const std::uint64_t settled = hub_->settled_sequence();
   if (settled < link_record_.settled_sequence)
     world_.fail("the settled sequence of " + id_ + " falls");
@@ -106,48 +132,66 @@ std::uint64_t SimGateway::known_sequence(const Record& record) const {
 
 void SimGateway::take_over() {
   ++world_.takeovers;
-  std::vector<std::pair<Record, Seen>> clients;
-  std::uint64_t lowest = link_record_.settled_sequence;
-  std::uint64_t top = lowest;
+  std::vector<Left> clients;
+  std::optional<std::uint64_t> lowest;  ///< of who has a channel
+  std::uint64_t top = link_record_.settled_sequence;
   for (const ClientRef ref : clients_) {
     const ClientSession* session = sessions_->find(ref);
-    if (session == nullptr || session->phase != gateway::SessionPhase::kOpen) continue;
+    // Killed while it worked off what that one had sent: the counters close it.
+    if (session == nullptr || session->phase != gateway::SessionPhase::kOpen ||
+        unread_.contains(ref.index)) {
+      lose_client(ref.index);
+      continue;
+    }
     const std::uint64_t known = known_sequence(records_[ref.index]);
-    lowest = clients.empty() ? known : std::min(lowest, known);
+    if (!records_[ref.index].channel.empty()) lowest = std::min(lowest.value_or(known), known);
     top = std::max(top, known);
-    clients.emplace_back(records_[ref.index], seen_[ref.index]);
+    Left left{records_[ref.index], seen_[ref.index], nullptr};
+    if (const auto joining = joining_.find(ref.index); joining != joining_.end())
+      left.joining = std::move(joining->second);
+    clients.push_back(std::move(left));
   }
   break_pipe();
-  clients_.clear();
-  closed_.clear();
-  seen_.clear();
-  records_.clear();
-  accepted_ = 0;
+  forget_process();
   dead_ = false;
   dies_in_ = 0;
   start_process();
-  link_->take_over(link_record_.relay_instance, lowest);
-  for (auto& [record, seen] : clients) {
-    ClientSession& session = sessions_->add();
-    session.protocol = protocol_.get();
-    session.state.last_sequence = known_sequence(record);
-    const std::uint32_t link = link_record_.generation;
-    const std::uint64_t began = record.began_generation == link ? record.began_sequence : 0;
-    // Before the first link there is nothing that could be missed.
-    const bool earlier_link = std::max(record.began_generation, 1U) < link;
-    if (!hub_->resubscribe(session, record.channel, began, earlier_link))
-      world_.fail("a channel that was there is refused");
-    clients_.push_back(session.ref);
-    records_[session.ref.index] = record;
-    seen_[session.ref.index] = seen;
-  }
+  link_->take_over(link_record_.relay_instance, lowest.value_or(link_record_.settled_sequence));
+  for (Left& left : clients) restore_client(left);
   hub_->begin_catch_up(top);
+  for (const ClientRef ref : clients_) hub_->resumed(*sessions_->find(ref));
+}
+
+void SimGateway::restore_client(Left& left) {
+  const Record& record = left.record;
+  ClientSession& session = sessions_->add();
+  const std::uint32_t slot = session.ref.index;
+  session.protocol = protocol_.get();
+  if (left.joining) session.protocol = &joining_protocol_;
+  if (!session.protocol->restore(session, proto::as_bytes(record.state)))
+    world_.fail("a protocol's state that it does not know");
+  session.state.last_sequence = known_sequence(record);
+  const std::uint32_t link = link_record_.generation;
+  const std::uint64_t began = record.began_generation == link ? record.began_sequence : 0;
+  // Before the first link there is nothing that could be missed.
+  const bool earlier_link = std::max(record.began_generation, 1U) < link;
+  if (!record.channel.empty() && !hub_->resubscribe(session, record.channel, began, earlier_link))
+    world_.fail("a channel that was there is refused");
+  clients_.push_back(session.ref);
+  records_[slot] = record;
+  seen_[slot] = left.seen;
+  if (left.joining) joining_[slot] = std::move(left.joining);
 }
 
 void SimGateway::check_last_words() {
   for (const ClientRef ref : clients_) {
     const ClientSession* session = sessions_->find(ref);
     if (session == nullptr || session->phase != gateway::SessionPhase::kOpen) continue;
+    if (const auto joining = joining_.find(ref.index); joining != joining_.end()) {
+      const std::string wrong = joining->second->last_words(*world_.ledger);
+      if (!wrong.empty()) world_.fail(wrong + " at " + id_);
+      continue;
+    }
     const Seen& seen = seen_[ref.index];
     const auto log = world_.broker->log().find(seen.channel);
     if (log == world_.broker->log().end() || seen.last_index == log->second.size()) continue;
@@ -196,6 +240,59 @@ void SimGateway::add_client() {
   record(session);
 }
 
+void SimGateway::add_joining_client() {
+  if (dead_) return;
+  std::unique_ptr<JoiningClient> client;
+  if (!world_.away.empty() && world_.random.below(4) != 0) {
+    std::swap(world_.away[world_.random.below(world_.away.size())], world_.away.back());
+    client = std::move(world_.away.back());
+    world_.away.pop_back();
+  } else {
+    client = std::make_unique<JoiningClient>(
+        world_.channel_name(
+            world_.random.below(static_cast<std::uint64_t>(world_.options.channels))),
+        world_.random.below(2) == 0);
+  }
+  ClientSession& session = sessions_->add();
+  session.protocol = &joining_protocol_;
+  clients_.push_back(session.ref);
+  hub_->opened(session, client->channel());
+  records_[session.ref.index] = {};
+  record(session);
+  const std::string join = client->join_command();
+  joining_[session.ref.index] = std::move(client);
+  command(session, join);
+}
+
+void SimGateway::command(ClientSession& session, const std::string& text) {
+  unread_.insert(session.ref.index);
+  hub_->received(session, proto::as_bytes(text), true);
+}
+
+void SimGateway::joining_act() {
+  if (joining_.empty() || dead_) return;
+  auto chosen = joining_.begin();
+  std::advance(chosen, static_cast<std::ptrdiff_t>(world_.random.below(joining_.size())));
+  ClientSession* session = sessions_->at(chosen->first);
+  JoiningClient& client = *chosen->second;
+  // It sends one command at a time.
+  if (session->phase != gateway::SessionPhase::kOpen || unread_.contains(chosen->first)) return;
+  if (client.idle()) {
+    command(*session, client.join_command());
+  } else if (client.subscribed() && world_.random.below(4) == 0) {
+    command(*session, client.leave_command());
+  }
+}
+
+void SimGateway::rejoin_all() {
+  if (dead_) return;
+  for (auto& [slot, client] : joining_) {
+    ClientSession* session = sessions_->at(slot);
+    if (session->phase == gateway::SessionPhase::kOpen && !unread_.contains(slot) && client->idle())
+      command(*session, client->join_command());
+  }
+}
+
 void SimGateway::remove_client() {
   if (clients_.empty() || dead_) return;
   const auto at =
@@ -203,8 +300,10 @@ void SimGateway::remove_client() {
   const ClientRef ref = *at;
   clients_.erase(at);
   if (ClientSession* session = sessions_->find(ref)) {
+    lose_client(ref.index);
     hub_->closed(*session);
     sessions_->remove(ref);
+    stale_.erase(ref.index);
   }
 }
 
@@ -217,7 +316,9 @@ void SimGateway::remove_all_clients() {
 void SimGateway::publish() {
   if (clients_.empty() || dead_) return;
   ClientSession* session = sessions_->find(clients_[world_.random.below(clients_.size())]);
-  if (session == nullptr || session->phase != gateway::SessionPhase::kOpen) return;
+  if (session == nullptr || session->protocol != protocol_.get() ||
+      session->phase != gateway::SessionPhase::kOpen)
+    return;
   // The sender's slot and a running number: unique, and in order per sender.
   const std::string payload = id_ + "." + std::to_string(session->ref.index) + "." +
                               std::to_string(session->ref.generation) + "." +
@@ -234,16 +335,62 @@ std::uint64_t SimGateway::outcomes() const {
 }
 
 void SimGateway::deliver(ClientSession& session, gateway::FrameRef frame) {
+  if (session.protocol == &joining_protocol_) return place(session, test::payloads(frame->bytes()));
   if (!alive()) return;
   record(session);
   for (const std::string& payload : test::payloads(frame->bytes())) got(session, payload);
 }
 
+void SimGateway::place(ClientSession& session, const std::vector<std::string>& frames) {
+  if (dead_ || session.phase != gateway::SessionPhase::kOpen) return;
+  auto& placed = placed_[session.ref.index];
+  placed.insert(placed.end(), frames.begin(), frames.end());
+}
+
+void SimGateway::end_turn() {
+  for (const std::uint32_t slot : stale_) placed_.try_emplace(slot);
+  for (; !placed_.empty(); placed_.erase(placed_.begin())) {
+    const auto& [slot, frames] = *placed_.begin();
+    const ClientSession* session = sessions_->at(slot);
+    if (session == nullptr || session->phase != gateway::SessionPhase::kOpen) continue;
+    if (!alive()) return;
+    if (stale_.contains(slot)) record_subscription(*session);
+    record(*session);
+    told_joining(slot, frames);
+  }
+  stale_.clear();
+  unread_.clear();
+}
+
+void SimGateway::record_subscription(const ClientSession& session) {
+  Record& record = records_[session.ref.index];
+  const auto subscriptions = hub_->subscriptions_of(session);
+  if (subscriptions.size() > 1) return world_.fail("a client is on more channels than it joined");
+  record.channel = subscriptions.empty() ? "" : std::string(subscriptions[0].channel);
+  record.began_sequence = subscriptions.empty() ? 0 : subscriptions[0].began_sequence;
+  record.began_generation = link_record_.generation;
+  joining_protocol_.save(session, record.state);
+}
+
+void SimGateway::told_joining(std::uint32_t slot, const std::vector<std::string>& frames) {
+  JoiningClient& client = *joining_.at(slot);
+  for (const std::string& frame : frames) {
+    if (frame.starts_with("m:")) ++world_.deliveries;
+    if (frame.starts_with("gap:")) ++world_.gaps;
+    if (const std::string wrong = client.got(frame, *world_.ledger); !wrong.empty())
+      return world_.fail(wrong + " at " + id_);
+  }
+}
+
 void SimGateway::deliver_due(ClientSession& session, std::span<const gateway::RunView> due) {
+  const bool joining = session.protocol == &joining_protocol_;
+  // Behind what waits.
+  if (joining && placed_.contains(session.ref.index)) return place(session, test::payloads(due));
   if (!alive() || session.phase != gateway::SessionPhase::kOpen) return;
   record(session);
   if (world_.faults.hit(Port::kDeliver))
     return close(session, gateway::CloseCode::kPolicy, "too slow");
+  if (joining) return told_joining(session.ref.index, test::payloads(due));
   for (const std::string& payload : test::payloads(due)) got(session, payload);
 }
 
@@ -291,8 +438,10 @@ void SimGateway::sweep_closed() {
   for (const ClientRef ref : std::exchange(closed_, {})) {
     ClientSession* session = sessions_->find(ref);
     if (session == nullptr) continue;
+    lose_client(ref.index);
     hub_->closed(*session);
     sessions_->remove(ref);
+    stale_.erase(ref.index);
     clients_.erase(std::remove(clients_.begin(), clients_.end(), ref), clients_.end());
   }
 }
@@ -379,6 +528,8 @@ void SimGateway::step() {
   if (!dead_ && !session_ && world_.router) dial();
   if (!dead_ && session_) move_up();
   if (!dead_ && session_) move_down();
+  if (!dead_) hub_->work();
+  if (!dead_) end_turn();
   // A few clients a turn: walks go on while clients come and go and more messages arrive.
   if (!dead_ && (!hub_->congested() || world_.random.below(4) == 0))
     hub_->fan_out(world_.random.below(4) == 0 ? 1000 : 1 + world_.random.below(3));
@@ -392,6 +543,7 @@ void SimGateway::step() {
 
 World::World(WorldOptions o) : options(o), random(o.seed), faults(o.fail_at, o.fail_silently) {
   broker = std::make_unique<FakeBroker>(time, random, faults);
+  ledger.emplace(Ledger{broker->log()});
   start_relay();
   for (int i = 0; i < options.gateways; ++i)
     gateways_.push_back(std::make_unique<SimGateway>(*this, i));
@@ -459,7 +611,13 @@ void World::act() {
     case 8:
     case 9:
     case 10:
-      g.add_client();
+      random.below(2) == 0 ? g.add_client() : g.add_joining_client();
+      break;
+    case 22:
+    case 23:
+    case 24:
+    case 25:
+      g.joining_act();
       break;
     case 11:
     case 12:
@@ -494,7 +652,8 @@ void World::act_by_script(int step) {
   if (step == 400) gateways_[1]->crash();
   if (step == 500) gateways_[0]->kill(3);
   SimGateway& g = *gateways_[random.below(gateways_.size())];
-  if (step % 20 == 0 && step < 600) g.add_client();
+  if (step % 20 == 0 && step < 600) step % 40 == 0 ? g.add_client() : g.add_joining_client();
+  if (step % 5 == 0) g.joining_act();
   if (step % 50 == 49) g.remove_client();
   if (step >= 600) g.remove_client();
   if (step % 3 == 0) g.publish();
@@ -531,6 +690,8 @@ void World::settle() {
   for (auto& gateway : gateways_) gateway->stall(0);
   for (int i = 0; i < options.settle_steps && failure_.empty(); ++i) {
     if (!broker->up()) broker->come_up();
+    if (i % 100 == 0)
+      for (auto& gateway : gateways_) gateway->rejoin_all();
     step();
   }
 }
@@ -551,6 +712,10 @@ void World::check_end() {
            std::to_string(gateway->outcomes()));
     }
     gateway->remove_all_clients();
+    const gateway::HubStats& stats = gateway->hub().stats();
+    recovered += stats.recovered;
+    unrecovered += stats.unrecovered;
+    recovered_publications += stats.recovered_publications;
   }
   std::map<std::string, int> times;
   for (const auto& [channel, log] : broker->log()) {

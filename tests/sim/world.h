@@ -8,6 +8,9 @@
 //  - each publish has exactly one outcome, and what was refused never reached the broker;
 //  - bounds hold, and when all clients have left nothing is left of them.
 //
+// Half of the clients are those of joining.h: they join, leave, lose their connection and come back
+// on whatever gateway, from where they were.
+//
 // A gateway's process may be killed at any delivery and another one take over its clients: what was
 // handed to Delivery counts as with the client, and the records say what they said then.
 #pragma once
@@ -15,6 +18,8 @@
 #include <deque>
 #include <map>
 #include <memory>
+#include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -26,6 +31,7 @@
 #include "relay/router.h"
 #include "tests/sim/fake_broker.h"
 #include "tests/sim/faults.h"
+#include "tests/sim/joining.h"
 
 namespace sluice::sim {
 
@@ -122,6 +128,12 @@ class SimGateway final : public gateway::Delivery,
   /// the clients.
   void kill(std::uint64_t deliveries);
   void add_client();
+  /// One that comes back, or a new one.
+  void add_joining_client();
+  /// A joining client does something.
+  void joining_act();
+  /// Those that have lost their channel join it again.
+  void rejoin_all();
   void remove_client();
   void publish();
   void remove_all_clients();
@@ -133,6 +145,9 @@ class SimGateway final : public gateway::Delivery,
     deliver_due(session, due);
   }
   void end_slice() override {}
+  void session_changed(gateway::ClientSession& session) override {
+    if (session.protocol == &joining_protocol_) stale_.insert(session.ref.index);
+  }
   void close(gateway::ClientSession& session, gateway::CloseCode code, const char* reason) override;
   // HubObserver.
   void link_state(bool) override {}
@@ -166,9 +181,10 @@ class SimGateway final : public gateway::Delivery,
   struct Record {
     std::uint64_t last_sequence = 0;
     std::uint32_t generation = 0;  ///< of the link that last_sequence is of
-    std::string channel;
+    std::string channel;           ///< empty: none
     std::uint64_t began_sequence = 0;
     std::uint32_t began_generation = 0;
+    std::string state{};  ///< of the joining protocol
   };
   struct LinkRecord {
     std::uint64_t relay_instance = 0;
@@ -176,8 +192,26 @@ class SimGateway final : public gateway::Delivery,
     std::uint32_t generation = 0;
   };
 
+  /// What goes from one process to the next of a client.
+  struct Left {
+    Record record;
+    Seen seen;
+    std::unique_ptr<JoiningClient> joining;  ///< null: a plain one
+  };
+
   void start_process();
   void take_over();
+  void restore_client(Left& left);
+  void forget_process();
+  /// The client's connection is gone.
+  void lose_client(std::uint32_t slot);
+  void command(gateway::ClientSession& session, const std::string& text);
+  /// What joining clients are sent beside what is due leaves when the turn ends, behind the record
+  /// of what has changed; all of it or, if the process dies first, nothing.
+  void end_turn();
+  void place(gateway::ClientSession& session, const std::vector<std::string>& frames);
+  void record_subscription(const gateway::ClientSession& session);
+  void told_joining(std::uint32_t slot, const std::vector<std::string>& frames);
   /// False: the process has died.
   [[nodiscard]] bool alive();
   void record(const gateway::ClientSession& session);
@@ -195,14 +229,19 @@ class SimGateway final : public gateway::Delivery,
   std::string id_;
   std::unique_ptr<gateway::SessionTable> sessions_;
   std::unique_ptr<SimProtocol> protocol_;
+  JoiningProtocol joining_protocol_;
   std::unique_ptr<gateway::Hub> hub_;
   std::unique_ptr<gateway::RelayLink> link_;
   std::unique_ptr<relay::GatewaySession> session_;
   relay::OutputBatch batch_;
   std::string to_gateway_;  ///< bytes in the pipe
   std::string to_relay_;
-  std::map<std::uint32_t, Seen> seen_;       ///< by session slot
-  std::map<std::uint32_t, Record> records_;  ///< by session slot
+  std::map<std::uint32_t, Seen> seen_;                               ///< by session slot
+  std::map<std::uint32_t, Record> records_;                          ///< by session slot
+  std::map<std::uint32_t, std::unique_ptr<JoiningClient>> joining_;  ///< likewise
+  std::map<std::uint32_t, std::vector<std::string>> placed_;         ///< likewise: not yet sent
+  std::set<std::uint32_t> stale_;   ///< whose record is to be written
+  std::set<std::uint32_t> unread_;  ///< whose last command is not worked off
   LinkRecord link_record_;
   bool dead_ = false;  ///< whatever the process still does, nobody sees
   std::uint64_t dies_in_ = 0;
@@ -240,6 +279,11 @@ class World {
   std::uint64_t accepted = 0;  ///< publishes, of all processes
   std::uint64_t gaps = 0;
   std::uint64_t takeovers = 0;
+  std::uint64_t recovered = 0;
+  std::uint64_t unrecovered = 0;
+  std::uint64_t recovered_publications = 0;
+  std::vector<std::unique_ptr<JoiningClient>> away;  ///< between two connections
+  std::optional<Ledger> ledger;
   std::uint64_t relay_restarts = 0;
 
  private:
