@@ -55,7 +55,7 @@ struct PublishFailure {
 using ChannelNumber = std::uint32_t;
 
 /// To get a channel, and first, with `since`, all that came behind that position, or the word that
-/// this can't be had.
+/// this can't be had. Its epoch 0: that of the channel, whatever it is.
 struct JoinRequest {
   std::string_view channel;
   Ticket ticket = 0;
