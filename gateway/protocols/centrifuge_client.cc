@@ -220,6 +220,12 @@ TimePoint CentrifugeClient::time_of(std::int64_t unix_seconds) const {
   return service_.now() + std::chrono::seconds(left);
 }
 
+proto::Position CentrifugeClient::said_position(std::string_view epoch, std::uint64_t offset) {
+  if (epoch.empty()) return {0, offset};
+  const std::uint64_t number = epoch_number(epoch);
+  return {number == 0 ? kForeignEpoch : number, offset};
+}
+
 bool CentrifugeClient::is_past(std::int64_t expires_at) const {
   return expires_at > 0 && expires_at <= service_.unix_now();
 }

@@ -101,7 +101,7 @@ void CentrifugeClient::join_server_side(const centrifuge::ConnectRequest& reques
     if (recover) wishes.recoverable = true;
     plan.kind = subscription_kind(*rules, wishes, wanted.override);
     if (recover && plan.kind.recoverable)
-      plan.since = proto::Position{epoch_number(earlier->second.epoch()), earlier->second.offset()};
+      plan.since = said_position(earlier->second.epoch(), earlier->second.offset());
     if (!start_join(std::move(plan))) return close(CloseCode::kServerError, "internal error");
   }
 }

@@ -58,8 +58,7 @@ void CentrifugeClient::ask_history(const Command& command) {
                             : std::min(static_cast<std::uint32_t>(asked.limit()), kHistoryLimitMax);
   request.query.reverse = asked.reverse();
   if (asked.has_since()) {
-    request.query.since =
-        proto::Position{epoch_number(asked.since().epoch()), asked.since().offset()};
+    request.query.since = said_position(asked.since().epoch(), asked.since().offset());
     request.any_epoch = asked.since().epoch().empty();
   }
   if (!ask(request)) return fail(command.id(), CentrifugeError::kInternal);

@@ -32,8 +32,6 @@ void CentrifugeClient::subscribe(const Command& command) {
   const ChannelRules* rules = service_.rules().find(channel);
   if (rules == nullptr) return fail(command.id(), CentrifugeError::kUnknownChannel);
   if (find(channel) != nullptr) return fail(command.id(), CentrifugeError::kAlreadySubscribed);
-  if (state_.subscriptions.size() >= service_.rules().connection().channels_max)
-    return fail(command.id(), CentrifugeError::kLimitExceeded);
   const bool judged = service_.tokens().has_keys() || !service_.rules().is_open_access();
   if (!request.token().empty() && judged) return subscribe_by_token(command, *rules);
   switch (may_subscribe(*rules, channel, {state_.user_name(), false})) {
@@ -72,6 +70,9 @@ void CentrifugeClient::subscribe_by_token(const Command& command, const ChannelR
 void CentrifugeClient::subscribe_allowed(const Command& command, const ChannelRules& rules,
                                          JoinPlan plan, const TokenOverride& override) {
   const centrifuge::SubscribeRequest& request = command.subscribe();
+  // Here, and not before the application was asked: the server API may have added some meanwhile.
+  if (state_.subscriptions.size() >= service_.rules().connection().channels_max)
+    return fail(command.id(), CentrifugeError::kLimitExceeded);
   if (plan.info.size() > kChanInfoBytesMax ||
       plan.data.size() > service_.options().answer_bytes_max)
     return fail(command.id(), CentrifugeError::kLimitExceeded);
@@ -85,7 +86,7 @@ void CentrifugeClient::subscribe_allowed(const Command& command, const ChannelRu
   plan.recover_max = std::min(rules.recover_max, kHistoryLimitMax);
   plan.only_recovered = (request.flag() & kRejectUnrecovered) != 0;
   if (request.recover() && plan.kind.recoverable)
-    plan.since = proto::Position{epoch_number(request.epoch()), request.offset()};
+    plan.since = said_position(request.epoch(), request.offset());
   // Another gateway may have room.
   if (!start_join(std::move(plan))) fail(command.id(), CentrifugeError::kInternal);
 }
@@ -279,11 +280,11 @@ void CentrifugeClient::drop(std::string_view channel) {
   const std::string& name = gone.channel->name();
   // What was said so far comes before what is still due of the channel.
   output_.flush();
+  if (!gone.joining && gone.presence) actions_.clear_presence(session_, name, id_);
   actions_.leave(session_, name);
   if (gone.joining) return;
   --gone.channel->extra.clients;
   if (gone.members) actions_.leave(session_, proto::members_channel(name));
-  if (gone.presence) actions_.clear_presence(session_, name, id_);
   announce(gone, false);
 }
 

@@ -180,7 +180,7 @@ TEST_F(CentrifugeSubscribe, RecoversNothing) {
 
 TEST_F(CentrifugeSubscribe, CannotRecover) {
   world.send(*client, recovering("a", "another's", 39));
-  EXPECT_EQ(world.actions.joins[0].since, (proto::Position{0, 39})) << "no epoch of ours";
+  EXPECT_EQ(world.actions.joins[0].since, (proto::Position{~0ULL, 39})) << "no epoch of ours";
   world.answer_join("a", kTop, false);
   const Reply reply = world.next(*client);
   EXPECT_TRUE(reply.subscribe().was_recovering());
@@ -188,6 +188,11 @@ TEST_F(CentrifugeSubscribe, CannotRecover) {
   EXPECT_EQ(reply.subscribe().offset(), 41U) << "the top";
   EXPECT_EQ(reply.subscribe().publications_size(), 0);
   EXPECT_EQ(world.service.stats().recoveries_failed, 1U);
+}
+
+TEST_F(CentrifugeSubscribe, WithoutAnEpochAnyIsMeant) {
+  world.send(*client, recovering("a", "", 39));
+  EXPECT_EQ(world.actions.joins[0].since, (proto::Position{0, 39}));
 }
 
 TEST_F(CentrifugeSubscribe, OnlyRecoveredIfTheClientSaysSo) {

@@ -9,6 +9,7 @@
 
 #include "common/unique_fd.h"
 #include "gateway/limits.h"
+#include "gateway/protocols/client_protocol.h"
 #include "proto/frame.h"
 
 namespace sluice::gateway {
@@ -110,6 +111,43 @@ TEST_P(SenderTest, OurCloseWaitsForTheClients) {
   sender_.expire_closing(clock_.at);
   EXPECT_EQ(sender_.stats().cut_off, 0U);
   EXPECT_EQ(sender_.stats().dropped_closing, 1U);
+}
+
+/// Says everything in words of its own.
+class OwnWords final : public ClientProtocol {
+ public:
+  std::string_view name() const override { return "own words"; }
+  EncodedMessage encode(const ChannelMessage&, std::string&) const override { return {}; }
+  void opened(ClientSession&, const UpgradeRequest&, ProtocolActions&) const override {}
+  void received(ClientSession&, proto::Bytes, bool, ProtocolActions&) const override {}
+  void due(ClientSession&, ProtocolActions&) const override {}
+  void publish_failed(ClientSession&, const PublishFailure&, ProtocolActions&) const override {}
+  void gap(ClientSession&, const ChannelGap&, ProtocolActions&) const override {}
+  Farewell farewell(Farewell own, CloseReason counted) const override {
+    EXPECT_EQ(own.code, CloseCode::kGoingAway);
+    EXPECT_EQ(counted, CloseReason::kAged);
+    return {CloseCode::kForceReconnect, "old"};
+  }
+};
+
+TEST_P(SenderTest, AProtocolHasItsOwnWordsForTheEnd) {
+  const OwnWords protocol;
+  session_.protocol = &protocol;
+  sender_.close_as(session_, CloseCode::kGoingAway, "connection age", CloseReason::kAged);
+  sender_.flush(1000);
+  EXPECT_EQ(received(),
+            "\x88\x05\x0B\xC3"
+            "old");
+  EXPECT_EQ(session_.ended_by, CloseReason::kAged);
+}
+
+TEST_P(SenderTest, TheClientsOwnCloseIsNotPutIntoOtherWords) {
+  const OwnWords protocol;
+  session_.protocol = &protocol;
+  session_.peer_close_code = 1001;
+  sender_.peer_ended(session_);
+  sender_.flush(1000);
+  EXPECT_EQ(received(), std::string("\x88\x02\x03\xE9<end>"));
 }
 
 TEST_P(SenderTest, AClientThatNeverAnswersIsCut) {
