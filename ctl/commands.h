@@ -12,6 +12,10 @@ namespace sluice::ctl {
 [[nodiscard]] ExitCode run_drain(const DrainOptions& options, Console& console);
 [[nodiscard]] ExitCode run_undrain(const DrainOptions& options, Console& console);
 [[nodiscard]] ExitCode run_upgrade(const UpgradeOptions& options, Console& console);
+[[nodiscard]] ExitCode run_channels(const ChannelsOptions& options, Console& console);
+[[nodiscard]] ExitCode run_presence(const PresenceOptions& options, Console& console);
+[[nodiscard]] ExitCode run_history(const HistoryOptions& options, Console& console);
+[[nodiscard]] ExitCode run_disconnect(const DisconnectOptions& options, Console& console);
 [[nodiscard]] ExitCode run_haproxy_lint(const LintCommandOptions& options, Console& console);
 [[nodiscard]] ExitCode run_version(const CommonOptions& options, Console& console);
 

@@ -66,7 +66,7 @@ tables() {
 for program in "$@"; do
   name=$(basename "$program")
   if [[ $name == sluice ]]; then
-    for command in status tail publish drain undrain upgrade haproxy-lint version; do
+    for command in status tail publish channels presence history disconnect drain undrain upgrade haproxy-lint version; do
       usage=$("$program" "$command" --help | sed -n 's/^Usage: //p')
       # shellcheck disable=SC2016  # the backquotes are Markdown's
       printf '\n## %s\n\n`%s`\n' "$name $command" "$usage"

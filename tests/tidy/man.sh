@@ -31,7 +31,7 @@ help_of() {
   if [[ $(basename "$1") != sluice ]]; then
     "$1" --help
   else
-    for command in status tail publish drain undrain upgrade haproxy-lint version; do "$1" "$command" --help; done
+    for command in status tail publish channels presence history disconnect drain undrain upgrade haproxy-lint version; do "$1" "$command" --help; done
     printf '  --relay\n  --json\n'
   fi
 }
