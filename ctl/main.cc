@@ -65,14 +65,18 @@ int dispatch(int argc, char** argv) {
   if (command == "drain") return run(argc - 1, argv + 1, run_drain, true);
   if (command == "undrain") return run_undrain_command(argc - 1, argv + 1);
   if (command == "upgrade") return run(argc - 1, argv + 1, run_upgrade, true);
+  if (command == "channels") return run(argc - 1, argv + 1, run_channels, true);
+  if (command == "presence") return run(argc - 1, argv + 1, run_presence, true);
+  if (command == "history") return run(argc - 1, argv + 1, run_history, true);
+  if (command == "disconnect") return run(argc - 1, argv + 1, run_disconnect, false);
   if (command == "haproxy-lint") return run(argc - 1, argv + 1, run_haproxy_lint, false);
   if (command == "check") return run(argc - 1, argv + 1, run_check, false);
   if (command == "token") return run_token_command(argc - 1, argv + 1);
   if (command == "version") return run_version_command(argc - 1, argv + 1);
   complain("'" + std::string(command) +
-           "' is no command: status, tail, publish, drain, undrain, upgrade, haproxy-lint, check, "
-           "token or version, "
-           "flags behind it (see --help)");
+           "' is no command: status, tail, publish, channels, presence, history, disconnect, "
+           "drain, undrain, upgrade, haproxy-lint, check, token or version, flags behind it (see "
+           "--help)");
   return kUsage;
 }
 

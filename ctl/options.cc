@@ -1,7 +1,11 @@
 #include "ctl/options.h"
 
+#include <charconv>
+#include <cstdio>
+
 #include "common/address.h"
 #include "common/flags.h"
+#include "common/utf8.h"
 #include "proto/frame.h"
 #include "proto/limits.h"
 
@@ -10,6 +14,9 @@ namespace {
 
 constexpr const char* kPrefix = "SLUICE_";
 constexpr std::uint64_t kChannelRowsMax = 150;  // what a relay lists at most
+constexpr std::size_t kPatternBytesMax = 256;
+constexpr std::uint64_t kHistoryLimitMax = 10'000;
+constexpr std::size_t kReasonBytesMax = 123;  // of a close frame, beside its code
 
 Result<std::string> parse_relay(const std::string& text) {
   const Result<Address> address = parse_address(text);
@@ -31,6 +38,27 @@ Result<Address> parse_gateway(const std::string& text) {
   if (address && address->kind == Address::Kind::kFd)
     return fail(ErrorCode::kInvalid, "'" + text + "': a gateway is at ADDR:PORT or unix:PATH");
   return address;
+}
+
+/// "0123456789abcdef:42"
+Result<proto::Position> parse_position(const std::string& text) {
+  proto::Position position;
+  const char* end = text.data() + text.size();
+  const auto epoch = std::from_chars(text.data(), end, position.epoch, 16);
+  if (epoch.ec == std::errc() && epoch.ptr == text.data() + 16 && epoch.ptr != end &&
+      *epoch.ptr == ':') {
+    const auto offset = std::from_chars(epoch.ptr + 1, end, position.offset);
+    if (offset.ec == std::errc() && offset.ptr == end) return position;
+  }
+  return fail(ErrorCode::kInvalid,
+              "'" + text + "' is no position: 16 hexadecimal digits, a colon, a number");
+}
+
+std::function<Result<std::string>(const std::string&)> text_up_to(std::size_t bytes_max) {
+  return [bytes_max](const std::string& text) -> Result<std::string> {
+    if (!text.empty() && text.size() <= bytes_max && valid_utf8(proto::as_bytes(text))) return text;
+    return fail(ErrorCode::kInvalid, "1 to " + std::to_string(bytes_max) + " bytes of UTF-8");
+  };
 }
 
 void add_common(Flags& flags, CommonOptions& options) {
@@ -158,6 +186,72 @@ std::optional<int> read_options(int argc, char** argv, UpgradeOptions& options) 
   return flags.parse(argc, argv);
 }
 
+std::optional<int> read_options(int argc, char** argv, ChannelsOptions& options) {
+  Flags flags("sluice channels",
+              "Lists the channels that clients of all hosts are subscribed to, and how many they "
+              "are. Asks every\ngateway, for a second.",
+              kPrefix, false);
+  flags.add_positional(
+      "PATTERN", "Only channels that match it, such as 'chat:*'",
+      [&options](const std::string& text) -> Result<void> {
+        if (text.size() > kPatternBytesMax)
+          return fail(ErrorCode::kInvalid, "a pattern has 256 bytes at most");
+        options.pattern = text;
+        return {};
+      },
+      false);
+  add_common(flags, options.common);
+  return flags.parse(argc, argv);
+}
+
+std::optional<int> read_options(int argc, char** argv, PresenceOptions& options) {
+  Flags flags("sluice presence",
+              "Lists who is in a channel, on all hosts. The rules say which channels keep that.",
+              kPrefix, false);
+  add_channel(flags, options.channel);
+  add_common(flags, options.common);
+  return flags.parse(argc, argv);
+}
+
+std::optional<int> read_options(int argc, char** argv, HistoryOptions& options) {
+  Flags flags(
+      "sluice history",
+      "Shows what a channel's history holds, the oldest first. The rules say which channels "
+      "have one.",
+      kPrefix, false);
+  add_channel(flags, options.channel);
+  flags.add_as("limit", {"History", "N", "100", "Publications at most; 0: the position alone"},
+               options.limit, count_between(0, kHistoryLimitMax));
+  flags.add_as("since",
+               {"History", "EPOCH:OFFSET", "",
+                "Only what came behind this position (with --reverse: before it)"},
+               options.since, parse_position);
+  flags.add_switch("reverse", {"History", "", "", "The newest first"}, options.reverse);
+  add_common(flags, options.common);
+  return flags.parse(argc, argv);
+}
+
+std::optional<int> read_options(int argc, char** argv, DisconnectOptions& options) {
+  Flags flags(
+      "sluice disconnect",
+      "Closes the connections of a user, or of one client, on all hosts. Codes from 3500 to "
+      "3999 and from 4500\nto 4999 tell an SDK to stay away, others to come back.",
+      kPrefix, false);
+  flags.add_as("user", {"Disconnect", "USER", "", "All connections of this user"}, options.user,
+               text_up_to(proto::kUserBytesMax));
+  flags.add_as("client", {"Disconnect", "ID", "", "The connection with this client id"},
+               options.client, text_up_to(proto::kClientIdBytesMax));
+  flags.add_as("code", {"Disconnect", "N", "3503", "Code of the close frame"}, options.code,
+               count_between(3000, 4999));
+  flags.add_as("reason", {"Disconnect", "TEXT", "force disconnect", "Its reason"}, options.reason,
+               text_up_to(kReasonBytesMax));
+  add_common(flags, options.common);
+  if (const auto code = flags.parse(argc, argv)) return code;
+  if (!options.user.empty() || !options.client.empty()) return std::nullopt;
+  std::fprintf(stderr, "sluice disconnect: whom? --user USER or --client ID (see --help)\n");
+  return static_cast<int>(ExitCode::kUsage);
+}
+
 std::optional<int> read_options(int argc, char** argv, LintCommandOptions& options) {
   Flags flags(
       "sluice haproxy-lint",
@@ -218,6 +312,10 @@ Commands:
   status                     Relay, broker, gateways, channels and queues on one screen
   tail CHANNEL               Messages of a channel as they come
   publish CHANNEL [TEXT]     Publishes one message: TEXT, or standard input
+  channels [PATTERN]         Channels that clients of all hosts are subscribed to
+  presence CHANNEL           Who is in a channel
+  history CHANNEL            What a channel's history holds
+  disconnect --user USER     Closes a user's connections, on all hosts
   drain GATEWAY              Sends a gateway's clients to the others, keeps new ones away
   undrain GATEWAY            Takes that back
   upgrade relay|GATEWAY      Lets it go on as the program that is installed now
@@ -241,7 +339,8 @@ Exit codes:
   3  no relay: nobody listens there, it does not answer, or the link was lost
   4  no permission: the socket's mode, or the relay's --allow-uid
   5  the relay refuses the tool: one is too old for the other, or too many tools are connected
-  6  refused: not published, the channel can't be watched, no such gateway, not upgraded
+  6  refused: not published, the channel can't be watched, no such gateway, not upgraded,
+     no such history
   7  nobody knows whether it was published: the answer was lost
 Those of haproxy-lint, check and token inspect: 0 nothing found, 1 findings, 2 a file can't be read
 (or wrong usage).

@@ -9,6 +9,7 @@
 #include "common/address.h"
 #include "common/clock.h"
 #include "ctl/failure.h"
+#include "proto/frame.h"
 
 namespace sluice::ctl {
 
@@ -51,6 +52,32 @@ struct PublishOptions {
   Duration wait = std::chrono::seconds(5);
 };
 
+struct ChannelsOptions {
+  CommonOptions common;
+  std::string pattern;  ///< glob; empty: all
+};
+
+struct PresenceOptions {
+  CommonOptions common;
+  std::string channel;
+};
+
+struct HistoryOptions {
+  CommonOptions common;
+  std::string channel;
+  std::uint32_t limit = 100;
+  std::optional<proto::Position> since;
+  bool reverse = false;
+};
+
+struct DisconnectOptions {
+  CommonOptions common;
+  std::string user;    ///< empty: any
+  std::string client;  ///< empty: any
+  std::uint32_t code = 3503;
+  std::string reason = "force disconnect";
+};
+
 struct LintCommandOptions {
   std::string file;
   std::optional<Address> gateway;
@@ -69,6 +96,10 @@ struct LintCommandOptions {
 [[nodiscard]] std::optional<int> read_options(int argc, char** argv, DrainOptions& options);
 [[nodiscard]] std::optional<int> read_undrain_options(int argc, char** argv, DrainOptions& options);
 [[nodiscard]] std::optional<int> read_options(int argc, char** argv, UpgradeOptions& options);
+[[nodiscard]] std::optional<int> read_options(int argc, char** argv, ChannelsOptions& options);
+[[nodiscard]] std::optional<int> read_options(int argc, char** argv, PresenceOptions& options);
+[[nodiscard]] std::optional<int> read_options(int argc, char** argv, HistoryOptions& options);
+[[nodiscard]] std::optional<int> read_options(int argc, char** argv, DisconnectOptions& options);
 [[nodiscard]] std::optional<int> read_options(int argc, char** argv, LintCommandOptions& options);
 [[nodiscard]] std::optional<int> read_version_options(int argc, char** argv,
                                                       CommonOptions& options);

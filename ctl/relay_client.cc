@@ -77,7 +77,8 @@ Outcome<void> RelayClient::greet() {
       return failure(ExitCode::kLinkRefused, where() + ": " + welcome.error().message,
                      "Use the sluice of its release");
     }
-    relay_ = {std::string(welcome->software), welcome->relay_instance, welcome->payload_bytes_max};
+    relay_ = {std::string(welcome->software), welcome->relay_instance, welcome->payload_bytes_max,
+              welcome->features};
     return {};
   }
 }
@@ -204,7 +205,10 @@ Outcome<Received> RelayClient::ask(std::uint64_t id, std::string_view request, F
     if (header.type == answer) return received;
     if (header.type == FrameType::kError) {
       const auto error = proto::decode_error(received->frame);
-      return failure(ExitCode::kRefused, error ? std::string(error->text) : error.error().message);
+      if (!error) return failure(ExitCode::kRefused, error.error().message);
+      const bool unknown = error->reason == proto::ErrorReason::kUnknownFate;
+      return failure(unknown ? ExitCode::kUnknownFate : ExitCode::kRefused,
+                     std::string(error->text));
     }
     if (header.type == FrameType::kPong) {
       return failure(ExitCode::kLinkRefused,
@@ -212,6 +216,43 @@ Outcome<Received> RelayClient::ask(std::uint64_t id, std::string_view request, F
                      "Update it");
     }
   }
+}
+
+Outcome<void> RelayClient::query(std::uint64_t id, std::string_view request, FrameType end,
+                                 const std::function<void(const proto::FrameView&)>& take,
+                                 const Failure& interrupted) {
+  if ((relay_.features & proto::kFeatureHistory) == 0)
+    return failure(ExitCode::kLinkRefused,
+                   where() + " (" + relay_.software + ") does not know this request", "Update it");
+  if (auto sent = send(request); !sent) return sent;
+  const TimePoint deadline = SteadyTime().now() + kAnswerWait;
+  for (;;) {
+    const auto received = next(left_until(deadline));
+    if (!received) return tl::make_unexpected(received.error());
+    if (received->wake == Wake::kResized) continue;
+    if (received->wake == Wake::kTimeout)
+      return failure(ExitCode::kNoRelay, where() + " does not answer");
+    if (received->wake != Wake::kReady) return tl::make_unexpected(interrupted);
+    const proto::Header& header = received->frame.header;
+    if (header.sequence != id) continue;
+    if (header.type == FrameType::kError) {
+      const auto error = proto::decode_error(received->frame);
+      return failure(ExitCode::kRefused, error ? std::string(error->text) : error.error().message);
+    }
+    take(received->frame);
+    if (header.type == end) return {};
+  }
+}
+
+Outcome<void> RelayClient::publish(proto::Publish publish, const Failure& interrupted) {
+  publish.request = new_request();
+  publish.acknowledge = true;
+  std::string request;
+  proto::encode(request, publish);
+  const auto received = ask(publish.request, request, FrameType::kPublished);
+  if (!received) return tl::make_unexpected(received.error());
+  if (received->wake != Wake::kReady) return tl::make_unexpected(interrupted);
+  return {};
 }
 
 Outcome<std::string> RelayClient::ask_status(std::uint32_t channels_max,

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -24,6 +25,7 @@ struct RelayInfo {
   std::string software;
   std::uint64_t instance = 0;
   std::size_t payload_bytes_max = 0;
+  std::uint32_t features = 0;  ///< proto::kFeature…
 };
 
 /// A frame, or why there is none. The frame lives until the next call.
@@ -51,6 +53,14 @@ class RelayClient {
   /// the request is a failure.
   [[nodiscard]] Outcome<Received> ask(std::uint64_t id, std::string_view request,
                                       proto::FrameType answer);
+  /// For requests of history and presence, which are answered by several frames, the last of them
+  /// of type `end`, and not in order with a PING. `take` gets each.
+  [[nodiscard]] Outcome<void> query(std::uint64_t id, std::string_view request,
+                                    proto::FrameType end,
+                                    const std::function<void(const proto::FrameView&)>& take,
+                                    const Failure& interrupted);
+  /// An acknowledged PUBLISH: it has been published, or why that is not known.
+  [[nodiscard]] Outcome<void> publish(proto::Publish publish, const Failure& interrupted);
   /// The relay's status as JSON, with so many channels at most. `interrupted`: what it counts as
   /// when a signal comes before the answer.
   [[nodiscard]] Outcome<std::string> ask_status(std::uint32_t channels_max,

@@ -55,8 +55,10 @@ Result<std::string> parse_id(const std::string& text) {
 
 Result<std::string> parse_channel(const std::string& text) {
   if (valid_channel_name(text)) return text;
-  return fail(ErrorCode::kInvalid,
-              "'" + text + "' is not a channel name: 1 to 128 of A-Z a-z 0-9 . _ ~ : -");
+  return fail(
+      ErrorCode::kInvalid,
+      "'" + text +
+          "' is not a channel name: 1 to 128 of A-Z a-z 0-9 . _ ~ : -, and not 'sluice:' in front");
 }
 
 Result<std::string> parse_greeting(const std::string& text) {

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <optional>
 
+#include "proto/names.h"
+
 namespace sluice::gateway {
 namespace {
 
@@ -78,7 +80,8 @@ constexpr std::string_view kCentrifugePath = "/connection/websocket";
   std::optional<std::string> name = percent_decode(path.substr(kChannelPath.size()));
   if (!name || !valid_channel_name(*name)) {
     return refuse(RefusalReason::kChannelName, 400,
-                  "bad channel name: 1 to 128 of A-Z a-z 0-9 . _ ~ : - are allowed");
+                  "bad channel name: 1 to 128 of A-Z a-z 0-9 . _ ~ : - are allowed, and not "
+                  "'sluice:' in front");
   }
   return std::move(*name);
 }
@@ -242,6 +245,7 @@ std::string_view request_path(std::string_view target) {
 bool valid_channel_name(std::string_view name) {
   constexpr std::string_view kOther = "._~:-";
   return !name.empty() && name.size() <= kChannelBytesMax &&
+         !name.starts_with(proto::kReservedPrefix) &&
          std::all_of(name.begin(), name.end(), [&](char c) {
            return is_alphanumeric(c) || kOther.find(c) != std::string_view::npos;
          });

@@ -4,6 +4,7 @@
 
 #include "common/check.h"
 #include "proto/encoder.h"
+#include "proto/names.h"
 #include "relay/limits.h"
 #include "relay/status.h"
 
@@ -171,11 +172,20 @@ void GatewaySession::greet(const proto::Hello& hello, const Router::Attached& at
   host_.wake();
 }
 
+bool GatewaySession::refuse_reserved(std::uint64_t request, std::string_view channel) {
+  // A shared broker keeps other channels' messages under such names: who could name them would get
+  // round the rules of those.
+  if (!channel.starts_with(proto::kReservedPrefix)) return false;
+  if (request != 0)
+    refused(request, ErrorReason::kUnknownChannel, "names that begin so are reserved");
+  return true;
+}
+
 void GatewaySession::handle_open(const proto::FrameView& frame) {
   switch (frame.header.type) {
     case FrameType::kSubscribe:
       if (const auto body = proto::decode_subscribe(frame); well_formed(body)) {
-        router_.subscribe(*gateway_, *body);
+        if (!refuse_reserved(body->request, body->channel)) router_.subscribe(*gateway_, *body);
       }
       return;
     case FrameType::kUnsubscribe:
@@ -185,7 +195,8 @@ void GatewaySession::handle_open(const proto::FrameView& frame) {
       return;
     case FrameType::kPublish:
       if (const auto body = proto::decode_publish(frame); well_formed(body)) {
-        router_.publish(*gateway_, *body);
+        const std::uint64_t request = body->acknowledge ? body->request : 0;
+        if (!refuse_reserved(request, body->channel)) router_.publish(*gateway_, *body);
       }
       return;
     case FrameType::kPing:

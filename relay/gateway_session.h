@@ -87,6 +87,7 @@ class GatewaySession final : public LinkPort {
   [[nodiscard]] bool admissible(const proto::Hello& hello);
   void greet(const proto::Hello& hello, const Router::Attached& attached);
   void handle_open(const proto::FrameView& frame);
+  [[nodiscard]] bool refuse_reserved(std::uint64_t request, std::string_view channel);
   void handle_status(const proto::FrameView& frame);
   void handle_drain_mark(const proto::FrameView& frame);
   void handle_control(const proto::FrameView& frame);

@@ -66,7 +66,7 @@ tables() {
 for program in "$@"; do
   name=$(basename "$program")
   if [[ $name == sluice ]]; then
-    for command in status tail publish drain undrain upgrade haproxy-lint check 'token make' 'token inspect' version; do
+    for command in status tail publish channels presence history disconnect drain undrain upgrade haproxy-lint check 'token make' 'token inspect' version; do
       # shellcheck disable=SC2086  # two words
       usage=$("$program" $command --help | sed -n 's/^Usage: //p')
       # shellcheck disable=SC2016  # the backquotes are Markdown's

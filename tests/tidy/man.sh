@@ -31,7 +31,7 @@ help_of() {
   if [[ $(basename "$1") != sluice ]]; then
     "$1" --help
   else
-    for command in status tail publish drain undrain upgrade haproxy-lint check 'token make' 'token inspect' version; do
+    for command in status tail publish channels presence history disconnect drain undrain upgrade haproxy-lint check 'token make' 'token inspect' version; do
       # shellcheck disable=SC2086  # two words
       "$1" $command --help
     done

@@ -65,6 +65,7 @@ TEST(UpgradeRequest, Paths) {
   EXPECT_EQ(channel_of("/?token=a/b"), "livechat");
   EXPECT_EQ(channel_of("/channel/room-1.a_b~c:d"), "room-1.a_b~c:d");
   EXPECT_EQ(channel_of("/channel/a?b=c"), "a");
+  EXPECT_EQ(channel_of("/channel/sluice"), "sluice");
   EXPECT_EQ(channel_of("/channel/%61%3Ab"), "a:b");
   EXPECT_EQ(channel_of("http://example.org/channel/a"), "a");
   EXPECT_EQ(channel_of("ws://example.org/?a"), "livechat");
@@ -81,7 +82,8 @@ TEST(UpgradeRequest, ChannelNames) {
   for (const std::string& name :
        {std::string(), std::string(129, 'a'), std::string("%"), std::string("%4"),
         std::string("%4g"), std::string("a%2Fb"), std::string("a%00"), std::string("a%20b"),
-        std::string("a+b"), std::string("%c3%a9"), std::string("a#b"), std::string("a*")}) {
+        std::string("a+b"), std::string("%c3%a9"), std::string("a#b"), std::string("a*"),
+        std::string("sluice:a"), std::string("sluice%3Aa"), std::string("sluice:")}) {
     Request request;
     request.target = "/channel/" + name;
     expect_refused(request, RefusalReason::kChannelName, 400);

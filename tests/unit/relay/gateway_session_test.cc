@@ -284,6 +284,28 @@ TEST(GatewaySession, AfterAResumeNoMessageComesBeforeItsSubscribed) {
   EXPECT_EQ(messages, kChannels);
 }
 
+TEST(GatewaySession, ReservedNamesAreRefusedAndInternalOnesAreNot) {
+  OpenLink w;
+  w.link.subscribe("sluice:{a}", 5);
+  std::string out;
+  proto::Publish publish;
+  publish.request = 6;
+  publish.acknowledge = true;
+  publish.channel = "sluice:{a}";
+  proto::encode(out, publish);
+  publish.acknowledge = false;
+  proto::encode(out, publish);
+  w.link.send(out);
+  EXPECT_EQ(w.link.receive(), (Types{FrameType::kError, FrameType::kError}));
+  EXPECT_TRUE(w.broker.subscribes.empty());
+  EXPECT_TRUE(w.broker.publishes.empty());
+  EXPECT_FALSE(w.link.session.ending());
+  w.link.subscribe(
+      "\x01"
+      "control");
+  EXPECT_EQ(w.broker.subscribes.size(), 1U);
+}
+
 TEST(GatewaySession, FinishesWithWhatIsQueuedThenGoodbye) {
   OpenLink w;
   w.link.subscribe("c");
