@@ -30,8 +30,7 @@ void check_links(StateReader& in, const Router& router, const Descriptors& descr
 void check_channels(StateReader& in, const RelayParts& parts) {
   for (const auto& [name, channel] : parts.router.channel_table()) {
     parts.broker.subscribe(name, {});
-    const bool confirmed =
-        parts.redis != nullptr && parts.redis->is_confirmed(name);
+    const bool confirmed = parts.redis != nullptr && parts.redis->is_confirmed(name);
     in.require(channel->confirmed || !confirmed, "channel's confirmation", "was not heard");
   }
   const std::size_t wanted =
