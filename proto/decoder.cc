@@ -14,7 +14,21 @@ constexpr std::size_t kReadChunkBytes = 64U << 10U;
 constexpr std::size_t kKeepBytesMax = 4 * kReadChunkBytes;
 
 bool carries_payload(FrameType type) {
-  return type == FrameType::kPublish || type == FrameType::kMessage;
+  return type == FrameType::kPublish || type == FrameType::kMessage ||
+         type == FrameType::kHistoryItem;
+}
+
+/// Of bodies that are no payload.
+std::size_t small_body_bytes_max(FrameType type) {
+  switch (type) {
+    case FrameType::kStatusReply:
+      return kStatusBytesMax;
+    case FrameType::kPresenceSet:
+    case FrameType::kPresenceItem:
+      return kPresenceBodyBytesMax;
+    default:
+      return kControlBodyBytesMax;
+  }
 }
 
 bool known_type(FrameType type) {
@@ -131,9 +145,7 @@ Result<Header> Decoder::read_header() const {
                 "unknown frame type " + std::to_string(p[4]) + " that may not be skipped");
   }
   const bool payload = carries_payload(h.type);
-  const std::size_t others_max =
-      h.type == FrameType::kStatusReply ? kStatusBytesMax : kControlBodyBytesMax;
-  if (h.length > (payload ? body_bytes_max_ : others_max)) {
+  if (h.length > (payload ? body_bytes_max_ : small_body_bytes_max(h.type))) {
     return fail(ErrorCode::kTooLarge, "frame type " + std::to_string(p[4]) + " with a body of " +
                                           std::to_string(h.length) + " bytes, over the bound");
   }
@@ -201,6 +213,8 @@ Result<Welcome> decode_welcome(const FrameView& f) {
   if (in.empty()) return in.done(w);  // one that does not say how long it keeps what
   w.ring_age_ms = in.integer<std::uint32_t>("ring's age");
   w.linger_ms = in.integer<std::uint32_t>("linger");
+  if (in.empty()) return in.done(w);  // or that has none of the features
+  w.features = in.integer<std::uint32_t>("features");
   return in.done(w);
 }
 
@@ -222,6 +236,7 @@ Result<Subscribed> decode_subscribed(const FrameView& f) {
   s.request = f.header.sequence;
   s.channel_id = f.header.channel;
   s.continuous = (f.header.flags & kFlagContinuous) != 0;
+  s.history = (f.header.flags & kFlagHistory) != 0;
   s.start = {in.integer<std::uint64_t>("epoch"), f.header.offset};
   s.channel = in.string("channel name", kChannelNameBytesMax);
   if (s.channel.empty()) in.fault("channel name", "is empty");
@@ -325,6 +340,10 @@ Result<GatewayInfo> decode_gateway_info(const FrameView& f) {
   info.takeover.closed = in.integer<std::uint32_t>("clients not taken over");
   info.takeover.pause_ms = in.integer<std::uint32_t>("pause");
   info.takeover.ended_ms = in.integer<std::uint64_t>("end of the takeover");
+  if (in.empty()) return in.done(info);  // or here
+  info.users = in.integer<std::uint32_t>("users");
+  info.subscriptions = in.integer<std::uint32_t>("subscriptions");
+  info.channels = in.integer<std::uint32_t>("channels");
   return in.done(info);
 }
 
@@ -344,6 +363,94 @@ Result<Control> decode_control(const FrameView& f) {
   control.older_than_ms = in.integer<std::uint64_t>("age");
   control.gateway_id = in.string("gateway id", kGatewayIdBytesMax);
   return in.done(control);
+}
+
+Result<History> decode_history(const FrameView& f) {
+  BodyReader in(f.body, "HISTORY");
+  History h;
+  h.request = f.header.sequence;
+  h.recover = (f.header.flags & kFlagRecover) != 0;
+  h.query.limit = f.header.aux;
+  h.query.reverse = (f.header.flags & kFlagReverse) != 0;
+  const auto epoch = in.integer<std::uint64_t>("epoch");
+  if ((f.header.flags & kFlagSince) != 0) {
+    h.query.since = Position{epoch, f.header.offset};
+  } else if (epoch != 0) {
+    in.fault("epoch", "stands beside no position");
+  }
+  if (h.recover && !h.query.since) in.fault("position", "is not there, so nothing is recovered");
+  if (h.recover && h.query.reverse) in.fault("order", "is not that of a recovery");
+  h.channel = in.string("channel name", kChannelNameBytesMax);
+  if (h.channel.empty()) in.fault("channel name", "is empty");
+  return in.done(h);
+}
+
+Result<HistoryItem> decode_history_item(const FrameView& f) {
+  BodyReader in({}, "HISTORY_ITEM");
+  const std::size_t payload_bytes = f.body.size() - f.header.meta_length;
+  if (payload_bytes > kPayloadBytesMax) in.fault("payload", "is longer than allowed");
+  return in.done(HistoryItem{f.header.sequence, f.header.offset, f.body.first(payload_bytes),
+                             f.body.subspan(payload_bytes)});
+}
+
+Result<HistoryEnd> decode_history_end(const FrameView& f) {
+  BodyReader in(f.body, "HISTORY_END");
+  HistoryEnd end;
+  end.request = f.header.sequence;
+  end.complete = (f.header.flags & kFlagComplete) != 0;
+  end.top = {in.integer<std::uint64_t>("epoch"), f.header.offset};
+  return in.done(end);
+}
+
+Result<PresenceSet> decode_presence_set(const FrameView& f) {
+  BodyReader in(f.body, "PRESENCE_SET");
+  PresenceSet set;
+  set.channel = in.string("channel name", kChannelNameBytesMax);
+  set.client = in.string("client id", kClientIdBytesMax);
+  set.user = in.string("user", kUserBytesMax);
+  set.info = in.take_rest();
+  if (set.channel.empty()) in.fault("channel name", "is empty");
+  if (set.client.empty()) in.fault("client id", "is empty");
+  if (set.info.size() > kPresenceInfoBytesMax) in.fault("info", "is longer than allowed");
+  return in.done(set);
+}
+
+Result<PresenceClear> decode_presence_clear(const FrameView& f) {
+  BodyReader in(f.body, "PRESENCE_CLEAR");
+  PresenceClear clear;
+  clear.channel = in.string("channel name", kChannelNameBytesMax);
+  clear.client = in.string("client id", kClientIdBytesMax);
+  if (clear.channel.empty()) in.fault("channel name", "is empty");
+  if (clear.client.empty()) in.fault("client id", "is empty");
+  return in.done(clear);
+}
+
+Result<Presence> decode_presence(const FrameView& f) {
+  BodyReader in(f.body, "PRESENCE");
+  const Presence asked{f.header.sequence, (f.header.flags & kFlagCountsOnly) != 0,
+                       in.string("channel name", kChannelNameBytesMax)};
+  if (asked.channel.empty()) in.fault("channel name", "is empty");
+  return in.done(asked);
+}
+
+Result<PresenceItem> decode_presence_item(const FrameView& f) {
+  BodyReader in(f.body, "PRESENCE_ITEM");
+  PresenceItem item;
+  item.request = f.header.sequence;
+  item.client = in.string("client id", kClientIdBytesMax);
+  item.info = in.take_rest();
+  if (item.client.empty()) in.fault("client id", "is empty");
+  if (item.info.size() > kPresenceInfoBytesMax) in.fault("info", "is longer than allowed");
+  return in.done(item);
+}
+
+Result<PresenceEnd> decode_presence_end(const FrameView& f) {
+  BodyReader in(f.body, "PRESENCE_END");
+  PresenceEnd end;
+  end.request = f.header.sequence;
+  end.clients = in.integer<std::uint32_t>("clients");
+  end.users = in.integer<std::uint32_t>("users");
+  return in.done(end);
 }
 
 Result<std::uint32_t> decode_channel_only(const FrameView& f) {

@@ -59,6 +59,14 @@ class Decoder {
 [[nodiscard]] Result<GatewayInfo> decode_gateway_info(const FrameView& frame);
 [[nodiscard]] Result<DrainMark> decode_drain_mark(const FrameView& frame);
 [[nodiscard]] Result<Control> decode_control(const FrameView& frame);
+[[nodiscard]] Result<History> decode_history(const FrameView& frame);
+[[nodiscard]] Result<HistoryItem> decode_history_item(const FrameView& frame);
+[[nodiscard]] Result<HistoryEnd> decode_history_end(const FrameView& frame);
+[[nodiscard]] Result<PresenceSet> decode_presence_set(const FrameView& frame);
+[[nodiscard]] Result<PresenceClear> decode_presence_clear(const FrameView& frame);
+[[nodiscard]] Result<Presence> decode_presence(const FrameView& frame);
+[[nodiscard]] Result<PresenceItem> decode_presence_item(const FrameView& frame);
+[[nodiscard]] Result<PresenceEnd> decode_presence_end(const FrameView& frame);
 /// UNSUBSCRIBE and UNSUBSCRIBED: the channel id.
 [[nodiscard]] Result<std::uint32_t> decode_channel_only(const FrameView& frame);
 /// PUBLISHED, CONTROLLED, PING, PONG: request id or token.

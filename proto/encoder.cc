@@ -96,7 +96,8 @@ void encode(std::string& out, const Hello& h) {
 void encode(std::string& out, const Welcome& w) {
   CHECK(w.software.size() <= kSoftwareBytesMax && w.drained.size() <= kDrainMarksMax);
   // Nothing to tell: as a release that knows nothing of it would say it.
-  const bool keeps = w.ring_age_ms != 0 || w.linger_ms != 0;
+  const bool features = w.features != 0;
+  const bool keeps = w.ring_age_ms != 0 || w.linger_ms != 0 || features;
   const bool marks = !w.drained.empty() || keeps;
   std::uint32_t marks_bytes = marks ? 2 : 0;
   for (const std::string_view balancer : w.drained) {
@@ -106,7 +107,8 @@ void encode(std::string& out, const Welcome& w) {
   std::uint8_t flags = 0;
   if (w.resumed) flags |= kFlagResumed;
   if (w.tells_all) flags |= kFlagTellsAll;
-  put_header(out, {.length = 12 + string_bytes(w.software) + marks_bytes + (keeps ? 8U : 0U),
+  put_header(out, {.length = 12 + string_bytes(w.software) + marks_bytes + (keeps ? 8U : 0U) +
+                             (features ? 4U : 0U),
                    .type = FrameType::kWelcome,
                    .flags = flags,
                    .aux = w.version,
@@ -119,6 +121,7 @@ void encode(std::string& out, const Welcome& w) {
   if (!keeps) return;
   put(out, w.ring_age_ms);
   put(out, w.linger_ms);
+  if (features) put(out, w.features);
 }
 
 void encode(std::string& out, const Subscribe& s) {
@@ -134,9 +137,12 @@ void encode(std::string& out, const Subscribe& s) {
 
 void encode(std::string& out, const Subscribed& s) {
   CHECK(!s.channel.empty() && s.channel.size() <= kChannelNameBytesMax && s.channel_id != 0);
+  std::uint8_t flags = 0;
+  if (s.continuous) flags |= kFlagContinuous;
+  if (s.history) flags |= kFlagHistory;
   put_header(out, {.length = 8 + string_bytes(s.channel),
                    .type = FrameType::kSubscribed,
-                   .flags = s.continuous ? kFlagContinuous : std::uint8_t{0},
+                   .flags = flags,
                    .channel = s.channel_id,
                    .sequence = s.request,
                    .offset = s.start.offset});
@@ -220,9 +226,10 @@ void encode(std::string& out, const StatusReply& r) {
 
 void encode(std::string& out, const GatewayInfo& info) {
   // Nothing to tell: as a release that does not know the fields would say it.
-  const bool handoff = info.handoff != HandoffState::kOff;
+  const bool totals = info.users != 0 || info.subscriptions != 0 || info.channels != 0;
+  const bool handoff = info.handoff != HandoffState::kOff || totals;
   const bool leaving = info.leaving != 0 || handoff;
-  put_header(out, {.length = 8U + (leaving ? 4U : 0U) + (handoff ? 26U : 0U),
+  put_header(out, {.length = 8U + (leaving ? 4U : 0U) + (handoff ? 26U : 0U) + (totals ? 12U : 0U),
                    .type = FrameType::kGatewayInfo,
                    .flags = kFlagSkippable,
                    .aux = static_cast<std::uint32_t>(info.condition)});
@@ -237,6 +244,10 @@ void encode(std::string& out, const GatewayInfo& info) {
   put(out, info.takeover.closed);
   put(out, info.takeover.pause_ms);
   put(out, info.takeover.ended_ms);
+  if (!totals) return;
+  put(out, info.users);
+  put(out, info.subscriptions);
+  put(out, info.channels);
 }
 
 void encode(std::string& out, const DrainMark& mark) {
@@ -257,6 +268,113 @@ void encode(std::string& out, const Control& control) {
                    .sequence = control.request});
   put(out, control.older_than_ms);
   put_string(out, control.gateway_id);
+}
+
+void encode(std::string& out, const History& h) {
+  CHECK(!h.channel.empty() && h.channel.size() <= kChannelNameBytesMax);
+  CHECK(!h.recover || (h.query.since && !h.query.reverse));
+  std::uint8_t flags = kFlagSkippable;
+  if (h.recover) flags |= kFlagRecover;
+  if (h.query.since) flags |= kFlagSince;
+  if (h.query.reverse) flags |= kFlagReverse;
+  const Position since = h.query.since.value_or(Position{});
+  put_header(out, {.length = 8 + string_bytes(h.channel),
+                   .type = FrameType::kHistory,
+                   .flags = flags,
+                   .aux = h.query.limit,
+                   .sequence = h.request,
+                   .offset = since.offset});
+  put(out, since.epoch);
+  put_string(out, h.channel);
+}
+
+HeaderBytes encode_history_item_header(const HistoryItem& item) {
+  CHECK(item.payload.size() <= kPayloadBytesMax && item.meta.size() <= kMetaBytesMax);
+  return encode_header(
+      {.length = static_cast<std::uint32_t>(item.payload.size() + item.meta.size()),
+       .type = FrameType::kHistoryItem,
+       .flags = kFlagSkippable,
+       .meta_length = static_cast<std::uint16_t>(item.meta.size()),
+       .sequence = item.request,
+       .offset = item.offset});
+}
+
+void encode(std::string& out, const HistoryItem& item) {
+  const HeaderBytes raw = encode_history_item_header(item);
+  out.append(reinterpret_cast<const char*>(raw.data()), raw.size());
+  out.append(as_text(item.payload));
+  out.append(as_text(item.meta));
+}
+
+void encode(std::string& out, const HistoryEnd& end) {
+  std::uint8_t flags = kFlagSkippable;
+  if (end.complete) flags |= kFlagComplete;
+  put_header(out, {.length = 8,
+                   .type = FrameType::kHistoryEnd,
+                   .flags = flags,
+                   .sequence = end.request,
+                   .offset = end.top.offset});
+  put(out, end.top.epoch);
+}
+
+void encode(std::string& out, const PresenceSet& set) {
+  CHECK(!set.channel.empty() && set.channel.size() <= kChannelNameBytesMax);
+  CHECK(!set.client.empty() && set.client.size() <= kClientIdBytesMax);
+  CHECK(set.user.size() <= kUserBytesMax && set.info.size() <= kPresenceInfoBytesMax);
+  put_header(out, {.length = string_bytes(set.channel) + string_bytes(set.client) +
+                             string_bytes(set.user) + static_cast<std::uint32_t>(set.info.size()),
+                   .type = FrameType::kPresenceSet,
+                   .flags = kFlagSkippable});
+  put_string(out, set.channel);
+  put_string(out, set.client);
+  put_string(out, set.user);
+  out.append(as_text(set.info));
+}
+
+void encode(std::string& out, const PresenceClear& clear) {
+  CHECK(!clear.channel.empty() && clear.channel.size() <= kChannelNameBytesMax);
+  CHECK(!clear.client.empty() && clear.client.size() <= kClientIdBytesMax);
+  put_header(out, {.length = string_bytes(clear.channel) + string_bytes(clear.client),
+                   .type = FrameType::kPresenceClear,
+                   .flags = kFlagSkippable});
+  put_string(out, clear.channel);
+  put_string(out, clear.client);
+}
+
+void encode(std::string& out, const Presence& presence) {
+  CHECK(!presence.channel.empty() && presence.channel.size() <= kChannelNameBytesMax);
+  std::uint8_t flags = kFlagSkippable;
+  if (presence.counts_only) flags |= kFlagCountsOnly;
+  put_header(out, {.length = string_bytes(presence.channel),
+                   .type = FrameType::kPresence,
+                   .flags = flags,
+                   .sequence = presence.request});
+  put_string(out, presence.channel);
+}
+
+void encode(std::string& out, const PresenceItem& item) {
+  CHECK(!item.client.empty() && item.client.size() <= kClientIdBytesMax);
+  CHECK(item.info.size() <= kPresenceInfoBytesMax);
+  put_header(out,
+             {.length = string_bytes(item.client) + static_cast<std::uint32_t>(item.info.size()),
+              .type = FrameType::kPresenceItem,
+              .flags = kFlagSkippable,
+              .sequence = item.request});
+  put_string(out, item.client);
+  out.append(as_text(item.info));
+}
+
+void encode(std::string& out, const PresenceEnd& end) {
+  put_header(out, {.length = 8,
+                   .type = FrameType::kPresenceEnd,
+                   .flags = kFlagSkippable,
+                   .sequence = end.request});
+  put(out, end.clients);
+  put(out, end.users);
+}
+
+void encode_presence_synced(std::string& out) {
+  put_header(out, {.type = FrameType::kPresenceSynced, .flags = kFlagSkippable});
 }
 
 void encode_controlled(std::string& out, std::uint64_t request) {

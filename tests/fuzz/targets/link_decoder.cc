@@ -44,7 +44,11 @@ void check_same(const std::string& original, const std::string& second) {
   const Header b = header_of(second);
   const bool may_have_more = a.type == FrameType::kHello || a.type == FrameType::kWelcome ||
                              a.type == FrameType::kStatus || a.type == FrameType::kGatewayInfo ||
-                             a.type == FrameType::kDrainMark || a.type == FrameType::kControl;
+                             a.type == FrameType::kDrainMark || a.type == FrameType::kControl ||
+                             a.type == FrameType::kHistory || a.type == FrameType::kHistoryEnd ||
+                             a.type == FrameType::kPresenceClear ||
+                             a.type == FrameType::kPresenceSynced ||
+                             a.type == FrameType::kPresence || a.type == FrameType::kPresenceEnd;
   CHECK(a.type == b.type && a.meta_length == b.meta_length);
   CHECK(may_have_more ? b.length <= a.length : b.length == a.length);
   CHECK(original.compare(kHeaderBytes, b.length, second, kHeaderBytes, b.length) == 0);

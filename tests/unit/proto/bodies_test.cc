@@ -38,22 +38,27 @@ constexpr std::size_t kAuxAt = 12;
 
 bool has_free_tail(FrameType type) {
   return type == FrameType::kPublish || type == FrameType::kMessage ||
-         type == FrameType::kStatusReply;
+         type == FrameType::kStatusReply || type == FrameType::kHistoryItem ||
+         type == FrameType::kPresenceSet || type == FrameType::kPresenceItem;
 }
 
 bool more_may_follow(FrameType type) {
   return type == FrameType::kHello || type == FrameType::kWelcome || type == FrameType::kStatus ||
          type == FrameType::kGatewayInfo || type == FrameType::kDrainMark ||
-         type == FrameType::kControl;
+         type == FrameType::kControl || type == FrameType::kHistory ||
+         type == FrameType::kHistoryEnd || type == FrameType::kPresenceClear ||
+         type == FrameType::kPresenceSynced || type == FrameType::kPresence ||
+         type == FrameType::kPresenceEnd;
 }
 
 /// What an older relay would have said ends here.
 bool older_form(const Sample& sample, std::size_t bytes) {
   if (sample.type == FrameType::kGatewayInfo)
-    return bytes == kHeaderBytes + 8 || bytes == kHeaderBytes + 12;
+    return bytes == kHeaderBytes + 8 || bytes == kHeaderBytes + 12 || bytes == kHeaderBytes + 38;
   const std::size_t welcome = kHeaderBytes + 8 + 4 + 2 + 6;
   const std::size_t marks = 2 + 2 + 9 + 2 + 11;
-  return sample.type == FrameType::kWelcome && (bytes == welcome || bytes == welcome + marks);
+  return sample.type == FrameType::kWelcome &&
+         (bytes == welcome || bytes == welcome + marks || bytes == welcome + marks + 8);
 }
 
 TEST(Bodies, CutShortAtAnyByteAreRefused) {
@@ -104,6 +109,15 @@ TEST(Bodies, WrongFieldsAreNamed) {
   const std::string publish = sample(FrameType::kPublish);
   const std::string named = encoded(Publish{.channel = "ab", .payload = as_bytes("x")});
   const std::string gap = sample(FrameType::kGap);
+  const std::string history = sample(FrameType::kHistory);
+  const std::string set = sample(FrameType::kPresenceSet);
+  const std::string clear = sample(FrameType::kPresenceClear);
+  const std::string item = sample(FrameType::kPresenceItem);
+  const std::string info(kPresenceInfoBytesMax + 1, 'x');
+  const std::uint8_t recover_alone = kFlagSkippable | kFlagRecover;
+  const std::uint8_t recover_back = recover_alone | kFlagSince | kFlagReverse;
+  const std::uint16_t long_client = kClientIdBytesMax + 1;
+  const std::uint16_t long_user = kUserBytesMax + 1;
   const std::uint16_t long_name = kChannelNameBytesMax + 1;
   const std::uint16_t long_id = kGatewayIdBytesMax + 1;
   const std::uint16_t long_reason = kReasonBytesMax + 1;
@@ -145,6 +159,32 @@ TEST(Bodies, WrongFieldsAreNamed) {
        with(sample(FrameType::kBrokerState) + tail, kHeaderBytes, long_reason)},
       {"GOODBYE: text is longer",
        with(sample(FrameType::kGoodbye) + tail, kHeaderBytes, long_reason)},
+      {"HISTORY: epoch stands beside no position", with(history, kFlagsAt, kFlagSkippable)},
+      {"HISTORY: position is not there",
+       with(with(history, kFlagsAt, recover_alone), kHeaderBytes, std::uint64_t{0})},
+      {"HISTORY: order is not", with(history, kFlagsAt, recover_back)},
+      {"HISTORY: channel name is longer", with(history + tail, kHeaderBytes + 8, long_name)},
+      {"HISTORY: channel name is empty", with(history, kHeaderBytes + 8, std::uint16_t{0})},
+      {"PRESENCE_SET: channel name is longer", with(set + tail, kHeaderBytes, long_name)},
+      {"PRESENCE_SET: channel name is empty",
+       encoded(PresenceClear{.channel = "c", .client = "x"})
+           .replace(4, 1, 1, static_cast<char>(FrameType::kPresenceSet))
+           .replace(kHeaderBytes, 3, std::string("\0\0", 2))
+           .append("\0\0", 2)},
+      {"PRESENCE_SET: client id is longer", with(set + tail, kHeaderBytes + 10, long_client)},
+      {"PRESENCE_SET: client id is cut short", set.substr(0, kHeaderBytes + 14)},
+      {"PRESENCE_SET: user is longer", with(set + tail, kHeaderBytes + 15, long_user)},
+      {"PRESENCE_SET: user is cut short", set.substr(0, kHeaderBytes + 16)},
+      {"PRESENCE_SET: info is longer",
+       encoded(PresenceSet{.channel = "c", .client = "x", .user = {}}) + info},
+      {"PRESENCE_CLEAR: channel name is longer", with(clear + tail, kHeaderBytes, long_name)},
+      {"PRESENCE_CLEAR: client id is longer", with(clear + tail, kHeaderBytes + 10, long_client)},
+      {"PRESENCE_CLEAR: client id is empty", with(clear, kHeaderBytes + 10, std::uint16_t{0})},
+      {"PRESENCE: channel name is empty",
+       with(sample(FrameType::kPresence), kHeaderBytes, std::uint16_t{0})},
+      {"PRESENCE_ITEM: client id is cut short", item.substr(0, kHeaderBytes + 4)},
+      {"PRESENCE_ITEM: client id is empty", with(item, kHeaderBytes, std::uint16_t{0})},
+      {"PRESENCE_ITEM: info is longer", encoded(PresenceItem{.client = "x"}) + info},
   };
   for (const Wrong& wrong : cases) {
     const auto read = reread(wrong.bytes);
@@ -166,6 +206,8 @@ TEST(Bodies, APayloadMayNotUseTheRoomOfTheName) {
   EXPECT_TRUE(says_too_long(reread(encoded(Message{.channel_id = 1}) + payload)));
   EXPECT_TRUE(says_too_long(reread(encoded(Publish{.channel_id = 1, .channel = {}}) + payload)));
   EXPECT_TRUE(says_too_long(reread(encoded(Publish{.channel = "c"}) + payload)));
+  EXPECT_TRUE(says_too_long(reread(encoded(HistoryItem{.request = 1}) + payload)));
+  EXPECT_TRUE(reread(encoded(HistoryItem{.request = 1}) + payload.substr(1)));
   EXPECT_TRUE(reread(encoded(Message{.channel_id = 1}) + payload.substr(1)));
   EXPECT_TRUE(reread(encoded(Publish{.channel = "c"}) + payload.substr(1)));
 }
@@ -175,6 +217,11 @@ TEST(Bodies, EmptyPayloadsAndTextsAreFine) {
            encoded(Message{.channel_id = 1}),
            encoded(Message{.channel_id = 1, .meta = as_bytes("m")}),
            encoded(Publish{.channel = "c"}),
+           encoded(HistoryItem{.request = 1}),
+           encoded(HistoryItem{.request = 1, .meta = as_bytes("m")}),
+           encoded(HistoryEnd{.request = 1, .top = {}}),
+           encoded(PresenceSet{.channel = "c", .client = "x", .user = {}}),
+           encoded(PresenceItem{.client = "x"}),
            encoded(ErrorFrame{.reason = ErrorReason::kMalformed, .text = ""}),
            encoded(BrokerState{.state = BrokerLink::kConnected, .reason = ""}),
            encoded(Goodbye{.reason = GoodbyeReason::kShuttingDown, .text = ""}),

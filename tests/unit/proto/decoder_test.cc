@@ -88,7 +88,7 @@ TEST(DecoderStream, AViewLivesUntilTheNextPrepare) {
 }
 
 TEST(DecoderStream, UnknownTypesThatMayBeSkippedAre) {
-  for (const int type : {0, 22, 99, 255}) {
+  for (const int type : {0, 31, 99, 255}) {
     const Header header{.length = 5,
                         .type = static_cast<FrameType>(type),
                         .flags = kFlagSkippable,
@@ -132,7 +132,7 @@ struct Malformed {
 
 const Malformed kMalformed[] = {
     {"type 0", {.type = FrameType{0}}, ErrorCode::kInvalid, "unknown frame type 0"},
-    {"type behind the last", {.type = FrameType{22}}, ErrorCode::kInvalid, "unknown frame type 22"},
+    {"type behind the last", {.type = FrameType{31}}, ErrorCode::kInvalid, "unknown frame type 31"},
     {"unknown type, other flags",
      {.type = FrameType{99}, .flags = 0x7F},
      ErrorCode::kInvalid,
@@ -149,6 +149,18 @@ const Malformed kMalformed[] = {
      {.length = kStatusBytesMax + 1, .type = FrameType::kStatusReply},
      ErrorCode::kTooLarge,
      "frame type 17"},
+    {"presence too long",
+     {.length = kPresenceBodyBytesMax + 1, .type = FrameType::kPresenceSet},
+     ErrorCode::kTooLarge,
+     "frame type 25"},
+    {"publication of a history too long",
+     {.length = kBodyBytesMax + 1, .type = FrameType::kHistoryItem},
+     ErrorCode::kTooLarge,
+     "frame type 23"},
+    {"meta in a presence frame",
+     {.length = 2, .type = FrameType::kPresenceItem, .meta_length = 1},
+     ErrorCode::kInvalid,
+     "bad meta length"},
     {"payload too long",
      {.length = kBodyBytesMax + 1, .type = FrameType::kMessage},
      ErrorCode::kTooLarge,

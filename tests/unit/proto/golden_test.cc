@@ -152,6 +152,112 @@ TEST(Golden, GatewayInfoWithHandoff) {
             "5544332211000000");
 }
 
+TEST(Golden, GatewayInfoWithTotals) {
+  EXPECT_EQ(hex(encoded(GatewayInfo{.condition = GatewayCondition::kReady,
+                                    .clients = 3,
+                                    .clients_max = 258,
+                                    .users = 2,
+                                    .subscriptions = 30,
+                                    .channels = 10})),
+            "32000000"
+            "12800000"
+            "0000000001000000"
+            "0000000000000000"
+            "0000000000000000"
+            "03000000"
+            "02010000"
+            "00000000" +
+                std::string(52, '0') +
+                "02000000"
+                "1e000000"
+                "0a000000");
+}
+
+TEST(Golden, HistoryAndItsAnswer) {
+  EXPECT_EQ(hex(encoded(History{.request = 4,
+                                .recover = true,
+                                .query = {.since = Position{9, 7}, .limit = 100, .reverse = false},
+                                .channel = "ab"})),
+            "0c000000"
+            "16830000"
+            "0000000064000000"
+            "0400000000000000"
+            "0700000000000000"
+            "0900000000000000"
+            "02006162");
+  EXPECT_EQ(hex(encoded(History{.request = 4,
+                                .query = {.since = {}, .limit = kLimitNone, .reverse = true},
+                                .channel = "ab"})),
+            "0c000000"
+            "16840000"
+            "00000000ffffffff"
+            "0400000000000000"
+            "0000000000000000"
+            "0000000000000000"
+            "02006162");
+  const HistoryItem item{
+      .request = 4, .offset = 8, .payload = as_bytes("hi"), .meta = as_bytes("m")};
+  const std::string golden =
+      "03000000"
+      "17800100"
+      "0000000000000000"
+      "0400000000000000"
+      "0800000000000000"
+      "68696d";
+  EXPECT_EQ(hex(encoded(item)), golden);
+  const HeaderBytes header = encode_history_item_header(item);
+  EXPECT_EQ(hex({reinterpret_cast<const char*>(header.data()), header.size()}),
+            golden.substr(0, 64));
+  EXPECT_EQ(hex(encoded(HistoryEnd{.request = 4, .complete = true, .top = {9, 8}})),
+            "08000000"
+            "18810000"
+            "0000000000000000"
+            "0400000000000000"
+            "0800000000000000"
+            "0900000000000000");
+}
+
+TEST(Golden, PresenceTold) {
+  EXPECT_EQ(
+      hex(encoded(PresenceSet{.channel = "ab", .client = "c", .user = "u", .info = as_bytes("x")})),
+      "0b000000"
+      "19800000" +
+          std::string(48, '0') + "02006162" + "010063" + "010075" + "78");
+  EXPECT_EQ(hex(encoded(PresenceClear{.channel = "ab", .client = "c"})),
+            "07000000"
+            "1a800000" +
+                std::string(48, '0') + "02006162" + "010063");
+  std::string synced;
+  encode_presence_synced(synced);
+  EXPECT_EQ(hex(synced), "000000001b800000" + std::string(48, '0'));
+}
+
+TEST(Golden, PresenceAskedFor) {
+  EXPECT_EQ(hex(encoded(Presence{.request = 4, .counts_only = true, .channel = "ab"})),
+            "04000000"
+            "1c810000"
+            "0000000000000000"
+            "0400000000000000"
+            "0000000000000000"
+            "02006162");
+  EXPECT_EQ(hex(encoded(PresenceItem{.request = 4, .client = "c", .info = as_bytes("x")})),
+            "04000000"
+            "1d800000"
+            "0000000000000000"
+            "0400000000000000"
+            "0000000000000000"
+            "010063"
+            "78");
+  EXPECT_EQ(hex(encoded(PresenceEnd{.request = 4, .clients = 3, .users = 2})),
+            "08000000"
+            "1e800000"
+            "0000000000000000"
+            "0400000000000000"
+            "0000000000000000"
+            "03000000"
+            "02000000");
+}
+
 TEST(Golden, DrainMark) {
   EXPECT_EQ(hex(encoded(DrainMark{.set = true, .balancer = "::1"})),
             "05000000"
@@ -210,6 +316,19 @@ TEST(Golden, WelcomeThatSaysHowLongThingsAreKept) {
             "60ea0000");
 }
 
+TEST(Golden, WelcomeWithFeatures) {
+  // What stands in front of them is said as well.
+  EXPECT_EQ(hex(encoded(Welcome{.relay_instance = 7, .software = "r", .features = kFeatureHistory}))
+                .substr(64),
+            "0700000000000000"
+            "00000001"
+            "010072"
+            "0000"
+            "00000000"
+            "00000000"
+            "01000000");
+}
+
 TEST(Golden, Welcome) {
   EXPECT_EQ(hex(encoded(Welcome{.resumed = true,
                                 .version = 1,
@@ -237,6 +356,14 @@ TEST(Golden, SubscribeAndSubscribed) {
           .request = 3, .channel_id = 6, .continuous = true, .start = {9, 4}, .channel = "ab"})),
       "0c000000040100000600000000000000030000000000000004000000000000000900000000000000"
       "02006162");
+}
+
+TEST(Golden, SubscribedToAChannelWithHistory) {
+  EXPECT_EQ(
+      hex(encoded(Subscribed{
+              .request = 3, .channel_id = 6, .history = true, .start = {9, 4}, .channel = "ab"}))
+          .substr(0, 16),
+      "0c00000004020000");
 }
 
 TEST(Golden, PublishByIdAndByName) {

@@ -24,10 +24,11 @@ class RandomFrames {
   std::string frame() {
     const std::string a = text(1, kChannelNameBytesMax);
     const std::string b = text(0, kSoftwareBytesMax);
+    const std::string_view client = std::string_view(a).substr(0, kClientIdBytesMax);
     const std::string payload = text(0, below(10) == 0 ? 100'000 : 100);
     const std::string meta = text(0, below(10) == 0 ? kMetaBytesMax : 10);
     std::string out;
-    switch (1 + below(21)) {
+    switch (1 + below(30)) {
       case 1:
         encode(out, Hello{.resume = flip(),
                           .tool = flip(),
@@ -47,7 +48,8 @@ class RandomFrames {
                             .payload_bytes_max = u32(),
                             .software = b,
                             .ring_age_ms = flip() ? u32() : 0,
-                            .linger_ms = flip() ? u32() : 0});
+                            .linger_ms = flip() ? u32() : 0,
+                            .features = flip() ? u32() : 0});
         break;
       case 3:
         encode(out, Subscribe{.request = u64(),
@@ -59,6 +61,7 @@ class RandomFrames {
         encode(out, Subscribed{.request = u64(),
                                .channel_id = u32() | 1U,
                                .continuous = flip(),
+                               .history = flip(),
                                .start = {u64() | 1U, u64()},
                                .channel = a});
         break;
@@ -129,7 +132,10 @@ class RandomFrames {
                                              .clients = u32(),
                                              .closed = u32(),
                                              .pause_ms = u32(),
-                                             .ended_ms = u64()}});
+                                             .ended_ms = u64()},
+                                .users = flip() ? u32() : 0,
+                                .subscriptions = flip() ? u32() : 0,
+                                .channels = flip() ? u32() : 0});
         break;
       case 19:
         encode(out, DrainMark{.set = flip(), .balancer = "2001:db8::1"});
@@ -142,6 +148,40 @@ class RandomFrames {
         break;
       case 21:
         encode_controlled(out, u64());
+        break;
+      case 22: {
+        const bool recover = flip();
+        HistoryQuery query{.since = {}, .limit = u32(), .reverse = !recover && flip()};
+        if (recover || flip()) query.since = Position{u64(), u64()};
+        encode(out, History{.request = u64(), .recover = recover, .query = query, .channel = a});
+        break;
+      }
+      case 23:
+        encode(out, HistoryItem{.request = u64(),
+                                .offset = u64(),
+                                .payload = as_bytes(payload),
+                                .meta = as_bytes(meta)});
+        break;
+      case 24:
+        encode(out, HistoryEnd{.request = u64(), .complete = flip(), .top = {u64(), u64()}});
+        break;
+      case 25:
+        encode(out, PresenceSet{.channel = a, .client = client, .user = b, .info = as_bytes(meta)});
+        break;
+      case 26:
+        encode(out, PresenceClear{.channel = a, .client = client});
+        break;
+      case 27:
+        encode_presence_synced(out);
+        break;
+      case 28:
+        encode(out, Presence{.request = u64(), .counts_only = flip(), .channel = a});
+        break;
+      case 29:
+        encode(out, PresenceItem{.request = u64(), .client = client, .info = as_bytes(meta)});
+        break;
+      case 30:
+        encode(out, PresenceEnd{.request = u64(), .clients = u32(), .users = u32()});
         break;
       default:
         encode(out, Goodbye{.reason = static_cast<GoodbyeReason>(u32()), .text = b});
@@ -161,7 +201,7 @@ class RandomFrames {
 
 TEST(RoundTrip, RandomFramesInRandomPiecesComeOutUnchanged) {
   RandomFrames random(1);
-  std::array<int, 22> seen{};
+  std::array<int, 31> seen{};
   for (int round = 0; round < 100; ++round) {
     std::string in;
     for (int i = 0; i < 20; ++i) in += random.frame();
@@ -216,7 +256,7 @@ TEST(RoundTrip, NoiseDoesNoHarm) {
     // A plausible start, else all of it ends at the type.
     if (bytes.size() > 8) {
       bytes[1] = bytes[2] = bytes[3] = 0;
-      bytes[4] = static_cast<char>(random.below(21));
+      bytes[4] = static_cast<char>(random.below(31));
       bytes[6] = bytes[7] = 0;
     }
     Decoder decoder;
