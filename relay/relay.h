@@ -10,6 +10,7 @@
 #include "common/program.h"
 #include "common/random.h"
 #include "common/result.h"
+#include "common/rules/rules.h"
 #include "common/service_manager.h"
 #include "relay/admin.h"
 #include "relay/brokers/broker.h"
@@ -24,6 +25,7 @@
 #include "relay/handover/upgrade.h"
 #include "relay/relay_log.h"
 #include "relay/router.h"
+#include "relay/rules_policy.h"
 
 namespace sluice::relay {
 
@@ -47,6 +49,8 @@ class Relay final : UpgradeHost {
   /// Broker and Router; a second call begins anew.
   [[nodiscard]] Result<void> make_core();
   [[nodiscard]] Result<void> make_broker();
+  [[nodiscard]] Result<void> read_rules();
+  void run_router_work();
   /// `marks_known`: the Router has newer ones than the file.
   [[nodiscard]] Result<void> open_state_dir(bool marks_known);
   /// What the earlier program left becomes ours; nothing when it can't be.
@@ -74,7 +78,7 @@ class Relay final : UpgradeHost {
   void save(StateWriter& out, TimePoint stopped_at) override;
   void upgrade_refused() override { router_->count_upgrade_refused(); }
   void upgrade_failed() override { router_->count_upgrade_failed(); }
-  [[nodiscard]] RelayParts parts() const { return {*router_, *broker_, redis_}; }
+  [[nodiscard]] RelayParts parts() const { return {*router_, *broker_, redis_, memory_}; }
 
   const RelayConfig config_;
   const Program program_;
@@ -86,6 +90,9 @@ class Relay final : UpgradeHost {
   ServiceManager manager_;
   EventBasePtr base_;
   EventPtr memory_event_;
+  EventPtr work_event_;
+  std::optional<RulesStore> rules_;  ///< none: no channel has a history
+  std::optional<RulesPolicy> policy_;
   std::unique_ptr<Broker> broker_;
   MemoryBroker* memory_ = nullptr;  ///< broker_, if it is one
   RedisBroker* redis_ = nullptr;    ///< broker_, if it is one

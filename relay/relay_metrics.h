@@ -9,10 +9,12 @@
 namespace sluice::relay {
 
 class AdminServer;
+class MemoryBroker;
 class RedisBroker;
 
-/// `admin`: null without --admin-listen; `redis`: null with another broker.
+/// `admin`: null without --admin-listen; `redis`, `memory`: null with another broker.
 [[nodiscard]] std::string metrics_text(const Router& router, const GatewayListener& listener,
-                                       const AdminServer* admin, const RedisBroker* redis);
+                                       const AdminServer* admin, const RedisBroker* redis,
+                                       const MemoryBroker* memory);
 
 }  // namespace sluice::relay

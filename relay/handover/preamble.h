@@ -14,7 +14,7 @@
 namespace sluice::relay {
 
 /// Of what stands behind the preamble; +1 with every change of it.
-inline constexpr std::uint32_t kStateVersion = 1;
+inline constexpr std::uint32_t kStateVersion = 2;
 /// Links, the broker's two connections.
 inline constexpr std::size_t kCarriedDescriptorsMax = 8192;
 

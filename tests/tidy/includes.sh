@@ -17,10 +17,13 @@ pure=(
   gateway/haproxy_reply gateway/haproxy_server gateway/runtime_registration
   gateway/protocols/plain gateway/protocols/demo gateway/protocols/client_protocol gateway/demo_pages
   relay/router relay/router_links relay/router_publish relay/router_ports relay/router_state relay/gateway_session
+  relay/router_requests relay/router_presence relay/router_local relay/local_requests relay/link_requests relay/presence_table relay/rules_policy
+  relay/brokers/memory_broker relay/brokers/memory_history
   relay/status relay/drain_marks relay/gateway_index relay/replay_ring relay/gap_collector relay/publish_hold relay/brokers/broker
   relay/brokers/redis_push_reader relay/admin_request relay/refusal_log
   keeper/recovery keeper/parting keeper/fields keeper/shared_state
   relay/handover/state_writer relay/handover/state_reader relay/handover/preamble relay/handover/ring_codec relay/handover/index_codec
+  relay/handover/presence_codec relay/handover/request_codec relay/handover/memory_broker_codec
   relay/handover/hold_codec relay/handover/router_codec relay/handover/link_state relay/handover/redis_push_codec
   relay/handover/redis_subscriptions_codec relay/handover/redis_connection_state
   ctl/text ctl/table ctl/status_view ctl/tail_event ctl/tail_channel
