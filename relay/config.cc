@@ -6,6 +6,7 @@
 #include <cstdio>
 
 #include "common/flags.h"
+#include "common/rules/rules.h"
 #include "proto/limits.h"
 #include "relay/api/key_table.h"
 #include "relay/brokers/redis_url.h"
@@ -84,6 +85,30 @@ void add_broker_flags(Flags& flags, RelayConfig& c) {
                r.payload_bytes_max, size_between(1, proto::kPayloadBytesMax));
 }
 
+void add_rule_flags(Flags& flags, RelayConfig& c) {
+  const std::string group = "Channels";
+  flags.add("rules",
+            {group, "FILE", "", "Which channels have a history; read again on SIGHUP (RULES.md)"},
+            [&c](const std::string& value) -> Result<void> {
+              c.rules_file = value;
+              return {};
+            });
+  flags.add_switch(
+      "open-access",
+      {group, "", "", "Without rules: every channel has a history of 100 publications, 10 minutes"},
+      c.open_access);
+}
+
+/// What stands in the files; nothing: all is well.
+std::optional<std::string> rules_problem(const RelayConfig& config) {
+  if (config.rules_file.empty()) return std::nullopt;
+  if (config.open_access) return "--rules and --open-access exclude each other";
+  if (!config.check) return std::nullopt;  // said in the log, when they are read
+  const Result<Rules> rules = Rules::read(config.rules_file);
+  if (rules) return std::nullopt;
+  return "--rules: " + rules.error().message;
+}
+
 void add_ring_flags(Flags& flags, RelayConfig& c) {
   const std::string group = "Replay ring, shared by all channels";
   ReplayRingOptions& ring = c.router.ring;
@@ -154,12 +179,17 @@ std::optional<int> read_config(int argc, char** argv, RelayConfig& config) {
       "SLUICE_RELAY_");
   add_link_flags(flags, config);
   add_broker_flags(flags, config);
+  add_rule_flags(flags, config);
   add_ring_flags(flags, config);
   add_api_flags(flags, config);
   add_operation_flags(flags, config);
   if (const std::optional<int> code = flags.parse(argc, argv)) return code;
   if (const auto fits = api::check(config.api); !fits) {
     std::fprintf(stderr, "sluice-relay: %s\n", fits.error().message.c_str());
+    return 2;
+  }
+  if (const std::optional<std::string> problem = rules_problem(config)) {
+    std::fprintf(stderr, "sluice-relay: %s\n", problem->c_str());
     return 2;
   }
   if (config.check) return 0;

@@ -21,6 +21,8 @@ struct RelayConfig {
   std::vector<uid_t> allow_uids;  ///< never empty once read
   std::string broker = "memory:";
   std::string broker_password_file;
+  std::string rules_file;    ///< empty: no channel has a history
+  bool open_access = false;  ///< every channel has one; excludes rules_file
   RouterOptions router;
   std::string state_dir;  ///< empty: nothing is kept beyond the process
   std::optional<Address> admin_listen;

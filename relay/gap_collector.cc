@@ -46,6 +46,21 @@ void GapCollector::add_break(std::uint32_t channel_id, proto::Position position,
   gap.position = position;
 }
 
+void GapCollector::add_loss(std::uint32_t channel_id, proto::Position position,
+                            std::uint64_t count) {
+  bool fresh = false;
+  proto::Gap& gap = gap_of(channel_id, fresh);
+  if (fresh) {
+    gap.cause = GapCause::kBroker;
+    gap.first_missing = position.offset - count + 1;
+    gap.count = 0;
+  } else if (gap.cause != GapCause::kBroker) {
+    gap.cause = GapCause::kBoth;
+  }
+  if (gap.count != proto::kCountUnknown) gap.count += count;
+  gap.position = position;
+}
+
 void GapCollector::positions(std::unordered_map<std::uint32_t, proto::Position>& out) const {
   for (const proto::Gap& gap : gaps_) {
     const bool known = gap.first_missing != 0;

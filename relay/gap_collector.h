@@ -23,6 +23,10 @@ class GapCollector {
   /// The broker was not listened to; the channel goes on in a new epoch behind `position`.
   void add_break(std::uint32_t channel_id, proto::Position position, std::uint64_t duration_ms);
 
+  /// The broker's history has so many messages no longer that come up to `position`, of the epoch
+  /// in which the channel goes on.
+  void add_loss(std::uint32_t channel_id, proto::Position position, std::uint64_t count);
+
   [[nodiscard]] bool empty() const { return gaps_.empty(); }
   /// Of each channel id in it: the position in front of its first loss. epoch 0: not known.
   void positions(std::unordered_map<std::uint32_t, proto::Position>& out) const;

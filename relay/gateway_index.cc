@@ -8,7 +8,9 @@ namespace sluice::relay {
 
 void GatewayIndex::lose(const Entry& entry, GapCollector& losses) {
   const proto::Position position{entry.epoch, entry.offset};
-  if (entry.bytes == 0) {
+  if (entry.is_loss()) {
+    losses.add_loss(entry.channel_id, position, entry.lost());
+  } else if (entry.bytes == 0) {
     losses.add_break(entry.channel_id, position, entry.serial);
   } else if (entry.serial == 0) {
     losses.add_oversized(entry.channel_id, position);
@@ -43,7 +45,17 @@ void GatewayIndex::append_oversized(std::uint32_t channel_id, proto::Position po
 
 void GatewayIndex::append_break(std::uint32_t channel_id, proto::Position position,
                                 std::uint64_t duration_ms) {
-  append(Entry{.serial = duration_ms,
+  append(Entry{.serial = duration_ms & ~kLossMark,
+               .epoch = position.epoch,
+               .offset = position.offset,
+               .channel_id = channel_id,
+               .bytes = 0});
+}
+
+void GatewayIndex::append_loss(std::uint32_t channel_id, proto::Position position,
+                               std::uint64_t count) {
+  CHECK(count > 0 && count <= position.offset && (count & kLossMark) == 0);
+  append(Entry{.serial = kLossMark | count,
                .epoch = position.epoch,
                .offset = position.offset,
                .channel_id = channel_id,
@@ -121,6 +133,9 @@ std::unordered_map<std::uint32_t, proto::Position> GatewayIndex::positions_at_cu
       last[entry.channel_id] = position;
     } else if (entry.bytes != 0) {
       next.try_emplace(entry.channel_id, proto::Position{position.epoch, position.offset - 1});
+    } else if (entry.is_loss()) {
+      next.try_emplace(entry.channel_id,
+                       proto::Position{position.epoch, position.offset - entry.lost()});
     } else {
       const auto before = last.find(entry.channel_id);
       next.try_emplace(entry.channel_id, before == last.end() ? proto::Position{} : before->second);

@@ -48,6 +48,9 @@ class GatewayIndex {
   /// Routes a loss of continuity.
   void append_break(std::uint32_t channel_id, proto::Position position, std::uint64_t duration_ms);
 
+  /// Routes that the `count` messages up to `position` can't be had any more. 0 < count <= offset.
+  void append_loss(std::uint32_t channel_id, proto::Position position, std::uint64_t count);
+
   /// Last sequence routed; 0: none yet.
   [[nodiscard]] std::uint64_t last_sequence() const { return base_ + entries_.size() - 1; }
   /// Every sequence below it has been handed out.
@@ -75,8 +78,12 @@ class GatewayIndex {
   void resume(const ReplayRing& ring, std::uint64_t last_received);
 
  private:
+  /// In the place of the serial, of a break that is a loss of known size: beside it that size.
+  static constexpr std::uint64_t kLossMark = std::uint64_t{1} << 63U;
   struct Entry {
     std::uint64_t serial = 0;  ///< in the ring, 0: never was; of a break: its duration in ms
+    [[nodiscard]] bool is_loss() const { return bytes == 0 && (serial & kLossMark) != 0; }
+    [[nodiscard]] std::uint64_t lost() const { return serial & ~kLossMark; }
     std::uint64_t epoch = 0;
     std::uint64_t offset = 0;
     std::uint32_t channel_id = 0;

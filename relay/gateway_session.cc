@@ -160,6 +160,7 @@ void GatewaySession::greet(const proto::Hello& hello, const Router::Attached& at
           .drained = router_.drain_marks().of(gateway_id_),
           .ring_age_ms = millis_of(router_.options().ring.age_max),
           .linger_ms = millis_of(router_.options().linger),
+          .features = proto::kFeatureHistory,
       });
   control_grew();
   if (resumed_ && hello.forgotten) {
@@ -182,6 +183,7 @@ bool GatewaySession::refuse_reserved(std::uint64_t request, std::string_view cha
 }
 
 void GatewaySession::handle_open(const proto::FrameView& frame) {
+  if (handle_requests(frame)) return;
   switch (frame.header.type) {
     case FrameType::kSubscribe:
       if (const auto body = proto::decode_subscribe(frame); well_formed(body)) {
@@ -231,6 +233,35 @@ void GatewaySession::handle_open(const proto::FrameView& frame) {
     default:
       return refuse_link(ErrorReason::kMalformed, "a frame that only a relay sends");
   }
+}
+
+bool GatewaySession::handle_requests(const proto::FrameView& frame) {
+  const FrameType type = frame.header.type;
+  if (type == FrameType::kHistory) {
+    const auto body = proto::decode_history(frame);
+    if (well_formed(body)) router_.history(*gateway_, *body);
+    return true;
+  }
+  if (type == FrameType::kPresence) {
+    const auto body = proto::decode_presence(frame);
+    if (well_formed(body)) router_.presence(*gateway_, *body);
+    return true;
+  }
+  const bool set = type == FrameType::kPresenceSet;
+  const bool clear = type == FrameType::kPresenceClear;
+  if (!set && !clear && type != FrameType::kPresenceSynced) return false;
+  if (tool_) {
+    refuse_link(ErrorReason::kMalformed, "a frame that only a gateway sends");
+  } else if (set) {
+    const auto body = proto::decode_presence_set(frame);
+    if (well_formed(body)) router_.set_presence(*gateway_, *body);
+  } else if (clear) {
+    const auto body = proto::decode_presence_clear(frame);
+    if (well_formed(body)) router_.clear_presence(*gateway_, *body);
+  } else {
+    router_.presence_synced(*gateway_);
+  }
+  return true;
 }
 
 void GatewaySession::handle_drain_mark(const proto::FrameView& frame) {
@@ -339,7 +370,7 @@ void GatewaySession::controlled(std::uint64_t request) {
 bool GatewaySession::idle() const {
   if (!control_.empty()) return false;
   if (ending_ || gateway_ == nullptr) return true;
-  return unsubscribed_.empty() && !gateway_->index.pending();
+  return unsubscribed_.empty() && !gateway_->index.pending() && !gateway_->requests.ready();
 }
 
 bool GatewaySession::fill(OutputBatch& batch) {
@@ -347,7 +378,7 @@ bool GatewaySession::fill(OutputBatch& batch) {
   batch.add_text(control_);
   control_.clear();
   greeting_bytes_ = 0;
-  if (gateway_ != nullptr && !ending_ && !greeting_) fill_from_index(batch);
+  if (gateway_ != nullptr && !ending_ && !greeting_) fill_open(batch);
   if (finishing_ && !ending_ && idle()) {
     proto::encode(batch.text(), proto::Goodbye{proto::GoodbyeReason::kShuttingDown, finish_text_});
     ending_ = true;
@@ -363,9 +394,47 @@ void GatewaySession::tell_unsubscribed(std::string& out) {
   }
 }
 
-void GatewaySession::fill_from_index(OutputBatch& batch) {
+/// An answer is said in one piece, so that its end is not behind what the link has carried. Between
+/// answers both have their half of each batch: neither keeps the other waiting.
+void GatewaySession::fill_open(OutputBatch& batch) {
+  fill_answers(batch, true);
+  if (router_.answering(*gateway_)) return;
+  fill_from_index(batch, true);
+  fill_answers(batch, false);
+  if (!router_.answering(*gateway_)) fill_from_index(batch, false);
+}
+
+void GatewaySession::fill_answers(OutputBatch& batch, bool only_current) {
+  while (!batch.full() && (!only_current || router_.answering(*gateway_))) {
+    router_.take_answer(*gateway_, piece_);
+    if (piece_.kind == AnswerPiece::Kind::kNothing) return;
+    say(batch, piece_);
+  }
+}
+
+void GatewaySession::say(OutputBatch& batch, const AnswerPiece& piece) {
+  switch (piece.kind) {
+    case AnswerPiece::Kind::kNothing:
+      return;
+    case AnswerPiece::Kind::kPublication:
+      if (piece.entry == nullptr) return proto::encode(batch.text(), piece.item);
+      return batch.add_publication(proto::encode_history_item_header(piece.item), *piece.entry);
+    case AnswerPiece::Kind::kHistoryEnd:
+      return proto::encode(batch.text(), piece.history_end);
+    case AnswerPiece::Kind::kPerson:
+      return proto::encode(batch.text(), piece.person);
+    case AnswerPiece::Kind::kPresenceEnd:
+      return proto::encode(batch.text(), piece.presence_end);
+    case AnswerPiece::Kind::kRefusal:
+      return proto::encode(
+          batch.text(), proto::ErrorFrame{piece.request, piece.refusal.reason, piece.refusal.text});
+  }
+}
+
+void GatewaySession::fill_from_index(OutputBatch& batch, bool half) {
   tell_unsubscribed(batch.text());
-  while (gateway_->index.pending() && !batch.full()) {
+  const auto enough = [&] { return half ? batch.half_full() : batch.full(); };
+  while (gateway_->index.pending() && !enough()) {
     router_.take(*gateway_, outgoing_);
     if (outgoing_.kind == Outgoing::Kind::kMessage) {
       const RingEntry& entry = *outgoing_.entry;

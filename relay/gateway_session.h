@@ -91,11 +91,18 @@ class GatewaySession final : public LinkPort {
   void handle_status(const proto::FrameView& frame);
   void handle_drain_mark(const proto::FrameView& frame);
   void handle_control(const proto::FrameView& frame);
+  /// HISTORY, PRESENCE and what gateways say of presence. False: it is another frame.
+  [[nodiscard]] bool handle_requests(const proto::FrameView& frame);
   /// True: goes on. Else the link ends with ERROR 1.
   template <typename T>
   [[nodiscard]] bool well_formed(const Result<T>& body);
   void control_grew();
-  void fill_from_index(OutputBatch& batch);
+  void fill_open(OutputBatch& batch);
+  /// Until the batch is full, or half of it.
+  void fill_from_index(OutputBatch& batch, bool half);
+  /// Until the batch is full; `only_current`: no further than to the end of the answer under way.
+  void fill_answers(OutputBatch& batch, bool only_current);
+  void say(OutputBatch& batch, const AnswerPiece& piece);
   void tell_unsubscribed(std::string& out);
 
   Router& router_;
@@ -121,6 +128,7 @@ class GatewaySession final : public LinkPort {
   /// UNSUBSCRIBED that must come behind a sequence: {sequence, channel id}; counted with control_.
   std::deque<std::pair<std::uint64_t, std::uint32_t>> unsubscribed_;
   Outgoing outgoing_;
+  AnswerPiece piece_;
 };
 
 }  // namespace sluice::relay

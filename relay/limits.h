@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 
 #include "common/clock.h"
 #include "proto/limits.h"
@@ -56,6 +57,29 @@ inline constexpr std::size_t kStatusGatewaysMax = 128;
 inline constexpr std::size_t kStatusChannelsMax = 150;
 /// SUBSCRIBEs of one gateway for one channel whose confirmation is still to come.
 inline constexpr std::size_t kSubscribeRequestsMax = 8;
+/// HISTORY and PRESENCE of one link that are not answered yet, and their bytes; of a tool.
+inline constexpr std::size_t kRequestsPerLinkMax = 65536;
+inline constexpr std::size_t kRequestBytesPerLinkMax = 16U << 20U;
+inline constexpr std::size_t kToolRequestsMax = 256;
+/// Of these at the broker at the same time: of all links, and of one.
+inline constexpr std::size_t kBrokerQueriesMax = 256;
+inline constexpr std::size_t kLinkQueriesMax = 64;
+/// Answers of the broker that one link has not read: no more is asked for it while they are so
+/// many bytes.
+inline constexpr std::size_t kHeldAnswerBytesMax = 4U << 20U;
+/// How often the broker is asked for one HISTORY: again when the channel has gone on meanwhile, and
+/// the ring has let go of what came.
+inline constexpr std::uint8_t kHistoryAskedMax = 3;
+/// Questions of parts of the relay itself that the broker has not answered.
+inline constexpr std::size_t kLocalQueriesMax = 1024;
+/// Clients × channels that one gateway may say are there.
+inline constexpr std::size_t kPresenceEntriesMax = 1'000'000;
+/// Changes of presence that leave together.
+inline constexpr std::size_t kPresenceBatch = 256;
+/// Entries of gateways that are gone: so many are cleared per tick, and so many wait for it; those
+/// beyond it the broker forgets by itself.
+inline constexpr std::size_t kPresenceClearsPerTick = 2048;
+inline constexpr std::size_t kPresenceLeavingMax = 1'000'000;
 /// Counted for each held publish beside its bytes.
 inline constexpr std::size_t kHeldPublishOverheadBytes = 256;
 /// Lines about broken channels per loss of the broker; then one line with the number.
@@ -64,6 +88,11 @@ inline constexpr std::size_t kGapLogLinesMax = 100;
 inline constexpr std::size_t kOversizedLogTicks = 100;
 /// Kinds of refusals whose repetitions are counted apart.
 inline constexpr std::size_t kRefusalEpisodesMax = 256;
+
+/// Each entry is set again at the broker before it is so old, those that were set together spread
+/// over the time from the first to the second.
+inline constexpr Duration kPresenceRefreshFrom = std::chrono::seconds(20);
+inline constexpr Duration kPresenceRefresh = std::chrono::seconds(25);
 
 inline constexpr Duration kHelloWait = std::chrono::seconds(5);
 /// For an ERROR or GOODBYE to be read, then the link is closed regardless.
@@ -87,6 +116,7 @@ inline constexpr Duration kShutdownGoodbyeWait = std::chrono::milliseconds(250);
 inline constexpr Duration kProgramCheckWait = std::chrono::seconds(10);
 inline constexpr Duration kUpgradeQuietWait = std::chrono::milliseconds(500);
 
+static_assert(kPresenceRefresh - kPresenceRefreshFrom > 10 * kTickInterval);
 /// A STATUS_REPLY is an answer like the others.
 static_assert(proto::kStatusBytesMax + proto::kHeaderBytes < kControlBytesMax);
 /// The bytes before each shared body, the body, and the bytes behind the last.

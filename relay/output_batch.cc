@@ -14,8 +14,7 @@ constexpr std::size_t kKeepBytesMax = 2 * kBatchTextBytesTarget;
 
 }  // namespace
 
-void OutputBatch::add_message(const proto::HeaderBytes& header, const RingEntry& entry) {
-  ++messages_;
+void OutputBatch::add(const proto::HeaderBytes& header, const RingEntry& entry) {
   text_.append(reinterpret_cast<const char*>(header.data()), header.size());
   const proto::Bytes body = entry.body();
   if (body.size() <= kCopiedBodyBytesMax) {
@@ -26,9 +25,10 @@ void OutputBatch::add_message(const proto::HeaderBytes& header, const RingEntry&
   shared_.push_back(Shared{text_.size(), RefPtr<const RingEntry>(&entry)});
 }
 
-bool OutputBatch::full() const {
-  return shared_.size() >= kBatchSharedBodiesMax || text_.size() >= kBatchTextBytesTarget ||
-         text_.size() + shared_bytes_ >= kBatchBytesTarget;
+bool OutputBatch::filled(std::size_t part) const {
+  return shared_.size() >= kBatchSharedBodiesMax / part ||
+         text_.size() >= kBatchTextBytesTarget / part ||
+         text_.size() + shared_bytes_ >= kBatchBytesTarget / part;
 }
 
 std::size_t OutputBatch::pieces(std::span<iovec> out) const {

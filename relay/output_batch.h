@@ -22,14 +22,22 @@ class OutputBatch {
  public:
   /// Whole frames.
   void add_text(std::string_view frames) { text_.append(frames); }
-  void add_message(const proto::HeaderBytes& header, const RingEntry& entry);
+  void add_message(const proto::HeaderBytes& header, const RingEntry& entry) {
+    ++messages_;
+    add(header, entry);
+  }
+  /// The same, as the answer to a question.
+  void add_publication(const proto::HeaderBytes& header, const RingEntry& entry) {
+    add(header, entry);
+  }
   /// For encoders that append.
   [[nodiscard]] std::string& text() { return text_; }
 
   [[nodiscard]] bool empty() const { return text_.empty(); }
   [[nodiscard]] std::size_t messages() const { return messages_; }
   [[nodiscard]] std::size_t bytes() const { return text_.size() + shared_bytes_ - consumed_; }
-  [[nodiscard]] bool full() const;
+  [[nodiscard]] bool full() const { return filled(1); }
+  [[nodiscard]] bool half_full() const { return filled(2); }
 
   /// What is left, at most as many pieces as there is room for. Returns how many.
   [[nodiscard]] std::size_t pieces(std::span<iovec> out) const;
@@ -37,6 +45,10 @@ class OutputBatch {
   void consume(std::size_t bytes);
 
  private:
+  void add(const proto::HeaderBytes& header, const RingEntry& entry);
+  /// To so much of its bounds: all, or half.
+  [[nodiscard]] bool filled(std::size_t part) const;
+
   /// A body that is not copied.
   struct Shared {
     std::size_t text_end = 0;  ///< it follows this much of the text

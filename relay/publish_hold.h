@@ -18,6 +18,9 @@
 
 namespace sluice::relay {
 
+/// No link has this number: a part of the relay itself asks.
+inline constexpr std::uint64_t kNoLink = 0;
+
 /// Who asked, and whether it wants to know.
 struct PublishRequest {
   std::uint64_t link = 0;

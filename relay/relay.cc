@@ -89,6 +89,7 @@ Result<std::unique_ptr<Relay>> Relay::create(const RelayConfig& config, Program 
     return tl::make_unexpected(done.error());
   }
   std::unique_ptr<Relay> relay(new Relay(config, std::move(program)));
+  if (auto done = relay->read_rules(); !done) return tl::make_unexpected(done.error());
   if (auto done = relay->make_core(); !done) return tl::make_unexpected(done.error());
   std::optional<Takeover> takeover;
   std::optional<Leftovers> leftovers;
@@ -116,7 +117,24 @@ Result<std::unique_ptr<Relay>> Relay::create(const RelayConfig& config, Program 
 Result<void> Relay::make_core() {
   router_.reset();
   if (auto done = make_broker(); !done) return done;
-  router_ = std::make_unique<Router>(config_.router, *broker_, log_, time_, random_);
+  router_ = std::make_unique<Router>(config_.router, *broker_, log_, time_, random_,
+                                     policy_ ? &*policy_ : nullptr);
+  work_event_ = make_event<&Relay::run_router_work>(base_.get(), -1, 0, this);
+  // Behind what else is due in this loop turn.
+  router_->on_work([event = work_event_.get()] { event_active(event, 0, 0); });
+  return {};
+}
+
+Result<void> Relay::read_rules() {
+  if (config_.open_access) {
+    rules_.emplace(Rules::open_access());
+    log_warn("--open-access: anyone may do anything on any channel; not for the open Internet");
+  } else if (!config_.rules_file.empty()) {
+    Result<Rules> rules = Rules::read(config_.rules_file);
+    if (!rules) return fail(rules.error().code, "--rules: " + rules.error().message);
+    rules_.emplace(*std::move(rules));
+  }
+  if (rules_) policy_.emplace(*rules_);
   return {};
 }
 
@@ -124,7 +142,7 @@ Result<void> Relay::make_broker() {
   if (config_.broker == "memory:") {
     memory_event_ = make_event<&Relay::run_memory_broker>(base_.get(), -1, 0, this);
     auto broker = std::make_unique<MemoryBroker>(
-        [event = memory_event_.get()] { event_active(event, 0, 0); });
+        [event = memory_event_.get()] { event_active(event, 0, 0); }, time_, random_);
     memory_ = broker.get();
     broker_ = std::move(broker);
     return {};
@@ -276,7 +294,8 @@ void Relay::add_pages() {
   });
   pages_.add("/metrics", [this] {
     return HttpReply{.content_type = "text/plain; version=0.0.4; charset=utf-8",
-                     .body = metrics_text(*router_, *listener_, admin_.get(), redis_, *api_)};
+                     .body = metrics_text(*router_, *listener_, admin_.get(), redis_, memory_,
+                                          *api_)};
   });
 }
 
@@ -308,8 +327,13 @@ void Relay::run_memory_broker() {
   memory_->run();
 }
 
+void Relay::run_router_work() {
+  router_->work();
+}
+
 void Relay::tick() {
   router_->tick();
+  if (memory_ != nullptr) memory_->tick();
   listener_->tick();
   if (admin_) admin_->tick();
   api_->tick();
@@ -367,6 +391,16 @@ void Relay::shutdown_step() {
 void Relay::on_reload() {
   log_info("SIGHUP: the password file is read at each reconnection");
   api_->reload();
+  reload_rules();
+}
+
+void Relay::reload_rules() {
+  if (config_.rules_file.empty()) return;
+  Result<Rules> rules = Rules::read(config_.rules_file);
+  if (!rules) return log_error("SIGHUP: the rules stay as they were: {}", rules.error().message);
+  rules_->replace(*std::move(rules));
+  log_info("SIGHUP: rules read, {} namespaces; a channel's history changes when it is next begun",
+           rules_->now().namespaces());
 }
 
 void Relay::remove_socket_file() const {

@@ -10,6 +10,7 @@
 #include "common/program.h"
 #include "common/random.h"
 #include "common/result.h"
+#include "common/rules/rules.h"
 #include "common/service_manager.h"
 #include "relay/admin.h"
 #include "relay/api/api.h"
@@ -25,6 +26,7 @@
 #include "relay/handover/upgrade.h"
 #include "relay/relay_log.h"
 #include "relay/router.h"
+#include "relay/rules_policy.h"
 
 namespace sluice::relay {
 
@@ -48,6 +50,8 @@ class Relay final : UpgradeHost {
   /// Broker and Router; a second call begins anew.
   [[nodiscard]] Result<void> make_core();
   [[nodiscard]] Result<void> make_broker();
+  [[nodiscard]] Result<void> read_rules();
+  void run_router_work();
   /// `marks_known`: the Router has newer ones than the file.
   [[nodiscard]] Result<void> open_state_dir(bool marks_known);
   /// What the earlier program left becomes ours; nothing when it can't be.
@@ -67,6 +71,7 @@ class Relay final : UpgradeHost {
   void on_terminate();
   void on_upgrade() { upgrade_.ask(); }
   void on_reload();
+  void reload_rules();
   void shutdown_step();
   void remove_socket_file() const;
 
@@ -77,7 +82,7 @@ class Relay final : UpgradeHost {
   void save(StateWriter& out, TimePoint stopped_at) override;
   void upgrade_refused() override { router_->count_upgrade_refused(); }
   void upgrade_failed() override { router_->count_upgrade_failed(); }
-  [[nodiscard]] RelayParts parts() const { return {*router_, *broker_, redis_}; }
+  [[nodiscard]] RelayParts parts() const { return {*router_, *broker_, redis_, memory_}; }
 
   const RelayConfig config_;
   const Program program_;
@@ -89,6 +94,9 @@ class Relay final : UpgradeHost {
   ServiceManager manager_;
   EventBasePtr base_;
   EventPtr memory_event_;
+  EventPtr work_event_;
+  std::optional<RulesStore> rules_;  ///< none: no channel has a history
+  std::optional<RulesPolicy> policy_;
   std::unique_ptr<Broker> broker_;
   MemoryBroker* memory_ = nullptr;  ///< broker_, if it is one
   RedisBroker* redis_ = nullptr;    ///< broker_, if it is one

@@ -23,12 +23,27 @@ void RelayLog::channel_unsubscribed(std::string_view channel) {
   log_info("unsubscribed from {}", channel);
 }
 
-void RelayLog::continuity_lost(std::string_view channel, Duration uncovered) {
+bool RelayLog::gap_line() {
   if (gap_lines_ >= kGapLogLinesMax) {
     ++gaps_unsaid_;
-    return;
+    return false;
   }
   ++gap_lines_;
+  return true;
+}
+
+void RelayLog::messages_lost(std::string_view channel, std::uint64_t count) {
+  if (!gap_line()) return;
+  log_warn("gap on {}: broker, {} messages are not in its history any more", channel, count);
+}
+
+void RelayLog::presence_full(std::string_view gateway_id) {
+  log_warn("gateway {} says that more than {} clients are in channels: the others are not shown",
+           gateway_id, kPresenceEntriesMax);
+}
+
+void RelayLog::continuity_lost(std::string_view channel, Duration uncovered) {
+  if (!gap_line()) return;
   const auto ms = std::chrono::duration_cast<std::chrono::milliseconds>(uncovered).count();
   log_warn("gap on {}: broker, nobody listened for {} ms, number of messages unknown", channel, ms);
 }

@@ -22,6 +22,8 @@ class RelayLog final : public RouterWatcher {
   void channel_unsubscribed(std::string_view channel) override;
   void continuity_lost(std::string_view channel, Duration uncovered) override;
   void message_oversized(std::string_view channel, std::uint64_t bytes) override;
+  void messages_lost(std::string_view channel, std::uint64_t count) override;
+  void presence_full(std::string_view gateway_id) override;
   void gateway_overrun(std::string_view gateway_id) override;
   void gateway_forgotten(std::string_view gateway_id) override;
   void gateway_controlled(std::string_view gateway_id, proto::ControlAction action) override;
@@ -38,6 +40,8 @@ class RelayLog final : public RouterWatcher {
 
  private:
   void sum_up_oversized();
+  /// False: there were enough lines of gaps since the broker was lost.
+  [[nodiscard]] bool gap_line();
 
   std::function<void()> keep_marks_;
   std::function<void()> upgrade_;

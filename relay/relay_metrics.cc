@@ -3,6 +3,7 @@
 #include "common/metrics.h"
 #include "relay/admin.h"
 #include "relay/api/api.h"
+#include "relay/brokers/memory_broker.h"
 #include "relay/brokers/redis_broker.h"
 
 namespace sluice::relay {
@@ -116,6 +117,47 @@ void add_publishes(RelayPage& page, const Router& router) {
              router.publishes_in_flight());
 }
 
+void add_requests(RelayPage& page, const Router& router) {
+  const RouterStats& stats = router.stats();
+  page.counter("history_requests_total", "HISTORY of gateways and tools, recoveries included.",
+               stats.history_requests);
+  const auto recovered = [&](const char* from, std::uint64_t value) {
+    page.counter("recoveries_total", "Recoveries that gateways asked for, by outcome.", value,
+                 {{"outcome", from}});
+  };
+  recovered("ring", stats.history_from_ring);
+  recovered("broker", stats.history_recovered_by_broker);
+  recovered("incomplete", stats.history_incomplete);
+  page.counter("history_broker_queries_total", "Times that the broker was asked for a history.",
+               stats.history_from_broker);
+  page.counter("presence_requests_total", "PRESENCE of gateways and tools.",
+               stats.presence_requests);
+  page.counter("requests_refused_total", "HISTORY and PRESENCE answered with an error.",
+               stats.requests_refused);
+  page.gauge("requests_pending", "HISTORY and PRESENCE that are not answered yet.",
+             router.requests());
+  page.gauge("broker_queries_in_flight", "Questions that the broker has not answered.",
+             router.queries_in_flight());
+  page.gauge("presence_entries", "Clients in channels, as gateways say, lingering ones included.",
+             router.presence_entries());
+  page.counter("presence_changes_total", "Changes of presence given to the broker, refreshes too.",
+               stats.presence_changes);
+  page.counter("presence_refused_total", "Clients in channels over the bound of a gateway.",
+               stats.presence_refused);
+}
+
+void add_memory(RelayPage& page, const MemoryBroker* memory) {
+  // Families of their own whatever the broker is, so that a dashboard finds them.
+  const MemoryHistory* histories = memory == nullptr ? nullptr : &memory->histories();
+  page.gauge("memory_history_channels", "Channels whose position the embedded broker keeps.",
+             histories == nullptr ? 0 : histories->channels());
+  page.gauge("memory_history_bytes", "Memory of the histories of the embedded broker.",
+             histories == nullptr ? 0 : histories->bytes());
+  page.counter("memory_history_evicted_total",
+               "Publications that left a history of the embedded broker for want of memory.",
+               histories == nullptr ? 0 : histories->evicted());
+}
+
 void add_upgrades(RelayPage& page, const Router& router) {
   const RouterStats& stats = router.stats();
   const auto outcome = [&](const char* name, std::uint64_t value) {
@@ -222,12 +264,15 @@ void add_broker(RelayPage& page, const Router& router, const RedisBroker* redis)
 }  // namespace
 
 std::string metrics_text(const Router& router, const GatewayListener& listener,
-                         const AdminServer* admin, const RedisBroker* redis, const api::Api& api) {
+                         const AdminServer* admin, const RedisBroker* redis,
+                         const MemoryBroker* memory, const api::Api& api) {
   RelayPage page;
   add_links(page, router, listener, admin);
   add_messages(page, router);
   add_publishes(page, router);
+  add_requests(page, router);
   add_broker(page, router, redis);
+  add_memory(page, memory);
   add_admin(page, admin);
   add_api(page, api);
   add_upgrades(page, router);

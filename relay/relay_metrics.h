@@ -12,11 +12,12 @@ namespace api {
 class Api;
 }
 class AdminServer;
+class MemoryBroker;
 class RedisBroker;
 
-/// `admin`: null without --admin-listen; `redis`: null with another broker.
+/// `admin`: null without --admin-listen; `redis`, `memory`: null with another broker.
 [[nodiscard]] std::string metrics_text(const Router& router, const GatewayListener& listener,
                                        const AdminServer* admin, const RedisBroker* redis,
-                                       const api::Api& api);
+                                       const MemoryBroker* memory, const api::Api& api);
 
 }  // namespace sluice::relay

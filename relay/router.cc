@@ -15,17 +15,19 @@ std::uint64_t nonzero(Random& random) {
   }
 }
 
-/// 0 would say that there was no such time.
-std::uint64_t whole_ms(Duration duration) {
-  const auto ms = std::chrono::duration_cast<std::chrono::milliseconds>(duration).count();
+/// 0 says that there was no such time.
+std::uint64_t whole_ms(const std::optional<Duration>& duration) {
+  if (!duration) return 0;
+  const auto ms = std::chrono::duration_cast<std::chrono::milliseconds>(*duration).count();
   return static_cast<std::uint64_t>(std::max<std::int64_t>(ms, 1));
 }
 
 }  // namespace
 
 Router::Router(RouterOptions options, Broker& broker, RouterWatcher& watcher,
-               const TimeSource& time, Random& random)
+               const TimeSource& time, Random& random, const ChannelPolicy* policy)
     : options_(options),
+      policy_(policy),
       broker_(broker),
       watcher_(watcher),
       time_(time),
@@ -46,7 +48,9 @@ void Router::broker_connected() {
     ++stats_.broker_connects;
     watcher_.broker_connected();
     set_broker_state(true, {});
+    presence_missed_ = true;  // it may be another one
   }
+  if (std::exchange(presence_missed_, false)) ++presence_round_;
   release_held();
 }
 
@@ -68,31 +72,60 @@ void Router::set_broker_state(bool connected, std::string_view reason) {
   for (const auto& [link, gateway] : links_) gateway->port->broker_state(connected, reason);
 }
 
-// Placeholders.
-void Router::position_lost(std::string_view, proto::Position) {
-}
-void Router::history(QueryId, HistoryAnswer) {
-}
-void Router::presence(QueryId, PresenceAnswer) {
-}
-
 void Router::subscribed(std::string_view name, std::optional<Duration> uncovered,
-                        std::optional<proto::Position> /*position*/) {
+                        std::optional<proto::Position> position) {
   Channel* channel = find_channel(name);
   if (channel == nullptr) return;  // given up while the confirmation was on its way
+  if (position && position->epoch == 0) position.reset();
   if (!channel->confirmed) {
     channel->confirmed = true;
-    channel->top = {new_epoch(), 0};
+    channel->history = position.has_value();
+    channel->top = position.value_or(proto::Position{new_epoch(), 0});
     watcher_.channel_subscribed(channel->name);
     for (Subscription* subscription : channel->subscribers) confirm(*subscription);
+  } else if (position) {
+    go_on_at(*channel, *position, uncovered);
   } else if (uncovered) {
+    channel->history = false;
     watcher_.continuity_lost(channel->name, *uncovered);
     break_continuity(*channel, {new_epoch(), 0}, *uncovered);
   }
   if (hold_.waits(name)) release_held();
 }
 
-void Router::break_continuity(Channel& channel, proto::Position top, Duration uncovered) {
+void Router::position_lost(std::string_view name, proto::Position position) {
+  Channel* channel = find_channel(name);
+  if (channel == nullptr || !channel->confirmed || position.epoch == 0) return;
+  go_on_at(*channel, position, std::nullopt);
+}
+
+void Router::go_on_at(Channel& channel, proto::Position position,
+                      std::optional<Duration> uncovered) {
+  const bool of_history = std::exchange(channel.history, true);
+  if (position == channel.top) return;
+  if (of_history && position.epoch == channel.top.epoch && position.offset > channel.top.offset)
+    return lose_up_to(channel, position);
+  watcher_.continuity_lost(channel.name, uncovered.value_or(Duration::zero()));
+  break_continuity(channel, position, uncovered);
+}
+
+void Router::lose_up_to(Channel& channel, proto::Position position) {
+  const std::uint64_t count = position.offset - channel.top.offset;
+  ++stats_.gaps_broker;
+  watcher_.messages_lost(channel.name, count);
+  // The ring's offsets of a channel follow one another: they start again behind these.
+  ring_.forget(channel.ordinal);
+  channel.top = position;
+  for (const Subscription* subscription : channel.subscribers) {
+    if (!subscription->confirmed) continue;
+    GatewayState& gateway = *subscription->gateway;
+    gateway.index.append_loss(subscription->id, position, count);
+    if (gateway.port != nullptr) gateway.port->pending();
+  }
+}
+
+void Router::break_continuity(Channel& channel, proto::Position top,
+                              std::optional<Duration> uncovered) {
   ++stats_.gaps_broker;
   ring_.forget(channel.ordinal);
   channel.top = top;
@@ -119,21 +152,38 @@ void Router::message(std::string_view name, proto::Bytes payload, proto::Bytes m
                      std::optional<proto::Position> position) {
   Channel* channel = receive(name, payload.size());
   if (channel == nullptr) return;
-  const proto::Position next{channel->top.epoch, channel->top.offset + 1};
-  if (position && *position != next && channel->top.offset != 0) {
-    break_continuity(*channel, {position->epoch, position->offset - 1}, Duration::zero());
+  if (!place(*channel, position)) {
+    ++stats_.messages_unwanted;
+    return;
   }
-  channel->top = position.value_or(next);
   if (payload.size() > proto::kPayloadBytesMax || meta.size() > proto::kMetaBytesMax) {
     return lose_oversized(*channel, payload.size());
   }
   route(*channel, RingEntry::make(channel->ordinal, channel->top, time_.now(), payload, meta));
 }
 
+bool Router::place(Channel& channel, const std::optional<proto::Position>& position) {
+  if (!position) {
+    // Published past the history: it has no place among what is numbered.
+    if (channel.history) return false;
+    ++channel.top.offset;
+    return true;
+  }
+  if (position->epoch == 0 || position->offset == 0) return false;
+  const bool same = channel.history && position->epoch == channel.top.epoch;
+  if (same && position->offset <= channel.top.offset) return false;  // it was here before
+  go_on_at(channel, {position->epoch, position->offset - 1}, std::nullopt);
+  channel.top = *position;
+  return true;
+}
+
 void Router::message(std::string_view name, EntryDraft message) {
   Channel* channel = receive(name, message.payload().size());
   if (channel == nullptr) return;
-  ++channel->top.offset;
+  if (!place(*channel, std::nullopt)) {
+    ++stats_.messages_unwanted;
+    return;
+  }
   if (message.payload().size() > proto::kPayloadBytesMax) {
     return lose_oversized(*channel, message.payload().size());
   }
@@ -143,8 +193,10 @@ void Router::message(std::string_view name, EntryDraft message) {
 void Router::message_oversized(std::string_view name, std::uint64_t bytes) {
   Channel* channel = receive(name, bytes);
   if (channel == nullptr) return;
-  ++channel->top.offset;
-  lose_oversized(*channel, bytes);
+  // Of a channel with history the broker says where it goes on.
+  if (place(*channel, std::nullopt)) return lose_oversized(*channel, bytes);
+  ++stats_.messages_oversized;
+  watcher_.message_oversized(channel->name, bytes);
 }
 
 void Router::lose_oversized(Channel& channel, std::uint64_t bytes) {
@@ -161,7 +213,8 @@ void Router::lose_oversized(Channel& channel, std::uint64_t bytes) {
 }
 
 void Router::route(const Channel& channel, RefPtr<const RingEntry> entry) {
-  const RingEntry& shared = *entry;
+  const RefPtr<const RingEntry> kept = entry;
+  const RingEntry& shared = *kept;
   const std::uint64_t serial = ring_.append(std::move(entry));
   for (const Subscription* subscription : channel.subscribers) {
     if (!subscription->confirmed) continue;
@@ -176,6 +229,8 @@ void Router::route(const Channel& channel, RefPtr<const RingEntry> entry) {
     }
     gateway.port->pending();
   }
+  // At the end: who hears it may publish.
+  if (channel.heard != nullptr) (*channel.heard)(shared.payload());
 }
 
 void Router::take(GatewayState& gateway, Outgoing& out) {
@@ -205,6 +260,8 @@ void Router::tick() {
   expire_gateways(now);
   expire_channels(now);
   expire_drain_marks(now);
+  refresh_presence(now);
+  work();
   // Also those whose channel, not confirmed yet, was given up.
   release_held();
 }

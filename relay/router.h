@@ -6,6 +6,8 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <deque>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <set>
@@ -20,6 +22,7 @@
 #include "common/result.h"
 #include "relay/brokers/broker.h"
 #include "relay/drain_marks.h"
+#include "relay/local_requests.h"
 #include "relay/publish_hold.h"
 #include "relay/publishes_in_flight.h"
 #include "relay/replay_ring.h"
@@ -62,19 +65,30 @@ struct RouterStats {
   std::uint64_t broker_connects = 0;
   std::uint64_t broker_losses = 0;
   std::uint64_t resumes = 0;
-  std::uint64_t upgrades = 0;              ///< this process went on as another program
-  std::uint64_t upgrades_refused = 0;      ///< the new program did not stand its check
-  std::uint64_t upgrades_failed = 0;       ///< the system or the state refused; served on
-  std::uint64_t upgrade_unknown_fate = 0;  ///< of publish_unknown_fate
-  std::uint64_t upgrade_pause_micros = 0;  ///< of the last one: links not read
+  std::uint64_t upgrades = 0;                     ///< this process went on as another program
+  std::uint64_t upgrades_refused = 0;             ///< the new program did not stand its check
+  std::uint64_t upgrades_failed = 0;              ///< the system or the state refused; served on
+  std::uint64_t upgrade_unknown_fate = 0;         ///< of publish_unknown_fate
+  std::uint64_t upgrade_pause_micros = 0;         ///< of the last one: links not read
+  std::uint64_t history_requests = 0;             ///< HISTORY of links
+  std::uint64_t history_recoveries = 0;           ///< of these with `recover`
+  std::uint64_t history_from_ring = 0;            ///< recoveries that needed no broker
+  std::uint64_t history_from_broker = 0;          ///< asked of the broker, each time
+  std::uint64_t history_recovered_by_broker = 0;  ///< recoveries
+  std::uint64_t history_incomplete = 0;           ///< recoveries that could not be had whole
+  std::uint64_t presence_requests = 0;            ///< PRESENCE of links
+  std::uint64_t requests_refused = 0;             ///< HISTORY and PRESENCE answered with ERROR
+  std::uint64_t presence_changes = 0;             ///< given to the broker, those set again included
+  std::uint64_t presence_refused = 0;             ///< over kPresenceEntriesMax
 };
 
-class Router final : public BrokerEvents {
+class Router final : public BrokerEvents, public LocalRequests {
   friend struct RouterCodec;  // handover/
 
  public:
+  /// `policy` outlives the Router; null: no channel has a history, nor an envelope.
   Router(RouterOptions options, Broker& broker, RouterWatcher& watcher, const TimeSource& time,
-         Random& random);
+         Random& random, const ChannelPolicy* policy = nullptr);
 
   // ---- links. A GatewayState* is valid from attach() to detach() or end() of its link.
 
@@ -103,6 +117,12 @@ class Router final : public BrokerEvents {
   void subscribe(GatewayState& gateway, const proto::Subscribe& subscribe);
   void unsubscribe(GatewayState& gateway, std::uint32_t channel_id);
   void publish(GatewayState& gateway, const proto::Publish& publish);
+  void history(GatewayState& gateway, const proto::History& asked);
+  void presence(GatewayState& gateway, const proto::Presence& asked);
+  void set_presence(GatewayState& gateway, const proto::PresenceSet& set);
+  void clear_presence(GatewayState& gateway, const proto::PresenceClear& clear);
+  /// The gateway has said all that it has since its WELCOME.
+  void presence_synced(GatewayState& gateway);
   void inform(GatewayState& gateway, const proto::GatewayInfo& info) { gateway.info = info; }
   void mark_drain(GatewayState& gateway, const proto::DrainMark& mark);
   /// Passed on to the gateway named; `tool` hears whether that could be done. Without a name it is
@@ -110,11 +130,23 @@ class Router final : public BrokerEvents {
   void control(GatewayState& tool, const proto::Control& control);
   /// What is to be sent next.
   void take(GatewayState& gateway, Outgoing& out);
+  /// The next piece of an answer to HISTORY or PRESENCE. Asks nobody: so it may be called from
+  /// wherever a link is written.
+  void take_answer(GatewayState& gateway, AnswerPiece& out);
+  /// An answer has begun and not ended: nothing else may be said on the link.
+  [[nodiscard]] static bool answering(const GatewayState& gateway) {
+    return gateway.requests.current.has_value();
+  }
 
   // ---- the daemon
 
-  /// Call every kTickInterval: deadlines, linger, age.
+  /// Call every kTickInterval: deadlines, linger, age, presence to be set again.
   void tick();
+  /// `schedule` is called when work() has something to do; work() must then be called when the loop
+  /// turn's other work is done, not from inside. Without it tick() does it.
+  void on_work(std::function<void()> schedule) { schedule_ = std::move(schedule); }
+  /// Gives the broker what was gathered for it: changes of presence, questions.
+  void work();
   /// What an earlier relay knew; before the first link.
   void restore(DrainMarks marks) { drain_marks_ = std::move(marks); }
   [[nodiscard]] const DrainMarks& drain_marks() const { return drain_marks_; }
@@ -124,7 +156,7 @@ class Router final : public BrokerEvents {
   // ---- a program that follows another in the same process (handover/)
 
   /// Nothing is given to the broker while it is on: what waits goes on waiting.
-  void hold_publishes(bool on) { holding_ = on; }
+  void hold_publishes(bool on);
   /// The gateway or tool of a link that came with the state; null: there is none, or it has been
   /// adopted.
   [[nodiscard]] GatewayState* adopt(LinkPort& port, std::uint64_t link);
@@ -164,6 +196,14 @@ class Router final : public BrokerEvents {
     return gateways_;
   }
   [[nodiscard]] std::size_t publishes_in_flight() const { return in_flight_.count(); }
+  /// Questions that the broker has not answered.
+  [[nodiscard]] std::size_t queries_in_flight() const { return queries_.size(); }
+  /// HISTORY and PRESENCE of all links that are not answered.
+  [[nodiscard]] std::size_t requests() const;
+  /// Clients × channels, of all gateways.
+  [[nodiscard]] std::size_t presence_entries() const;
+  /// Entries of gateways that are gone, to be cleared.
+  [[nodiscard]] std::size_t presence_leaving() const { return leaving_entries_; }
   /// Of all gateways.
   [[nodiscard]] std::size_t queue_bytes() const;
 
@@ -183,7 +223,27 @@ class Router final : public BrokerEvents {
   void published(PublishId id, PublishOutcome outcome, std::string_view detail,
                  std::optional<proto::Position> position = std::nullopt) override;
 
+  // ---- LocalRequests
+
+  void publish(const LocalPublish& publish,
+               std::function<void(const LocalPublished&)> done) override;
+  void history(std::string_view channel, const proto::HistoryQuery& query,
+               std::function<void(const HistoryAnswer&)> done) override;
+  void remove_history(std::string_view channel,
+                      std::function<void(const HistoryAnswer&)> done) override;
+  void presence(std::string_view channel, bool counts_only,
+                std::function<void(const PresenceAnswer&)> done) override;
+  void listen(std::string_view channel, std::function<void(proto::Bytes payload)> heard) override;
+
  private:
+  /// What the broker was asked, and for whom.
+  struct Query {
+    std::uint64_t link = 0;  ///< 0: of a part of the relay
+    LinkRequest asked;
+    std::function<void(const HistoryAnswer&)> history_done;
+    std::function<void(const PresenceAnswer&)> presence_done;
+  };
+
   // router_links.cc
   [[nodiscard]] Result<GatewayState*> fresh_state(std::string_view id);
   [[nodiscard]] bool make_room_for_gateway();
@@ -193,7 +253,8 @@ class Router final : public BrokerEvents {
   [[nodiscard]] Subscription* subscription_for(GatewayState& gateway, Channel& channel);
   void forget(GatewayState& gateway, TimePoint since);
   [[nodiscard]] Result<Channel*> channel_for(std::string_view name);
-  [[nodiscard]] Channel* find_channel(std::string_view name);
+  Channel& add_channel(std::string_view name);
+  [[nodiscard]] Channel* find_channel(std::string_view name) const;
   void confirm(Subscription& subscription);
   /// Where the stream starts, and the first of the ring's serials to be replayed.
   void plan_start(Subscription& subscription, std::size_t& first_replayed) const;
@@ -207,22 +268,75 @@ class Router final : public BrokerEvents {
   void expire_drain_marks(TimePoint now);
 
   // router_publish.cc
+  /// At once, or held in order.
+  void submit(const PublishRequest& origin, std::string_view name, proto::Bytes payload,
+              proto::Bytes meta, Duration wait);
   void send_publish(const PublishRequest& origin, std::string_view channel, proto::Bytes payload,
                     proto::Bytes meta);
   void release_held();
   void refuse(const PublishRequest& origin, proto::ErrorReason reason, std::string_view text);
   void expire_held(TimePoint now);
 
+  // router_requests.cc
+  void take_request(GatewayState& gateway, LinkRequest request);
+  /// Begins the next answer. False: there is none.
+  [[nodiscard]] bool begin_answer(GatewayState& gateway, AnswerPiece& out);
+  void begin_waiting(GatewayState& gateway, LinkRequest request);
+  [[nodiscard]] bool needs_broker(const LinkRequest& request) const;
+  /// What the Router knows, where that needs no broker.
+  [[nodiscard]] AnswerUnderWay answer_of_ours(const LinkRequest& request) const;
+  void begin_answered(GatewayState& gateway, HeldAnswer held, AnswerPiece& out);
+  /// False: the channel has gone on, and the ring has not all of what came since.
+  [[nodiscard]] bool complete_history(const LinkRequest& asked, HistoryAnswer& found,
+                                      AnswerUnderWay& answer) const;
+  [[nodiscard]] bool complete_recovery(const LinkRequest& asked, HistoryAnswer& found,
+                                       AnswerUnderWay& answer) const;
+  [[nodiscard]] bool ring_has(const Channel& channel, std::uint64_t behind) const;
+  /// The ring's entries of offsets (behind, top of the channel]; false: it has not all of them.
+  [[nodiscard]] bool entries_behind(const Channel& channel, std::uint64_t behind,
+                                    std::vector<RefPtr<const RingEntry>>& out) const;
+  void want_broker(GatewayState& gateway);
+  void ask_broker();
+  void ask(GatewayState& gateway, LinkRequest request);
+  void answered(Query query, std::variant<HistoryAnswer, PresenceAnswer, RequestRefusal> answer);
+  void refuse_requests(GatewayState& gateway);
+  [[nodiscard]] ChannelOptions options_of(std::string_view channel) const;
+  /// Options of what is subscribed stay as they are.
+  [[nodiscard]] ChannelOptions options_now(std::string_view channel) const;
+
+  // router_presence.cc
+  void change_presence(PresenceChange change);
+  void flush_presence();
+  void refresh_presence(TimePoint now);
+  void refresh_presence_of(GatewayState& gateway, TimePoint now);
+  void clear_leaving();
+  /// Its entries are cleared by and by.
+  void leave(PresenceTable table);
+  void schedule_work();
+
+  // router_local.cc
+  /// Nothing: too many are under way.
+  [[nodiscard]] std::optional<QueryId> add_local_query(Query query);
+  void local_published(std::uint64_t id, const LocalPublished& outcome);
+  void end_local_requests();
+
   // router.cc
   [[nodiscard]] std::uint64_t new_epoch();
   void set_broker_state(bool connected, std::string_view reason);
-  void break_continuity(Channel& channel, proto::Position top, Duration uncovered);
+  /// `uncovered` unset: nobody knows of a time without listening.
+  void break_continuity(Channel& channel, proto::Position top, std::optional<Duration> uncovered);
+  /// A channel with history stands there now: what is between is lost, if anything is.
+  void go_on_at(Channel& channel, proto::Position position, std::optional<Duration> uncovered);
+  void lose_up_to(Channel& channel, proto::Position position);
+  /// The next message's position becomes the channel's top. False: it is of no use.
+  [[nodiscard]] bool place(Channel& channel, const std::optional<proto::Position>& position);
   /// Null: nobody holds the channel. Else it is counted, and the next position is its own.
   [[nodiscard]] Channel* receive(std::string_view name, std::uint64_t bytes);
   void lose_oversized(Channel& channel, std::uint64_t bytes);
   void route(const Channel& channel, RefPtr<const RingEntry> entry);
 
   RouterOptions options_;
+  const ChannelPolicy* policy_;
   Broker& broker_;
   RouterWatcher& watcher_;
   const TimeSource& time_;
@@ -244,6 +358,20 @@ class Router final : public BrokerEvents {
   /// Channels without subscribers, the longest idle first.
   std::set<std::pair<TimePoint, Channel*>> idle_;
   PublishesInFlight in_flight_;
+  std::unordered_map<QueryId, Query> queries_;
+  QueryId next_query_ = 1;
+  std::size_t local_queries_ = 0;
+  std::deque<std::uint64_t> askers_;  ///< links with questions for the broker, each once
+  std::unordered_map<std::uint64_t, std::function<void(const LocalPublished&)>> local_publishes_;
+  std::uint64_t next_local_publish_ = 1;
+  StringMap<std::function<void(proto::Bytes)>> listeners_;
+  std::vector<PresenceChange> presence_changes_;  ///< to go together, at most kPresenceBatch
+  std::uint64_t presence_round_ = 1;              ///< +1 when all must be set again
+  bool presence_missed_ = false;                  ///< the broker did not take a change
+  std::deque<PresenceTable> leaving_;
+  std::size_t leaving_entries_ = 0;
+  std::function<void()> schedule_;
+  bool work_scheduled_ = false;
   DrainMarks drain_marks_;
   TimePoint marks_expire_at_{};
   std::size_t subscriptions_ = 0;

@@ -25,11 +25,21 @@ Result<Router::Attached> Router::attach(LinkPort& port, const proto::Hello& hell
     gateway->index.resume(ring_, hello.last_sequence);
     ++stats_.resumes;
   } else {
-    // Back, so its channels linger from now.
-    if (gateway != nullptr) forget(*gateway, time_.now());
+    // Back, so its channels linger from now. Who is there by it is said again, and till then it
+    // stands.
+    PresenceTable presence;
+    if (gateway != nullptr) {
+      presence = std::move(gateway->presence);
+      gateway->presence = {};
+      forget(*gateway, time_.now());
+    }
     const Result<GatewayState*> fresh = fresh_state(hello.gateway_id);
-    if (!fresh) return tl::make_unexpected(fresh.error());
+    if (!fresh) {
+      leave(std::move(presence));
+      return tl::make_unexpected(fresh.error());
+    }
     gateway = *fresh;
+    gateway->presence = std::move(presence);
   }
   join(*gateway, port, hello, pid);
   return Attached{gateway, resumed, gateway->index.last_sequence()};
@@ -126,6 +136,7 @@ void Router::tell_again(const Subscription& subscription, proto::Position start,
   subscription.gateway->port->subscribed({.request = 0,
                                           .channel_id = subscription.id,
                                           .continuous = continuous,
+                                          .history = subscription.channel->history,
                                           .start = start,
                                           .channel = subscription.channel->name});
 }
@@ -137,6 +148,7 @@ void Router::detach(GatewayState& gateway) {
   gateway.detached_at = time_.now();
   // Their answers can't be placed on another link; the gateway asks again.
   for (const auto& [id, subscription] : gateway.subscriptions) subscription->requests.clear();
+  gateway.requests = {};
   if (gateway.tool) forget(gateway, gateway.detached_at);
 }
 
@@ -157,13 +169,14 @@ void Router::forget(GatewayState& gateway, TimePoint since) {
   CHECK(gateway.port == nullptr);
   for (const auto& [id, subscription] : gateway.subscriptions) drop(*subscription, since);
   gateway.subscriptions.clear();
+  leave(std::move(gateway.presence));
   auto& table = gateway.tool ? tools_ : gateways_;
   table.erase(table.find(gateway.id));
 }
 
 // ---- subscriptions
 
-Channel* Router::find_channel(std::string_view name) {
+Channel* Router::find_channel(std::string_view name) const {
   const auto found = channels_.find(name);
   return found == channels_.end() ? nullptr : found->second.get();
 }
@@ -178,12 +191,17 @@ Result<Channel*> Router::channel_for(std::string_view name) {
     return fail(ErrorCode::kTooLarge, std::to_string(options_.channels_max) +
                                           " channels are subscribed (--max-channels)");
   }
+  return &add_channel(name);
+}
+
+Channel& Router::add_channel(std::string_view name) {
   auto added = std::make_unique<Channel>();
   added->name = name;
   added->ordinal = next_ordinal_++;
-  Channel* channel = added.get();
-  channels_.emplace(channel->name, std::move(added));
-  broker_.subscribe(channel->name, {});
+  added->options = options_of(name);
+  Channel& channel = *added;
+  channels_.emplace(channel.name, std::move(added));
+  broker_.subscribe(channel.name, channel.options);
   return channel;
 }
 
@@ -233,7 +251,8 @@ Subscription* Router::subscription_for(GatewayState& gateway, Channel& channel) 
   subscription->id = gateway.next_channel_id++;
   CHECK(subscription->id != 0);
   gateway.subscriptions.emplace(subscription->id, std::move(added));
-  if (channel.subscribers.empty()) idle_.erase({channel.idle_since, &channel});
+  if (channel.subscribers.empty() && channel.heard == nullptr)
+    idle_.erase({channel.idle_since, &channel});
   channel.subscribers.push_back(subscription);
   if (!gateway.tool) ++subscriptions_;
   return subscription;
@@ -281,6 +300,7 @@ void Router::answer(Subscription& subscription) {
     subscription.gateway->port->subscribed({.request = request,
                                             .channel_id = subscription.id,
                                             .continuous = subscription.continuous,
+                                            .history = subscription.channel->history,
                                             .start = subscription.start,
                                             .channel = subscription.channel->name});
   }
@@ -304,7 +324,7 @@ void Router::drop(Subscription& subscription, TimePoint since) {
     --subscriptions_;
     channel.idle_since = since;
   }
-  if (!channel.subscribers.empty()) return;
+  if (!channel.subscribers.empty() || channel.heard != nullptr) return;
   idle_.emplace(channel.idle_since, &channel);
 }
 

@@ -43,6 +43,11 @@ class RouterWatcher {
   /// A message that no link carries came on a channel with subscribers: may come often, is to be
   /// bounded.
   virtual void message_oversized(std::string_view channel, std::uint64_t bytes) = 0;
+  /// So many messages of a channel with history came while nobody listened, and the history has
+  /// them no longer.
+  virtual void messages_lost(std::string_view channel, std::uint64_t count) = 0;
+  /// A gateway says that more clients are in channels than are kept for one; told once for each.
+  virtual void presence_full(std::string_view gateway_id) = 0;
   virtual void gateway_overrun(std::string_view gateway_id) = 0;
   /// Its link has been away for too long: subscriptions and queue are forgotten.
   virtual void gateway_forgotten(std::string_view gateway_id) = 0;

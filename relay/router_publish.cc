@@ -12,29 +12,31 @@ using proto::ErrorReason;
 void Router::publish(GatewayState& gateway, const proto::Publish& p) {
   const PublishRequest origin{gateway.link, p.request, p.acknowledge};
   std::string_view name = p.channel;
-  const Channel* channel = nullptr;
   if (p.channel_id != 0) {
     const auto found = gateway.subscriptions.find(p.channel_id);
     if (found == gateway.subscriptions.end()) {
       return refuse(origin, ErrorReason::kUnknownChannel, "no such channel id");
     }
-    channel = found->second->channel;
-    name = channel->name;
-  } else {
-    channel = find_channel(name);
+    name = found->second->channel->name;
   }
-  if (p.payload.size() > options_.payload_bytes_max) {
+  submit(origin, name, p.payload, p.meta, std::chrono::milliseconds(p.wait_ms));
+}
+
+void Router::submit(const PublishRequest& origin, std::string_view name, proto::Bytes payload,
+                    proto::Bytes meta, Duration wait) {
+  if (payload.size() > options_.payload_bytes_max) {
     return refuse(origin, ErrorReason::kTooLarge, "larger than --max-message-size");
   }
   if (shutting_down_) return refuse(origin, ErrorReason::kShuttingDown, "the relay shuts down");
+  const Channel* channel = find_channel(name);
   const bool in_turn =
       !holding_ && (channel == nullptr || channel->confirmed) && !hold_.waits(name);
-  if (in_turn && broker_.can_publish(p.payload.size())) {
-    return send_publish(origin, name, p.payload, p.meta);
+  if (in_turn && broker_.can_publish(payload.size())) {
+    return send_publish(origin, name, payload, meta);
   }
-  const Duration wait = std::min<Duration>(std::chrono::milliseconds(p.wait_ms), kPublishWaitMax);
-  HeldPublish held{origin, std::string(name), std::string(proto::as_text(p.payload)),
-                   std::string(proto::as_text(p.meta)), time_.now() + wait};
+  HeldPublish held{origin, std::string(name), std::string(proto::as_text(payload)),
+                   std::string(proto::as_text(meta)),
+                   time_.now() + std::min<Duration>(wait, kPublishWaitMax)};
   if (!hold_.push(std::move(held))) {
     refuse(origin, ErrorReason::kQueueFull, "--publish-queue-bytes are waiting already");
   }
@@ -43,7 +45,13 @@ void Router::publish(GatewayState& gateway, const proto::Publish& p) {
 void Router::send_publish(const PublishRequest& origin, std::string_view channel,
                           proto::Bytes payload, proto::Bytes meta) {
   // The answer may come from inside publish().
-  broker_.publish(in_flight_.add(origin), channel, payload, meta, {});
+  broker_.publish(in_flight_.add(origin), channel, payload, meta, options_now(channel));
+}
+
+void Router::hold_publishes(bool on) {
+  // What is gathered goes before a program that does not know of it takes over.
+  if (on) flush_presence();
+  holding_ = on;
 }
 
 void Router::release_held() {
@@ -83,6 +91,8 @@ void Router::shut_down() {
   hold_.clear([this](const HeldPublish& held) {
     refuse(held.origin, ErrorReason::kShuttingDown, "the relay shuts down");
   });
+  for (const auto& [link, gateway] : links_) refuse_requests(*gateway);
+  end_local_requests();
 }
 
 void Router::refuse(const PublishRequest& origin, ErrorReason reason, std::string_view text) {
@@ -103,6 +113,7 @@ void Router::refuse(const PublishRequest& origin, ErrorReason reason, std::strin
       ++stats_.publish_refused;
       break;
   }
+  if (origin.link == kNoLink) return local_published(origin.request, {reason, {}});
   const auto link = links_.find(origin.link);
   if (origin.acknowledge && link != links_.end()) {
     link->second->port->refused(origin.request, reason, text);
@@ -110,7 +121,7 @@ void Router::refuse(const PublishRequest& origin, ErrorReason reason, std::strin
 }
 
 void Router::published(PublishId id, PublishOutcome outcome, std::string_view detail,
-                       std::optional<proto::Position> /*position*/) {
+                       std::optional<proto::Position> position) {
   const PublishRequest origin = in_flight_.take(id);
   if (outcome != PublishOutcome::kPublished) {
     return refuse(origin,
@@ -119,6 +130,8 @@ void Router::published(PublishId id, PublishOutcome outcome, std::string_view de
                   detail);
   }
   ++stats_.published;
+  if (origin.link == kNoLink)
+    return local_published(origin.request, {{}, position.value_or(proto::Position{})});
   const auto link = links_.find(origin.link);
   if (origin.acknowledge && link != links_.end()) link->second->port->published(origin.request);
 }

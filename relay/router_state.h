@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -11,7 +12,10 @@
 
 #include "common/clock.h"
 #include "proto/frame.h"
+#include "relay/brokers/broker.h"
 #include "relay/gateway_index.h"
+#include "relay/link_requests.h"
+#include "relay/presence_table.h"
 #include "relay/router_ports.h"
 
 namespace sluice::relay {
@@ -39,6 +43,10 @@ struct Channel {
   ChannelOrdinal ordinal = 0;
   bool confirmed = false;  ///< by the broker, at least once
   proto::Position top;     ///< of the last message; epoch 0 until confirmed
+  ChannelOptions options;  ///< as the broker was told
+  bool history = false;    ///< positions are those of its history at the broker
+  /// Who listens inside the relay itself: the channel never ends then. Null: nobody.
+  const std::function<void(proto::Bytes)>* heard = nullptr;
   std::vector<Subscription*> subscribers;
   TimePoint idle_since{};  ///< when the last gateway left; tools do not count
 };
@@ -66,6 +74,9 @@ struct GatewayState {
   LinkPort* port = nullptr;
   TimePoint detached_at{};
   GatewayIndex index;
+  LinkRequests requests;   ///< of the live link
+  PresenceTable presence;  ///< who is in which channel by this gateway; not a tool's
+  bool presence_full_told = false;
   std::uint32_t next_channel_id = 1;
   std::unordered_map<std::uint32_t, std::unique_ptr<Subscription>> subscriptions;
 };

@@ -77,6 +77,20 @@ Json publishes_part(const Router& router) {
           {"in_flight", router.publishes_in_flight()}};
 }
 
+Json requests_part(const Router& router) {
+  const RouterStats& stats = router.stats();
+  return {{"history", stats.history_requests},
+          {"recoveries", stats.history_recoveries},
+          {"recovered_from_ring", stats.history_from_ring},
+          {"recovered_from_broker", stats.history_recovered_by_broker},
+          {"recovered_incomplete", stats.history_incomplete},
+          {"broker_queries", stats.history_from_broker},
+          {"presence", stats.presence_requests},
+          {"refused", stats.requests_refused},
+          {"pending", router.requests()},
+          {"in_flight", router.queries_in_flight()}};
+}
+
 /// "planned" or "crash", and what came of it; null: this process has taken nothing over.
 Json takeover_part(const proto::TakeoverInfo& takeover, TimePoint now) {
   if (takeover.kind == proto::TakeoverKind::kNone) return nullptr;
@@ -108,6 +122,9 @@ Json gateway_row(const Router& router, const GatewayState& gateway, TimePoint no
     row["handoff"] = nullptr;
     row["held"] = nullptr;
     row["takeover"] = nullptr;
+    row["users"] = nullptr;
+    row["client_subscriptions"] = nullptr;
+    row["client_channels"] = nullptr;
     if (gateway.info) {
       row["state"] = proto::to_string(gateway.info->condition);
       row["clients"] = gateway.info->clients;
@@ -116,6 +133,9 @@ Json gateway_row(const Router& router, const GatewayState& gateway, TimePoint no
       row["handoff"] = proto::to_string(gateway.info->handoff);
       row["held"] = gateway.info->held;
       row["takeover"] = takeover_part(gateway.info->takeover, now);
+      row["users"] = gateway.info->users;
+      row["client_subscriptions"] = gateway.info->subscriptions;
+      row["client_channels"] = gateway.info->channels;
     }
   } else {
     const Duration gone = now - gateway.detached_at;
@@ -206,6 +226,7 @@ Json channels_part(const Router& router, std::size_t wanted) {
                     {"gateways", one.gateways},
                     {"tools", channel.subscribers.size() - one.gateways},
                     {"confirmed", channel.confirmed},
+                    {"history", channel.history},
                     {"epoch", hex(channel.top.epoch)},
                     {"offset", channel.top.offset},
                     {"ring_messages", serials == nullptr ? 0 : serials->size()},
@@ -228,6 +249,8 @@ std::string status_json(const Router& router, std::size_t channels_wanted) {
                        {"broker", broker_part(router, now)},
                        {"ring", ring_part(router)},
                        {"publishes", publishes_part(router)},
+                       {"requests", requests_part(router)},
+                       {"presence", {{"entries", router.presence_entries()}}},
                        {"gateways", gateways_part(router, now)},
                        {"channels", channels_part(router, channels_wanted)},
                        {"tools", {{"connected", router.tools()}, {"connected_max", kToolsMax}}}};

@@ -46,6 +46,8 @@ void IndexCodec::read(StateReader& in, const ReplayRing& ring, GatewayIndex& ind
     // A break has its duration in that place.
     in.require(entry.bytes == 0 || entry.serial < serials_end, "index serial",
                "is beyond the ring");
+    in.require(!entry.is_loss() || (entry.lost() > 0 && entry.lost() <= entry.offset), "index loss",
+               "is of more than there were");
     index.entries_.push_back(entry);
   }
   read_losses(in, index.folded_);

@@ -3,6 +3,7 @@
 #include <unordered_set>
 
 #include "relay/handover/link_state.h"
+#include "relay/handover/memory_broker_codec.h"
 #include "relay/handover/router_codec.h"
 
 namespace sluice::relay {
@@ -29,7 +30,7 @@ void check_links(StateReader& in, const Router& router, const Descriptors& descr
 /// What the Router has is what the broker is to bring.
 void check_channels(StateReader& in, const RelayParts& parts) {
   for (const auto& [name, channel] : parts.router.channel_table()) {
-    parts.broker.subscribe(name, {});
+    parts.broker.subscribe(name, channel->options);
     const bool confirmed = parts.redis != nullptr && parts.redis->is_confirmed(name);
     in.require(channel->confirmed || !confirmed, "channel's confirmation", "was not heard");
   }
@@ -56,6 +57,7 @@ void write_state(StateWriter& out, const RelayParts& parts, const Leftovers& lef
   out.time(leftovers.stopped_at);
   RouterCodec::write(out, parts.router);
   if (parts.redis != nullptr) parts.redis->save(out);
+  if (parts.memory != nullptr) MemoryBrokerCodec::write(out, *parts.memory);
   out.counters(leftovers.link_stats);
   out.number<std::uint64_t>(leftovers.links.size());
   for (const LinkState& link : leftovers.links) write(out, link);
@@ -69,6 +71,7 @@ Leftovers read_state(StateReader& in, const RelayParts& parts, Descriptors& desc
   leftovers.stopped_at = in.time("time of the switch");
   leftovers.unanswered = RouterCodec::read(in, parts.router);
   if (parts.redis != nullptr && in.good()) parts.redis->resume(in, descriptors);
+  if (parts.memory != nullptr && in.good()) MemoryBrokerCodec::read(in, *parts.memory);
   leftovers.link_stats = in.counters<LinkStats>("links' counters");
   const std::size_t links = in.count("links", kLinkBytesMin);
   for (std::size_t i = 0; i < links && in.good(); ++i) leftovers.links.push_back(read_link(in));

@@ -7,6 +7,7 @@
 
 #include "relay/admin.h"
 #include "relay/brokers/broker.h"
+#include "relay/brokers/memory_broker.h"
 #include "relay/brokers/redis_broker.h"
 #include "relay/gateway_listener.h"
 #include "relay/handover/descriptors.h"
@@ -21,7 +22,8 @@ namespace sluice::relay {
 struct RelayParts {
   Router& router;
   Broker& broker;
-  RedisBroker* redis = nullptr;  ///< the broker, if it is one
+  RedisBroker* redis = nullptr;    ///< the broker, if it is one
+  MemoryBroker* memory = nullptr;  ///< the same
 };
 
 /// What is not of a part, or must wait until there are others.

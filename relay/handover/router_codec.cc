@@ -8,14 +8,17 @@
 
 #include "relay/handover/hold_codec.h"
 #include "relay/handover/index_codec.h"
+#include "relay/handover/presence_codec.h"
+#include "relay/handover/request_codec.h"
 #include "relay/handover/ring_codec.h"
 #include "relay/limits.h"
 
 namespace sluice::relay {
 namespace {
 
-constexpr std::size_t kChannelBytesMin = 8 + 8 + 1 + 16 + 8;
+constexpr std::size_t kChannelBytesMin = 8 + 8 + 1 + 16 + 1 + 4 + 8 + 1 + 8;
 constexpr std::size_t kGatewayBytesMin = 64;
+constexpr std::size_t kPresenceTableBytesMin = 8;
 constexpr std::size_t kSubscriptionBytesMin = 4 + 8 + 1 + 1 + 8 + 16 + 1 + 8;
 constexpr std::size_t kMarkBytesMin = 8 + 8 + 8;
 constexpr std::string_view kToolPrefix = "tool#";
@@ -28,6 +31,9 @@ void write_handoff(StateWriter& out, const proto::GatewayInfo& info) {
   out.number(info.takeover.closed);
   out.number(info.takeover.pause_ms);
   out.number(info.takeover.ended_ms);
+  out.number(info.users);
+  out.number(info.subscriptions);
+  out.number(info.channels);
 }
 
 void read_handoff(StateReader& in, proto::GatewayInfo& info) {
@@ -38,6 +44,26 @@ void read_handoff(StateReader& in, proto::GatewayInfo& info) {
   info.takeover.closed = in.number<std::uint32_t>("clients not taken over");
   info.takeover.pause_ms = in.number<std::uint32_t>("pause");
   info.takeover.ended_ms = in.number<std::uint64_t>("end of the takeover");
+  info.users = in.number<std::uint32_t>("users");
+  info.subscriptions = in.number<std::uint32_t>("subscriptions of clients");
+  info.channels = in.number<std::uint32_t>("channels of clients");
+}
+
+void write_options(StateWriter& out, const ChannelOptions& options) {
+  out.number(options.history_size);
+  out.number<std::int64_t>(options.history_ttl.count());
+  out.flag(options.envelope);
+}
+
+ChannelOptions read_options(StateReader& in) {
+  ChannelOptions options;
+  options.history_size = in.number<std::uint32_t>("history's size");
+  options.history_ttl = Duration(in.number<std::int64_t>("history's age"));
+  options.envelope = in.flag("channel's envelope");
+  in.require(options.history_ttl >= Duration::zero() &&
+                 options.history_ttl <= std::chrono::hours(24 * 3660),
+             "history's age", "is none");
+  return options;
 }
 
 }  // namespace
@@ -57,13 +83,21 @@ void RouterCodec::write(StateWriter& out, const Router& router) {
   RingCodec::write(out, router.ring_);
   write_channels(out, router);
   out.number<std::uint64_t>(router.gateways_.size() + router.tools_.size());
-  for (const auto& [id, gateway] : router.gateways_) write_gateway(out, *gateway);
-  for (const auto& [id, tool] : router.tools_) write_gateway(out, *tool);
+  for (const auto& [id, gateway] : router.gateways_) write_gateway(out, router, *gateway);
+  for (const auto& [id, tool] : router.tools_) write_gateway(out, router, *tool);
   HoldCodec::write(out, router.hold_);
   out.number<std::uint64_t>(router.in_flight_.count());
   router.in_flight_.each(
       [&out](const PublishRequest& request) { HoldCodec::write_request(out, request); });
   write_marks(out, router.drain_marks_);
+  write_presence(out, router);
+}
+
+void RouterCodec::write_presence(StateWriter& out, const Router& router) {
+  out.number(router.presence_round_);
+  out.flag(router.presence_missed_);
+  out.number<std::uint64_t>(router.leaving_.size());
+  for (const PresenceTable& table : router.leaving_) PresenceCodec::write(out, table);
 }
 
 void RouterCodec::write_channels(StateWriter& out, const Router& router) {
@@ -73,11 +107,14 @@ void RouterCodec::write_channels(StateWriter& out, const Router& router) {
     out.number(channel->ordinal);
     out.flag(channel->confirmed);
     out.position(channel->top);
+    out.flag(channel->history);
+    write_options(out, channel->options);
     out.time(channel->idle_since);
   }
 }
 
-void RouterCodec::write_gateway(StateWriter& out, const GatewayState& gateway) {
+void RouterCodec::write_gateway(StateWriter& out, const Router& router,
+                                const GatewayState& gateway) {
   out.flag(gateway.tool);
   out.text(gateway.tool ? std::string_view(gateway.id).substr(kToolPrefix.size()) : gateway.id);
   out.number(gateway.link);
@@ -100,6 +137,12 @@ void RouterCodec::write_gateway(StateWriter& out, const GatewayState& gateway) {
   out.number<std::uint64_t>(gateway.subscriptions.size());
   for (const auto& [id, subscription] : gateway.subscriptions)
     write_subscription(out, *subscription);
+  PresenceCodec::write(out, gateway.presence);
+  std::vector<const LinkRequest*> at_broker;
+  for (const auto& [id, query] : router.queries_) {
+    if (query.link != kNoLink && query.link == gateway.link) at_broker.push_back(&query.asked);
+  }
+  RequestCodec::write(out, gateway.requests, at_broker);
 }
 
 void RouterCodec::write_subscription(StateWriter& out, const Subscription& subscription) {
@@ -147,6 +190,7 @@ std::vector<PublishRequest> RouterCodec::read(StateReader& in, Router& router) {
   std::vector<PublishRequest> unanswered(in.count("publishes", HoldCodec::kRequestBytes));
   for (PublishRequest& request : unanswered) request = HoldCodec::read_request(in);
   read_marks(in, router.drain_marks_);
+  read_presence(in, router);
   if (in.good()) list_idle(router);
   return unanswered;
 }
@@ -162,6 +206,8 @@ RouterCodec::Channels RouterCodec::read_channels(StateReader& in, Router& router
     channel->ordinal = in.number<ChannelOrdinal>("channel's ordinal");
     channel->confirmed = in.flag("channel's confirmation");
     channel->top = in.position("channel's top");
+    channel->history = in.flag("channel's history");
+    channel->options = read_options(in);
     channel->idle_since = in.time("channel's idle time");
     in.require(!channel->name.empty(), "channel's name", "is empty");
     in.require(channel->ordinal < router.next_ordinal_ && ordinals.insert(channel->ordinal).second,
@@ -234,6 +280,9 @@ void RouterCodec::read_gateway(StateReader& in, Router& router, const Channels& 
     read_subscription(in, router, gateway, channels);
   for (const auto& [id, one] : gateway.subscriptions)
     in.require(seen.insert(one->channel).second, "subscription", "is there twice");
+  PresenceCodec::read(in, gateway.presence, gateway.tool ? 0 : kPresenceEntriesMax);
+  RequestCodec::read(in, gateway.requests);
+  in.require(gateway.link != 0 || gateway.requests.count() == 0, "requests", "are of no link");
 }
 
 void RouterCodec::read_subscription(StateReader& in, Router& router, GatewayState& gateway,
@@ -269,6 +318,17 @@ void RouterCodec::read_subscription(StateReader& in, Router& router, GatewayStat
     return in.fault("subscription's id", "is there twice");
   subscription.channel->subscribers.push_back(&subscription);
   if (!gateway.tool) ++router.subscriptions_;
+}
+
+void RouterCodec::read_presence(StateReader& in, Router& router) {
+  router.presence_round_ = in.number<std::uint64_t>("presence's round");
+  router.presence_missed_ = in.flag("presence's loss");
+  const std::size_t count = in.count("tables of presence", kPresenceTableBytesMin);
+  for (std::size_t i = 0; i < count && in.good(); ++i) {
+    PresenceTable table;
+    PresenceCodec::read(in, table, kPresenceLeavingMax - router.leaving_entries_);
+    if (in.good()) router.leave(std::move(table));
+  }
 }
 
 void RouterCodec::read_marks(StateReader& in, DrainMarks& marks) {

@@ -22,7 +22,8 @@ struct RouterCodec {
   using Channels = std::vector<Channel*>;
 
   static void write_channels(StateWriter& out, const Router& router);
-  static void write_gateway(StateWriter& out, const GatewayState& gateway);
+  static void write_gateway(StateWriter& out, const Router& router, const GatewayState& gateway);
+  static void write_presence(StateWriter& out, const Router& router);
   static void write_subscription(StateWriter& out, const Subscription& subscription);
   static void write_marks(StateWriter& out, const DrainMarks& marks);
 
@@ -31,6 +32,7 @@ struct RouterCodec {
   [[nodiscard]] static std::unique_ptr<GatewayState> read_identity(StateReader& in, Router& router);
   static void read_subscription(StateReader& in, Router& router, GatewayState& gateway,
                                 const Channels& channels);
+  static void read_presence(StateReader& in, Router& router);
   static void read_marks(StateReader& in, DrainMarks& marks);
   static void list_idle(Router& router);
 };

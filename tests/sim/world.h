@@ -71,6 +71,8 @@ class QuietWatcher final : public relay::RouterWatcher {
   void channel_unsubscribed(std::string_view) override {}
   void continuity_lost(std::string_view, Duration) override {}
   void message_oversized(std::string_view, std::uint64_t) override {}
+  void messages_lost(std::string_view, std::uint64_t) override {}
+  void presence_full(std::string_view) override {}
   void gateway_overrun(std::string_view) override {}
   void gateway_forgotten(std::string_view) override {}
   void gateway_controlled(std::string_view, proto::ControlAction) override {}

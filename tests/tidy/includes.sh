@@ -24,6 +24,8 @@ pure=(
   gateway/protocols/centrifuge_client gateway/protocols/centrifuge_connect gateway/protocols/centrifuge_subscribe gateway/protocols/centrifuge_publish gateway/protocols/centrifuge_queries
   gateway/protocols/centrifuge_refresh gateway/protocols/centrifuge_hooks gateway/protocols/centrifuge_resume gateway/base64
   relay/router relay/router_links relay/router_publish relay/router_ports relay/router_state relay/gateway_session
+  relay/router_requests relay/router_presence relay/router_local relay/local_requests relay/link_requests relay/presence_table relay/rules_policy
+  relay/brokers/memory_broker relay/brokers/memory_history
   relay/status relay/drain_marks relay/gateway_index relay/replay_ring relay/gap_collector relay/publish_hold relay/brokers/broker
   relay/brokers/redis_push_reader relay/admin_request relay/refusal_log
   relay/api/limits relay/api/api_error relay/api/api_method relay/api/base64 relay/api/raw_json relay/api/params relay/api/requests relay/api/http_head
@@ -31,6 +33,7 @@ pure=(
   relay/api/api_service
   keeper/recovery keeper/parting keeper/fields keeper/shared_state
   relay/handover/state_writer relay/handover/state_reader relay/handover/preamble relay/handover/ring_codec relay/handover/index_codec
+  relay/handover/presence_codec relay/handover/request_codec relay/handover/memory_broker_codec
   relay/handover/hold_codec relay/handover/router_codec relay/handover/link_state relay/handover/redis_push_codec
   relay/handover/redis_subscriptions_codec relay/handover/redis_connection_state
   common/rules/rules common/rules/rules_file common/tokens/algorithm common/tokens/base64 common/tokens/strict_json common/tokens/evp common/tokens/keys common/tokens/jwks

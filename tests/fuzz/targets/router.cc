@@ -55,6 +55,8 @@ struct QuietWatcher final : RouterWatcher {
   void channel_unsubscribed(std::string_view) override {}
   void continuity_lost(std::string_view, Duration) override {}
   void message_oversized(std::string_view, std::uint64_t) override {}
+  void messages_lost(std::string_view, std::uint64_t) override {}
+  void presence_full(std::string_view) override {}
   void gateway_overrun(std::string_view) override {}
   void gateway_forgotten(std::string_view) override {}
   void gateway_controlled(std::string_view, proto::ControlAction) override {}

@@ -11,9 +11,9 @@ using namespace test;
 
 struct World {
   int scheduled = 0;
-  MemoryBroker broker{[this] { ++scheduled; }};
   ManualTime time;
   SeededRandom random{3};
+  MemoryBroker broker{[this] { ++scheduled; }, time, random};
   RecordingWatcher watcher;
   Router router{{}, broker, watcher, time, random};
 };

@@ -36,20 +36,48 @@ struct RecordingBroker final : Broker {
   std::vector<std::string> subscribes;
   std::vector<std::string> unsubscribes;
   std::vector<Published> publishes;
+  struct Asked {
+    QueryId id;
+    std::string channel;
+    proto::HistoryQuery query;
+  };
+  std::vector<Asked> histories;
+  std::vector<Asked> removals;
+  std::vector<Asked> presences;  ///< limit 0: counts only
+  bool takes_presence = true;
+  std::vector<std::size_t> presence_batches;
+  std::vector<std::string> presence_changes;  ///< "+channel/client/user" or "-…"
+  StringMap<ChannelOptions> options;          ///< last told
 
   void start(BrokerEvents&) override {}
-  void subscribe(std::string_view channel, const ChannelOptions& /*options*/) override {
+  void subscribe(std::string_view channel, const ChannelOptions& given) override {
     subscribes.emplace_back(channel);
+    options[std::string(channel)] = given;
   }
   void unsubscribe(std::string_view channel) override { unsubscribes.emplace_back(channel); }
   [[nodiscard]] bool can_publish(std::size_t) const override { return room; }
-  void history(QueryId, std::string_view, const proto::HistoryQuery&,
-               const ChannelOptions&) override {}
-  void remove_history(QueryId, std::string_view, const ChannelOptions&) override {}
-  [[nodiscard]] bool update_presence(std::span<const PresenceChange>) override { return false; }
-  void presence(QueryId, std::string_view, bool) override {}
+  void history(QueryId id, std::string_view channel, const proto::HistoryQuery& query,
+               const ChannelOptions&) override {
+    histories.push_back({id, std::string(channel), query});
+  }
+  void remove_history(QueryId id, std::string_view channel, const ChannelOptions&) override {
+    removals.push_back({id, std::string(channel), {}});
+  }
+  [[nodiscard]] bool update_presence(std::span<const PresenceChange> changes) override {
+    if (!takes_presence) return false;
+    presence_batches.push_back(changes.size());
+    for (const PresenceChange& c : changes) {
+      presence_changes.push_back((c.set ? "+" : "-") + c.channel + "/" + c.entry.client + "/" +
+                                 c.entry.user);
+    }
+    return true;
+  }
+  void presence(QueryId id, std::string_view channel, bool counts_only) override {
+    presences.push_back({id, std::string(channel), {.since = {}, .limit = counts_only ? 0U : 1U}});
+  }
   void publish(PublishId id, std::string_view channel, proto::Bytes payload, proto::Bytes meta,
-               const ChannelOptions& /*options*/) override {
+               const ChannelOptions& given) override {
+    options[std::string(channel)] = given;
     publishes.push_back({id, std::string(channel), std::string(proto::as_text(payload)),
                          std::string(proto::as_text(meta))});
   }
@@ -69,6 +97,7 @@ struct RecordingLink final : LinkPort {
     bool continuous;
     proto::Position start;
     std::string channel;
+    bool history;
   };
   struct Refusal {
     std::uint64_t request;
@@ -82,7 +111,8 @@ struct RecordingLink final : LinkPort {
   int wakes = 0;
 
   void subscribed(const proto::Subscribed& a) override {
-    answers.push_back({a.request, a.channel_id, a.continuous, a.start, std::string(a.channel)});
+    answers.push_back(
+        {a.request, a.channel_id, a.continuous, a.start, std::string(a.channel), a.history});
   }
   void unsubscribed(std::uint32_t id, std::uint64_t after) override {
     unsubscribes.emplace_back(id, after);
@@ -121,6 +151,10 @@ struct RecordingWatcher final : RouterWatcher {
   void message_oversized(std::string_view c, std::uint64_t bytes) override {
     lines.push_back("oversized " + std::string(c) + " " + std::to_string(bytes));
   }
+  void messages_lost(std::string_view c, std::uint64_t count) override {
+    lines.push_back("lost " + std::string(c) + " " + std::to_string(count));
+  }
+  void presence_full(std::string_view g) override { lines.push_back("full " + std::string(g)); }
   void gateway_overrun(std::string_view g) override {
     lines.push_back("overrun " + std::string(g));
   }
@@ -134,6 +168,15 @@ struct RecordingWatcher final : RouterWatcher {
   }
 };
 
+/// Channels whose names begin with "h:" have a history.
+struct TestPolicy final : ChannelPolicy {
+  [[nodiscard]] ChannelOptions options(std::string_view channel) const override {
+    if (!channel.starts_with("h:")) return {};
+    return {.history_size = size, .history_ttl = 10min, .envelope = true};
+  }
+  std::uint32_t size = 100;
+};
+
 /// A Router with everything around it.
 struct RouterWorld {
   explicit RouterWorld(RouterOptions given = {}) : options(given) {}
@@ -143,7 +186,8 @@ struct RouterWorld {
   SeededRandom random{7};
   RecordingBroker broker;
   RecordingWatcher watcher;
-  Router router{options, broker, watcher, time, random};
+  TestPolicy policy;
+  Router router{options, broker, watcher, time, random, &policy};
 
   GatewayState& connect(LinkPort& link, std::string_view id) {
     proto::Hello hello;
@@ -174,6 +218,69 @@ struct RouterWorld {
   void deliver(std::string_view channel, std::string_view payload) {
     router.message(channel, proto::as_bytes(payload), {}, std::nullopt);
   }
+  /// Of a channel with history: each one behind the last.
+  void deliver_at(std::string_view channel, std::uint64_t epoch, std::uint64_t offset,
+                  std::string_view payload = "m") {
+    router.message(channel, proto::as_bytes(payload), {}, proto::Position{epoch, offset});
+  }
+  void ask_history(GatewayState& gateway, std::string_view channel, std::uint64_t request,
+                   const proto::HistoryQuery& query, bool recover = false) {
+    proto::History h;
+    h.request = request;
+    h.recover = recover;
+    h.query = query;
+    h.channel = channel;
+    router.history(gateway, h);
+  }
+  void recover(GatewayState& gateway, std::string_view channel, proto::Position since,
+               std::uint64_t request = 1, std::uint32_t limit = proto::kLimitNone) {
+    ask_history(gateway, channel, request, {.since = since, .limit = limit, .reverse = false},
+                true);
+  }
+  void set_presence(GatewayState& gateway, std::string_view channel, std::string_view client,
+                    std::string_view user = "u", std::string_view info = "i") {
+    router.set_presence(gateway, {channel, client, user, proto::as_bytes(info)});
+  }
+  /// What the gateway would be answered: "REQUEST:OFFSET:payload", "REQUEST:end EPOCH/OFFSET",
+  /// "whole" in it where it is, "REQUEST:client:info", "REQUEST:CLIENTS/USERS", "REQUEST:refused
+  /// reason".
+  std::vector<std::string> answers(GatewayState& gateway) {
+    std::vector<std::string> out;
+    AnswerPiece piece;
+    for (;;) {
+      router.take_answer(gateway, piece);
+      std::string line;
+      switch (piece.kind) {
+        case AnswerPiece::Kind::kNothing:
+          return out;
+        case AnswerPiece::Kind::kPublication:
+          line = std::to_string(piece.item.request) + ":" + std::to_string(piece.item.offset) +
+                 ":" + std::string(proto::as_text(piece.item.payload));
+          break;
+        case AnswerPiece::Kind::kHistoryEnd:
+          line = std::to_string(piece.history_end.request) +
+                 (piece.history_end.complete ? ":whole " : ":end ") +
+                 std::to_string(piece.history_end.top.epoch) + "/" +
+                 std::to_string(piece.history_end.top.offset);
+          break;
+        case AnswerPiece::Kind::kPerson:
+          line = std::to_string(piece.person.request) + ":" + std::string(piece.person.client) +
+                 ":" + std::string(proto::as_text(piece.person.info));
+          break;
+        case AnswerPiece::Kind::kPresenceEnd:
+          line = std::to_string(piece.presence_end.request) + ":" +
+                 std::to_string(piece.presence_end.clients) + "/" +
+                 std::to_string(piece.presence_end.users);
+          break;
+        case AnswerPiece::Kind::kRefusal:
+          line = std::to_string(piece.request) + ":refused " +
+                 std::string(proto::to_string(piece.refusal.reason));
+          break;
+      }
+      out.push_back(line);
+    }
+  }
+
   /// What the gateway would be sent: "SEQUENCE:OFFSET:payload" or "SEQUENCE:gap CAUSE COUNT".
   std::vector<std::string> drain(GatewayState& gateway) {
     std::vector<std::string> out;

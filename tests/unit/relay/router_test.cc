@@ -634,17 +634,5 @@ TEST(Router, AnAssembledMessageGoesIntoTheRingAsItIs) {
   EXPECT_EQ(w.router.stats().messages_unwanted, 1U);
 }
 
-TEST(Router, PositionsOfABrokerThatNumbersAreKept) {
-  Pair w;
-  w.join("c");
-  const auto send = [&](std::uint64_t epoch, std::uint64_t offset) {
-    w.router.message("c", proto::as_bytes("m"), {}, proto::Position{epoch, offset});
-  };
-  send(5, 7);
-  send(5, 8);
-  send(5, 10);
-  EXPECT_EQ(w.drain(*w.a), (Lines{"1:7:m", "2:8:m", "3:gap broker ?", "4:10:m"}));
-}
-
 }  // namespace
 }  // namespace sluice::relay
