@@ -7,11 +7,9 @@
 #include <cerrno>
 #include <csignal>
 #include <cstring>
-#include <type_traits>
 #include <utility>
 
 #include "common/log.h"
-#include "relay/api/no_requests.h"
 #include "relay/brokers/redis_url.h"
 #include "relay/limits.h"
 #include "relay/relay_metrics.h"
@@ -53,17 +51,6 @@ EventBasePtr make_base() {
   EventBasePtr base(event_base_new());
   CHECK(base != nullptr);
   return base;
-}
-
-/// Placeholder: the Router itself, as soon as it has these.
-template <typename AnyRouter>
-LocalRequests& local_requests(AnyRouter& router) {
-  if constexpr (std::is_base_of_v<LocalRequests, AnyRouter>) {
-    return router;
-  } else {
-    static api::NoRequests none;
-    return none;
-  }
 }
 
 }  // namespace
@@ -256,8 +243,8 @@ Result<UniqueFd> Relay::admin_socket(Takeover* takeover) const {
 }
 
 Result<void> Relay::open_api(Takeover* takeover, int socket) {
-  api_ = std::make_unique<api::Api>(config_.api, local_requests(*router_), *router_, nullptr, time_,
-                                    random_);
+  api_ = std::make_unique<api::Api>(config_.api, *router_, *router_, rules_ ? &*rules_ : nullptr,
+                                    time_, random_);
   UniqueFd inherited;
   if (takeover != nullptr && takeover->descriptors && socket >= 0)
     inherited = takeover->descriptors->take(socket);
@@ -293,9 +280,9 @@ void Relay::add_pages() {
     return HttpReply{.body = "degraded: broker away: " + router_->broker_reason() + "\n"};
   });
   pages_.add("/metrics", [this] {
-    return HttpReply{.content_type = "text/plain; version=0.0.4; charset=utf-8",
-                     .body = metrics_text(*router_, *listener_, admin_.get(), redis_, memory_,
-                                          *api_)};
+    return HttpReply{
+        .content_type = "text/plain; version=0.0.4; charset=utf-8",
+        .body = metrics_text(*router_, *listener_, admin_.get(), redis_, memory_, *api_)};
   });
 }
 
