@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "relay/handover/memory_broker_codec.h"
 #include "relay/handover/redis_push_codec.h"
 #include "relay/handover/redis_subscriptions_codec.h"
 #include "relay/handover/router_codec.h"
@@ -210,6 +211,15 @@ void add_relay_states(Seeds& seeds) {
   subscriptions.want("d");
   seeds.add("relay_state", "\2" + written([&](relay::StateWriter& out) {
                              relay::RedisSubscriptionsCodec::write(out, subscriptions);
+                           }));
+  sluice::ManualTime time;
+  sluice::SeededRandom random(1);
+  relay::MemoryBroker memory([] {}, time, random);
+  const relay::PresenceChange change{"c", {"client", "user", "info"}, true};
+  (void)memory.update_presence({&change, 1});
+  memory.subscribe("d", {.history_size = 2, .history_ttl = std::chrono::minutes(1)});
+  seeds.add("relay_state", "\4" + written([&](relay::StateWriter& out) {
+                             relay::MemoryBrokerCodec::write(out, memory);
                            }));
 }
 
