@@ -1,6 +1,8 @@
 #include "relay/handover/request_codec.h"
 
 #include <utility>
+#include <variant>
+#include <vector>
 
 #include "relay/limits.h"
 
@@ -19,6 +21,11 @@ void write_request(StateWriter& out, const LinkRequest& request) {
   out.number(request.query.limit);
   out.flag(request.query.reverse);
   out.text(request.channel);
+}
+
+/// Cut by an upgrade before this one, and nobody has said so yet: there is no question any more.
+bool is_broken(const HeldAnswer& held) {
+  return held.asked.channel.empty();
 }
 
 LinkRequest read_request(StateReader& in) {
@@ -41,19 +48,26 @@ LinkRequest read_request(StateReader& in) {
 
 void RequestCodec::write(StateWriter& out, const LinkRequests& requests,
                          std::span<const LinkRequest* const> at_broker) {
-  out.flag(requests.current.has_value());
-  if (requests.current) out.number(requests.current->request);
-  const std::size_t count = at_broker.size() + requests.answered.size() +
-                            requests.for_broker.size() + requests.waiting.size();
-  out.number<std::uint64_t>(count);
-  for (const HeldAnswer& held : requests.answered) write_request(out, held.asked);
+  std::vector<std::uint64_t> broken;
+  if (requests.current) broken.push_back(requests.current->request);
+  for (const HeldAnswer& held : requests.answered)
+    if (is_broken(held)) broken.push_back(held.asked.request);
+  const std::size_t answers = requests.answered.size() + (requests.current ? 1 : 0);
+  out.number<std::uint64_t>(broken.size());
+  for (const std::uint64_t request : broken) out.number(request);
+  out.number<std::uint64_t>(answers - broken.size() + at_broker.size() +
+                            requests.for_broker.size() + requests.waiting.size());
+  for (const HeldAnswer& held : requests.answered)
+    if (!is_broken(held)) write_request(out, held.asked);
   for (const LinkRequest* request : at_broker) write_request(out, *request);
   for (const LinkRequest& request : requests.for_broker) write_request(out, request);
   for (const LinkRequest& request : requests.waiting) write_request(out, request);
 }
 
 void RequestCodec::read(StateReader& in, LinkRequests& requests) {
-  if (in.flag("answer under way")) {
+  const std::size_t cut = in.count("answers under way", sizeof(std::uint64_t));
+  in.require(cut <= kRequestsPerLinkMax, "answers under way", "are too many");
+  for (std::size_t i = 0; i < cut && in.good(); ++i) {
     HeldAnswer broken;
     broken.asked.request = in.number<std::uint64_t>("answer's request");
     broken.answer =
@@ -61,7 +75,7 @@ void RequestCodec::read(StateReader& in, LinkRequests& requests) {
     requests.hold(std::move(broken));
   }
   const std::size_t count = in.count("requests", kRequestBytesMin);
-  in.require(count <= kRequestsPerLinkMax, "requests", "are too many");
+  in.require(count <= kRequestsPerLinkMax - cut, "requests", "are too many");
   for (std::size_t i = 0; i < count && in.good(); ++i) requests.wait(read_request(in));
 }
 

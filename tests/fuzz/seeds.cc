@@ -9,6 +9,7 @@
 
 #include "relay/brokers/redis_envelope.h"
 #include "relay/handover/redis_channels_codec.h"
+#include "relay/handover/memory_broker_codec.h"
 #include "relay/handover/redis_push_codec.h"
 #include "relay/handover/redis_subscriptions_codec.h"
 #include "relay/handover/router_codec.h"
@@ -276,6 +277,15 @@ void add_relay_states(Seeds& seeds) {
   seeds.add("relay_state", "\2" + written([&](relay::StateWriter& out) {
                              relay::RedisSubscriptionsCodec::write(out, below);
                              relay::RedisChannelsCodec::write(out, channels);
+                           }));
+  sluice::ManualTime time;
+  sluice::SeededRandom random(1);
+  relay::MemoryBroker memory([] {}, time, random);
+  const relay::PresenceChange change{"c", {"client", "user", "info"}, true};
+  (void)memory.update_presence({&change, 1});
+  memory.subscribe("d", {.history_size = 2, .history_ttl = std::chrono::minutes(1)});
+  seeds.add("relay_state", "\4" + written([&](relay::StateWriter& out) {
+                             relay::MemoryBrokerCodec::write(out, memory);
                            }));
 }
 

@@ -6,6 +6,7 @@
 
 #include "common/check.h"
 #include "relay/handover/link_state.h"
+#include "relay/handover/memory_broker_codec.h"
 #include "relay/handover/preamble.h"
 #include "relay/handover/redis_channels_codec.h"
 #include "relay/handover/redis_push_codec.h"
@@ -36,7 +37,14 @@ void live_with(test::RouterWorld& world, const std::vector<PublishRequest>& unan
     world.router.subscribed(name, std::chrono::seconds(1), std::nullopt);
     world.deliver(name, "x");
   }
-  for (const auto& [id, gateway] : world.router.gateway_table()) (void)world.drain(*gateway);
+  world.router.work();
+  for (const auto& [id, gateway] : world.router.gateway_table()) {
+    (void)world.drain(*gateway);
+    (void)world.answers(*gateway);
+    if (gateway->port != nullptr) world.router.presence_synced(*gateway);
+  }
+  for (const auto& asked : world.broker.histories) world.router.history(asked.id, {});
+  for (const auto& asked : world.broker.presences) world.router.presence(asked.id, {});
   world.router.broker_away("gone");
   world.time.advance(std::chrono::hours(1));
   world.router.tick();
@@ -128,6 +136,52 @@ void read_subscriptions(proto::Bytes bytes) {
   subscriptions.lost({});
 }
 
+struct NoEvents final : BrokerEvents {
+  void broker_connected() override {}
+  void broker_away(std::string_view) override {}
+  void subscribed(std::string_view, std::optional<Duration>,
+                  std::optional<proto::Position>) override {}
+  void message(std::string_view, proto::Bytes, proto::Bytes,
+               std::optional<proto::Position>) override {}
+  void message(std::string_view, EntryDraft) override {}
+  void message_oversized(std::string_view, std::uint64_t) override {}
+  void position_lost(std::string_view, proto::Position) override {}
+  void published(PublishId, PublishOutcome, std::string_view,
+                 std::optional<proto::Position>) override {}
+  void history(QueryId, HistoryAnswer) override {}
+  void presence(QueryId, PresenceAnswer) override {}
+};
+
+void read_memory_broker(proto::Bytes bytes) {
+  ManualTime time;
+  SeededRandom random(1);
+  NoEvents events;
+  const MemoryHistory::Bounds bounds{.bytes_max = 1024, .positions_max = 4};
+  MemoryBroker broker([] {}, time, random, bounds);
+  StateReader in(bytes);
+  MemoryBrokerCodec::read(in, broker);
+  if (!in.good()) return;
+  const std::string again =
+      test::written([&broker](StateWriter& out) { MemoryBrokerCodec::write(out, broker); });
+  MemoryBroker other([] {}, time, random, bounds);
+  StateReader once_more(proto::as_bytes(again));
+  MemoryBrokerCodec::read(once_more, other);
+  CHECK(once_more.good());
+  broker.start(events);
+  broker.run();
+  for (const char* name : {"c", "d"}) {
+    broker.publish(1, name, proto::as_bytes("x"), {}, {.history_size = 2, .history_ttl = {}});
+    for (const bool reverse : {false, true}) {
+      broker.history(1, name, {.since = proto::Position{5, 1}, .limit = 3, .reverse = reverse}, {});
+      broker.history(1, name, {.since = {}, .limit = 3, .reverse = reverse}, {});
+    }
+    broker.presence(1, name, false);
+  }
+  CHECK(broker.histories().bytes() <= bounds.bytes_max);
+  time.advance(std::chrono::hours(24 * 365));
+  broker.tick();
+}
+
 void read_link_and_preamble(proto::Bytes bytes) {
   StateReader in(bytes);
   const LinkState link = read_link(in);
@@ -142,7 +196,7 @@ void read_link_and_preamble(proto::Bytes bytes) {
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   using namespace sluice;
   fuzz::Input input(data, size);
-  const std::size_t part = input.below(4);
+  const std::size_t part = input.below(5);
   const auto bytes = input.rest();
   switch (part) {
     case 0:
@@ -153,6 +207,9 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
       break;
     case 2:
       relay::read_subscriptions(bytes);
+      break;
+    case 4:
+      relay::read_memory_broker(bytes);
       break;
     default:
       relay::read_link_and_preamble(bytes);

@@ -7,6 +7,7 @@
 
 #include "relay/handover/hold_codec.h"
 #include "relay/handover/router_codec.h"
+#include "relay/limits.h"
 #include "tests/unit/relay/handover_samples.h"
 
 namespace sluice::relay::test {
@@ -121,6 +122,76 @@ TEST(HandoverRouter, SubscriptionsThatWaitAreConfirmedUnderTheirRequests) {
   EXPECT_EQ(after.port.answers[0].request, 9U);
 }
 
+TEST(HandoverRouter, HistoriesGoOn) {
+  BusyWorld before;
+  NextWorld after(state_of(before.router));
+  ASSERT_TRUE(after.reader.good()) << after.reader.error();
+  ASSERT_EQ(after.adopt_all(), 3U);
+  after.router.subscribed("h:c", std::nullopt, proto::Position{5, 9});
+  after.deliver_at("h:c", 5, 10, "ten");
+  const auto& channel = *after.router.channel_table().at("h:c");
+  EXPECT_TRUE(channel.history);
+  EXPECT_EQ(channel.options, before.router.channel_table().at("h:c")->options);
+  EXPECT_EQ(channel.top, (proto::Position{5, 10}));
+  const auto lines = after.drain(after.gateway("1111"));
+  ASSERT_EQ(lines.size(), 1U);
+  EXPECT_NE(lines[0].find(":10:ten"), std::string::npos) << "no gap";
+}
+
+TEST(HandoverRouter, RequestsAreAskedAgain) {
+  BusyWorld before;
+  ASSERT_EQ(before.router.requests(), 4U);
+  NextWorld after(state_of(before.router));
+  ASSERT_EQ(after.adopt_all(), 3U);
+  EXPECT_EQ(after.router.requests(), 4U);
+  GatewayState& slow = after.gateway("2222");
+  EXPECT_EQ(after.answers(slow), std::vector<std::string>{"34:whole 5/9"});
+  after.router.work();
+  ASSERT_EQ(after.broker.histories.size(), 2U);
+  ASSERT_EQ(after.broker.presences.size(), 1U);
+  after.router.history(after.broker.histories[0].id, {});
+  after.router.history(after.broker.histories[1].id, {});
+  after.router.presence(after.broker.presences[0].id, {});
+  EXPECT_EQ(after.answers(slow).size(), 3U);
+  EXPECT_EQ(after.router.requests(), 0U);
+}
+
+TEST(HandoverRouter, AnAnswerUnderWayIsRefusedOverTwoUpgradesToo) {
+  BusyWorld before;
+  AnswerPiece piece;
+  before.router.history(before.broker.histories.back().id,
+                        {.error = {}, .top = {3, 1}, .publications = {{1, "one", ""}}});
+  before.router.take_answer(before.slow, piece);
+  ASSERT_EQ(piece.kind, AnswerPiece::Kind::kPublication);
+  NextWorld between(state_of(before.router));
+  ASSERT_TRUE(between.reader.good()) << between.reader.error();
+  NextWorld after(state_of(between.router));
+  ASSERT_TRUE(after.reader.good()) << after.reader.error();
+  ASSERT_EQ(after.adopt_all(), 3U);
+  const auto lines = after.answers(after.gateway("2222"));
+  EXPECT_EQ(lines, (std::vector<std::string>{"31:refused unknown fate", "34:whole 5/9"}));
+}
+
+TEST(HandoverRouter, WhoIsWhereGoesOn) {
+  BusyWorld before;
+  NextWorld after(state_of(before.router));
+  ASSERT_EQ(after.adopt_all(), 3U);
+  EXPECT_EQ(after.router.presence_entries(), 3U);
+  EXPECT_EQ(after.router.presence_leaving(), 1U);
+  after.router.tick();
+  after.router.work();
+  EXPECT_EQ(after.broker.presence_changes, std::vector<std::string>{"-a/client-3/eve"});
+  // Said on that very link.
+  after.router.presence_synced(after.gateway("1111"));
+  after.set_presence(after.gateway("1111"), "a", "client-1", "ann");
+  after.router.work();
+  EXPECT_EQ(after.broker.presence_changes.size(), 1U);
+  after.time.advance(kPresenceRefresh);
+  after.router.tick();
+  after.router.work();
+  EXPECT_EQ(after.broker.presence_changes.size(), 4U);
+}
+
 TEST(HandoverRouter, OtherBoundsHoldFromThenOn) {
   BusyWorld before;
   RouterOptions smaller = small_options();
@@ -147,7 +218,16 @@ void exercise(NextWorld& world) {
     world.router.subscribed(name, std::chrono::seconds(1));
     world.deliver(name, "x");
   }
-  for (const auto& [id, gateway] : world.router.gateway_table()) (void)world.drain(*gateway);
+  world.router.work();
+  for (const auto& [id, gateway] : world.router.gateway_table()) {
+    (void)world.drain(*gateway);
+    (void)world.answers(*gateway);
+    if (gateway->port != nullptr) world.router.presence_synced(*gateway);
+  }
+  for (const RecordingBroker::Asked& asked : world.broker.histories)
+    world.router.history(asked.id, {});
+  for (const RecordingBroker::Asked& asked : world.broker.presences)
+    world.router.presence(asked.id, {});
   world.router.broker_away("gone");
   world.router.tick();
 }

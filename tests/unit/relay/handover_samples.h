@@ -72,6 +72,30 @@ struct BusyWorld : RouterWorld {
     broker.room = false;
     publish(slow, "a", "waits as well", 24);
     router.detach(gone);
+    add_histories();
+  }
+  /// A channel with history; requests that wait, and one that the broker has; who is where, by
+  /// gateways that are there and by one that is not any more.
+  void add_histories() {
+    subscribe(quick, "h:c");
+    router.subscribed("h:c", std::nullopt, proto::Position{5, 6});
+    deliver_at("h:c", 5, 7, "seven");
+    router.position_lost("h:c", {5, 9});
+    (void)drain(quick);
+    ask_history(slow, "h:other", 31, {});
+    router.presence(slow, {32, true, "a"});
+    router.work();
+    ask_history(slow, "h:other", 33, {});
+    recover(slow, "h:c", {5, 9}, 34);
+    set_presence(quick, "a", "client-1", "ann");
+    set_presence(quick, "h:c", "client-1", "ann");
+    set_presence(slow, "a", "client-2", "bob");
+    RecordingLink link;
+    GatewayState& leaver = connect(link, "4444");
+    set_presence(leaver, "a", "client-3", "eve");
+    router.end(leaver);
+    router.hold_publishes(true);
+    router.hold_publishes(false);
   }
 
   RecordingLink quick_link;
