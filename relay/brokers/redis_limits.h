@@ -92,7 +92,7 @@ inline constexpr std::size_t kPresenceChangesPerCallMax = 100;
 /// Of changes not answered; over it they are not taken.
 inline constexpr std::size_t kPresenceBytesInFlightMax = 8U << 20U;
 /// Of one answer: entries, and bytes after which the script ends it.
-inline constexpr std::size_t kPresenceEntriesMax = 20000;
+inline constexpr std::size_t kPresenceAnswerEntriesMax = 20000;
 inline constexpr std::size_t kPresenceReplyBytesMax = 4U << 20U;
 /// A script that Redis has forgotten is loaded and called again.
 inline constexpr unsigned kScriptTriesMax = 3;
