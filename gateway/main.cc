@@ -1,3 +1,4 @@
+#include <google/protobuf/stubs/logging.h>
 #include <unistd.h>
 
 #include <csignal>
@@ -36,6 +37,8 @@ void end_when_told() {
 int main(int argc, char** argv) {
   sluice::end_when_out_of_memory("sluice-gateway");
   std::signal(SIGPIPE, SIG_IGN);
+  // It would write a line for each peer that sends noise.
+  google::protobuf::SetLogHandler(nullptr);
   end_when_told();
   sluice::gateway::ConfigOutcome outcome = sluice::gateway::parse_config(argc, argv);
   if (!outcome.config) return outcome.exit_code;

@@ -12,6 +12,7 @@
 
 #include "common/check.h"
 #include "gateway/protocols/centrifuge_limits.h"
+#include "proto/names.h"
 #include "tests/fuzz/input.h"
 #include "tests/support/centrifuge_world.h"
 
