@@ -10,7 +10,6 @@
 #include "common/result.h"
 #include "common/rules/rules.h"
 #include "common/tokens/tokens.h"
-#include "gateway/protocols/centrifuge_service.h"
 
 namespace sluice::gateway {
 
@@ -59,25 +58,6 @@ class Access {
   RulesStore rules_;
   TokenVerifier tokens_;
   AccessStats stats_;
-};
-
-/// Tokens as the Centrifuge protocol asks for them.
-class AccessTokens final : public TokenJudge {
- public:
-  /// `tokens` outlives it.
-  explicit AccessTokens(const TokenVerifier& tokens) : tokens_(tokens) {}
-  [[nodiscard]] bool has_keys() const override { return tokens_.has_keys(); }
-  [[nodiscard]] tl::expected<ConnectionClaims, TokenFailure> connection(
-      std::string_view token, std::int64_t now) const override {
-    return tokens_.connection(token, now);
-  }
-  [[nodiscard]] tl::expected<SubscriptionClaims, TokenFailure> subscription(
-      std::string_view token, std::int64_t now) const override {
-    return tokens_.subscription(token, now);
-  }
-
- private:
-  const TokenVerifier& tokens_;
 };
 
 }  // namespace sluice::gateway

@@ -32,6 +32,7 @@
 #include "gateway/protocols/centrifuge_protocol.h"
 #include "gateway/protocols/demo.h"
 #include "gateway/protocols/plain.h"
+#include "gateway/protocols/verifier_judge.h"
 #include "gateway/readiness.h"
 #include "gateway/relay_connection.h"
 #include "gateway/runtime_api.h"
@@ -181,7 +182,7 @@ class Gateway final : public EndpointEvents, public HubObserver, public UpgradeS
   DemoPages demo_pages_;
   /// By ProtocolKind; null: not served. The one place where a protocol is entered.
   std::array<const ClientProtocol*, kProtocolKinds> protocols_;
-  AccessTokens token_judge_;
+  VerifierJudge token_judge_;
   // Empty without --rules and --open-access.
   std::optional<CentrifugeService> centrifuge_;
   std::optional<CentrifugeProtocol> centrifuge_json_;
@@ -220,7 +221,7 @@ class Gateway final : public EndpointEvents, public HubObserver, public UpgradeS
   BoundAddresses bound_;
   std::unique_ptr<RuntimeApi> runtime_api_;
   HookStats hook_stats_;
-  std::unique_ptr<HookCaller> hooks_;              ///< null: no --hook-… URL
+  std::unique_ptr<HookCaller> hooks_;                     ///< null: no --hook-… URL
   std::function<void(const HookAnswer&)> hook_answered_;  ///< who has asked; null: nobody does
   const Program program_;
   UpgradeCheck upgrade_check_;

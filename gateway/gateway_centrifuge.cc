@@ -24,6 +24,7 @@ void Gateway::prepare_centrifuge() {
                                         .ping_interval = config_.ping_interval,
                                         .pong_timeout = config_.pong_timeout,
                                         .stale_after = config_.handshake_timeout,
+                                        .answer_bytes_max = config_.client_queue_bytes / 2,
                                         .unix_ms = unix_ms},
                       *rules, token_judge_, hooks_.get(), sessions_, hub_, time_, random_);
   centrifuge_json_.emplace(gateway::centrifuge_json(), *centrifuge_);
