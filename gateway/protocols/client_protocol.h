@@ -32,8 +32,10 @@ struct ChannelMessage {
 /// A hole in a channel, as far as anybody knows it.
 struct ChannelGap {
   std::string_view channel;
-  const char* cause = "";                      ///< "overrun", "broker", "relay restarted", …
-  proto::Position position;                    ///< the channel goes on behind it
+  const char* cause = "";  ///< "overrun", "broker", "relay restarted", …
+  /// The channel goes on behind it. After a takeover a gap may be told again to a client that has
+  /// more than this by then.
+  proto::Position position;
   std::uint64_t count = proto::kCountUnknown;  ///< messages missing
   std::uint64_t duration_ms = 0;               ///< 0: no such time
   /// What is missing had link sequences above `after`, up to `through`. Equal: nobody can place it.

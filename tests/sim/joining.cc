@@ -205,7 +205,9 @@ std::string JoiningClient::message(std::string_view rest, Ledger& ledger) {
 
 std::string JoiningClient::told(std::string_view rest) {
   if (!subscribed_) return "a gap for who is not subscribed";
-  position_ = position_of(take(rest, ':'));
+  const proto::Position behind = position_of(take(rest, ':'));
+  // One that is told again after a takeover may lie before what it has by now.
+  if (behind.epoch != position_->epoch || behind.offset > position_->offset) position_ = behind;
   if (rest.empty()) {
     missing_unknown_ = true;
   } else {
