@@ -26,6 +26,7 @@
 #include "relay/router.h"
 #include "tests/sim/fake_broker.h"
 #include "tests/sim/faults.h"
+#include "tests/sim/prober.h"
 
 namespace sluice::sim {
 
@@ -72,6 +73,15 @@ class QuietWatcher final : public relay::RouterWatcher {
   void gateway_controlled(std::string_view, proto::ControlAction) override {}
   void upgrade_asked() override {}
   void drain_marks_changed() override {}
+};
+
+/// Every other channel has a short history.
+class SimPolicy final : public relay::ChannelPolicy {
+ public:
+  [[nodiscard]] relay::ChannelOptions options(std::string_view channel) const override {
+    if (channel.empty() || channel.back() % 2 != 0) return {};
+    return {.history_size = 24, .history_ttl = std::chrono::minutes(10), .envelope = true};
+  }
 };
 
 class World;
@@ -235,6 +245,7 @@ class World {
   SeededRandom random;
   Faults faults;
   QuietWatcher watcher;
+  SimPolicy policy;
   std::unique_ptr<FakeBroker> broker;
   std::unique_ptr<relay::Router> router;
   std::uint64_t published_outside = 0;
@@ -243,6 +254,7 @@ class World {
   std::uint64_t gaps = 0;
   std::uint64_t takeovers = 0;
   std::uint64_t relay_restarts = 0;
+  std::unique_ptr<Prober> prober;  ///< none in a scripted story
 
  private:
   void start_relay();
@@ -255,11 +267,13 @@ class World {
   void check_last_words();
   void check_end();
   void check_nothing_left();
+  void check_presence();
 
   std::vector<std::unique_ptr<SimGateway>> gateways_;
   std::string failure_;
   int ticks_ = 0;
   int tick_late_ = 0;  ///< steps without the relay's timer
+  bool settling_ = false;
 };
 
 }  // namespace sluice::sim
