@@ -547,9 +547,11 @@ World::World(WorldOptions o) : options(o), random(o.seed), faults(o.fail_at, o.f
   start_relay();
   for (int i = 0; i < options.gateways; ++i)
     gateways_.push_back(std::make_unique<SimGateway>(*this, i));
+  if (!options.scripted) prober = std::make_unique<Prober>(*this);
 }
 
 World::~World() {
+  prober.reset();
   for (auto& gateway : gateways_) gateway->relay_gone();
 }
 
@@ -568,13 +570,14 @@ void World::start_relay() {
   o.ring.messages_max = options.ring_messages;
   o.gateway_queue_bytes = options.gateway_queue_bytes;
   o.publish_queue_bytes = kHeldBytes;
-  router = std::make_unique<relay::Router>(o, *broker, watcher, time, random);
+  router = std::make_unique<relay::Router>(o, *broker, watcher, time, random, &policy);
   broker->start(*router);
 }
 
 void World::restart_relay() {
   ++relay_restarts;
   for (auto& gateway : gateways_) gateway->relay_gone();
+  if (prober) prober->break_pipe();
   broker->relay_died();
   router.reset();
   start_relay();
@@ -601,6 +604,9 @@ void World::act() {
     case 3:
       if (broker->up() && random.below(5) == 0) broker->go_down();
       if (random.below(20) == 0) restart_relay();
+      if (random.below(20) == 0)
+        broker->remove_from_outside(
+            channel_name(random.below(static_cast<std::uint64_t>(options.channels))));
       break;
     case 4:
     case 5:
@@ -675,18 +681,20 @@ void World::step() {
     router->tick();
   }
   for (auto& gateway : gateways_) gateway->step();
+  if (prober) prober->step(!settling_);
   check_bounds();
 }
 
 void World::check_bounds() {
   if (router->queue_bytes() >
-      options.gateway_queue_bytes * static_cast<std::size_t>(options.gateways))
+      options.gateway_queue_bytes * static_cast<std::size_t>(options.gateways + 1))
     fail("a gateway's queue is over its bound");
   if (router->ring().messages() > options.ring_messages) fail("the ring is over its bound");
   if (router->hold().bytes() > kHeldBytes) fail("held publishes are over their bound");
 }
 
 void World::settle() {
+  settling_ = true;
   for (auto& gateway : gateways_) gateway->stall(0);
   for (int i = 0; i < options.settle_steps && failure_.empty(); ++i) {
     if (!broker->up()) broker->come_up();
@@ -702,6 +710,18 @@ void World::check_last_words() {
                                  "last." + std::to_string(i));
   settle();
   for (auto& gateway : gateways_) gateway->check_last_words();
+  if (prober) check_presence();
+}
+
+void World::check_presence() {
+  // What was cleared while the broker was away it forgets by itself.
+  for (int i = 0; i < 700; ++i) {
+    time.advance(std::chrono::milliseconds(95));
+    step();
+  }
+  if (prober->unanswered() != 0) fail("requests that nobody answers");
+  if (broker->present() != prober->present()) fail("others are there than were said to be");
+  if (options.steps >= 4000 && prober->recovered() == 0) fail("nothing was ever recovered");
 }
 
 void World::check_end() {
@@ -724,6 +744,7 @@ void World::check_end() {
     }
   }
   if (accepted == 0 || deliveries == 0) fail("nothing happened: the run proves nothing");
+  if (prober) prober->stop();
   settle();
   for (const auto& gateway : gateways_) {
     if (gateway->hub().channels() != 0 || gateway->hub().subscriptions() != 0)
@@ -750,6 +771,10 @@ void World::check_nothing_left() {
     fail("the relay keeps gateways that are gone");
   if (router->ring().messages() != 0 || router->ring().bytes() != 0)
     fail("the relay keeps messages that are too old");
+  if (router->presence_entries() != 0 || router->presence_leaving() != 0)
+    fail("the relay keeps clients of gateways that are gone");
+  if (prober && !broker->present().empty()) fail("clients of gateways that are gone are there");
+  if (router->requests() != 0) fail("the relay keeps requests");
   if (router->hold().bytes() != 0) fail("the relay counts held publishes that are gone");
 }
 

@@ -32,6 +32,7 @@
 #include "tests/sim/fake_broker.h"
 #include "tests/sim/faults.h"
 #include "tests/sim/joining.h"
+#include "tests/sim/prober.h"
 
 namespace sluice::sim {
 
@@ -78,6 +79,15 @@ class QuietWatcher final : public relay::RouterWatcher {
   void gateway_controlled(std::string_view, proto::ControlAction) override {}
   void upgrade_asked() override {}
   void drain_marks_changed() override {}
+};
+
+/// Every other channel has a short history.
+class SimPolicy final : public relay::ChannelPolicy {
+ public:
+  [[nodiscard]] relay::ChannelOptions options(std::string_view channel) const override {
+    if (channel.empty() || channel.back() % 2 != 0) return {};
+    return {.history_size = 24, .history_ttl = std::chrono::minutes(10), .envelope = true};
+  }
 };
 
 class World;
@@ -274,6 +284,7 @@ class World {
   SeededRandom random;
   Faults faults;
   QuietWatcher watcher;
+  SimPolicy policy;
   std::unique_ptr<FakeBroker> broker;
   std::unique_ptr<relay::Router> router;
   std::uint64_t published_outside = 0;
@@ -287,6 +298,7 @@ class World {
   std::vector<std::unique_ptr<JoiningClient>> away;  ///< between two connections
   std::optional<Ledger> ledger;
   std::uint64_t relay_restarts = 0;
+  std::unique_ptr<Prober> prober;  ///< none in a scripted story
 
  private:
   void start_relay();
@@ -299,11 +311,13 @@ class World {
   void check_last_words();
   void check_end();
   void check_nothing_left();
+  void check_presence();
 
   std::vector<std::unique_ptr<SimGateway>> gateways_;
   std::string failure_;
   int ticks_ = 0;
   int tick_late_ = 0;  ///< steps without the relay's timer
+  bool settling_ = false;
 };
 
 }  // namespace sluice::sim

@@ -4,6 +4,7 @@
 //  - what a gateway gets is a valid conversation: link sequences +1, no message of an id before
 //    SUBSCRIBED or behind UNSUBSCRIBED, and a channel's offset never skips without a GAP;
 //  - a request is answered once;
+//  - an answer to HISTORY is whole, or none, and does not end before what the link has carried;
 //  - bounds hold, the broker's subscriptions are the channels;
 //  - and when all have left, nothing is left.
 #include <algorithm>
@@ -64,6 +65,15 @@ struct QuietWatcher final : RouterWatcher {
   void drain_marks_changed() override {}
 };
 
+/// With a broker that numbers: all channels have a history.
+struct FuzzPolicy final : ChannelPolicy {
+  [[nodiscard]] ChannelOptions options(std::string_view) const override {
+    if (!histories) return {};
+    return {.history_size = 10, .history_ttl = seconds(60), .envelope = true};
+  }
+  bool histories = false;
+};
+
 /// Notes; the input says when it answers.
 struct FuzzBroker final : Broker {
   void start(BrokerEvents&) override {}
@@ -76,11 +86,34 @@ struct FuzzBroker final : Broker {
   [[nodiscard]] bool can_publish(std::size_t) const override {
     return up && in_flight.size() < kInFlightMax;
   }
-  void history(QueryId, std::string_view, const proto::HistoryQuery&,
-               const ChannelOptions&) override {}
+  struct Question {
+    std::string channel;
+    proto::HistoryQuery query;
+    bool presence = false;
+  };
+  void history(QueryId id, std::string_view channel, const proto::HistoryQuery& query,
+               const ChannelOptions& options) override {
+    CHECK(options.history() && !channel.empty());
+    CHECK(questions.emplace(id, Question{std::string(channel), query, false}).second);
+  }
   void remove_history(QueryId, std::string_view, const ChannelOptions&) override {}
-  [[nodiscard]] bool update_presence(std::span<const PresenceChange>) override { return false; }
-  void presence(QueryId, std::string_view, bool) override {}
+  [[nodiscard]] bool update_presence(std::span<const PresenceChange> changes) override {
+    CHECK(!changes.empty() && changes.size() <= kPresenceBatch);
+    if (!up) return false;
+    for (const PresenceChange& change : changes) {
+      CHECK(!change.channel.empty() && !change.entry.client.empty());
+      const std::string key = change.channel + "/" + change.entry.client;
+      if (change.set) {
+        present.insert(key);
+      } else {
+        present.erase(key);
+      }
+    }
+    return true;
+  }
+  void presence(QueryId id, std::string_view channel, bool) override {
+    CHECK(questions.emplace(id, Question{std::string(channel), {}, true}).second);
+  }
   void publish(PublishId id, std::string_view channel, proto::Bytes payload, proto::Bytes,
                const ChannelOptions& /*options*/) override {
     CHECK(can_publish(payload.size()) && payload.size() <= kPayloadBytesMax && !channel.empty());
@@ -94,6 +127,8 @@ struct FuzzBroker final : Broker {
   bool at_once = false;  ///< answers from inside publish(), as `memory` does
   std::set<std::string> subscribed;
   std::set<PublishId> in_flight;
+  std::map<QueryId, Question> questions;
+  std::set<std::string> present;
 };
 
 /// What a gateway knows, by what came over its link. Lives on over a resume.
@@ -101,13 +136,13 @@ struct Knowledge {
   std::uint64_t instance = 0;
   std::uint64_t sequence = 0;
   std::map<std::uint32_t, proto::Position> ids;
+  std::map<std::uint32_t, std::string> names;  ///< of the ids that were told
 };
 
 /// A link as its gateway sees it.
 class Link final : public SessionHost {
  public:
-  Link(Router& router, fuzz::Input& input, bool numbered)
-      : input_(input), session_(router, *this), numbered_(numbered) {}
+  Link(Router& router, fuzz::Input& input) : input_(input), session_(router, *this) {}
   void wake() override {}
 
   void say(std::string_view bytes) {
@@ -121,6 +156,12 @@ class Link final : public SessionHost {
   /// It breaks the rules from now on: what it is sent need not make sense to it.
   void distrust() { trusted_ = false; }
   [[nodiscard]] bool has(std::uint32_t id) const { return known_.ids.contains(id); }
+  [[nodiscard]] proto::Position position_of(std::uint32_t id) const {
+    const auto found = known_.ids.find(id);
+    if (found == known_.ids.end()) return {};
+    return {found->second.epoch,
+            found->second.offset - std::min<std::uint64_t>(found->second.offset, 2)};
+  }
   void move(std::size_t bytes) {
     while (bytes > 0 && !wire_.empty() && !session_.ending()) {
       const auto room = session_.prepare();
@@ -133,6 +174,10 @@ class Link final : public SessionHost {
   }
   void read(std::size_t bytes);
   void ask(std::uint64_t request) { asked_.insert(request); }
+  void ask_history(const proto::History& asked) {
+    ask(asked.request);
+    histories_[asked.request] = {std::string(asked.channel), asked.query, asked.recover, 0, 0};
+  }
   [[nodiscard]] std::uint64_t next_request() { return ++request_; }
   void hello(const std::string& id, Knowledge known, bool honest, bool forgotten) {
     if (said_hello_) trusted_ = false;  // a second one ends the link
@@ -158,10 +203,15 @@ class Link final : public SessionHost {
   void on_subscribed(const proto::Subscribed& answer);
   void on_message(const proto::Message& message);
   void on_gap(const proto::Gap& gap);
-  /// A broker that numbers its messages says its first number with the first message.
-  [[nodiscard]] bool first_number(const proto::Position& before) const {
-    return numbered_ && before.offset == 0;
-  }
+  void on_history_item(const proto::HistoryItem& item);
+  void on_history_end(const proto::HistoryEnd& end);
+  struct AskedHistory {
+    std::string channel;
+    proto::HistoryQuery query;
+    bool recover = false;
+    std::uint64_t items = 0;
+    std::uint64_t last = 0;
+  };
   void answered(std::uint64_t request) {
     if (trusted_) CHECK(asked_.erase(request) == 1);
   }
@@ -174,8 +224,9 @@ class Link final : public SessionHost {
   std::string id_;
   Knowledge known_;
   std::multiset<std::uint64_t> asked_;
+  std::map<std::uint64_t, AskedHistory> histories_;
+  std::uint64_t answering_ = 0;  ///< the HISTORY whose items come
   std::uint64_t request_ = 0;
-  bool numbered_;
   bool said_hello_ = false;
   bool forgotten_ = false;            ///< asked to be told its subscriptions
   std::uint64_t recalled_until_ = 0;  ///< with forgotten_: of subscriptions given up before
@@ -212,7 +263,18 @@ void Link::handle(const proto::FrameView& frame) {
   const FrameType type = frame.header.type;
   CHECK(welcomed_ || type == FrameType::kWelcome || type == FrameType::kError ||
         type == FrameType::kGoodbye);
+  if (answering_ != 0 && trusted_)
+    CHECK(type == FrameType::kHistoryItem || type == FrameType::kHistoryEnd);
   switch (type) {
+    case FrameType::kHistoryItem:
+      return on_history_item(proto::decode_history_item(frame).value());
+    case FrameType::kHistoryEnd:
+      return on_history_end(proto::decode_history_end(frame).value());
+    case FrameType::kPresenceItem:
+      CHECK(proto::decode_presence_item(frame).has_value());
+      return;
+    case FrameType::kPresenceEnd:
+      return answered(proto::decode_presence_end(frame)->request);
     case FrameType::kWelcome:
       return on_welcome(proto::decode_welcome(frame).value());
     case FrameType::kSubscribed:
@@ -228,6 +290,7 @@ void Link::handle(const proto::FrameView& frame) {
       return answered(proto::decode_sequence_only(frame).value());
     case FrameType::kError: {
       const auto error = proto::decode_error(frame).value();
+      histories_.erase(error.request);
       if (error.request != 0 || !trusted_) return answered(error.request);
       ended_ = true;
       return;
@@ -250,13 +313,50 @@ void Link::on_welcome(const proto::Welcome& welcome) {
   if (welcome.tells_all) recalled_until_ = welcome.last_sequence;
   if (welcome.resumed) return;
   honest_ = true;  // it begins afresh, whatever was claimed
-  known_ = {welcome.relay_instance, welcome.last_sequence, {}};
+  known_ = {welcome.relay_instance, welcome.last_sequence, {}, {}};
 }
 
 void Link::on_subscribed(const proto::Subscribed& answer) {
   if (answer.request != 0) answered(answer.request);
   // Told again: what has come since stands.
   known_.ids.try_emplace(answer.channel_id, answer.start);
+  known_.names[answer.channel_id] = answer.channel;
+}
+
+void Link::on_history_item(const proto::HistoryItem& item) {
+  const auto found = histories_.find(item.request);
+  if (!trusted_ && found == histories_.end()) return;
+  CHECK(found != histories_.end());
+  CHECK(answering_ == 0 || answering_ == item.request || !trusted_);
+  answering_ = item.request;
+  AskedHistory& asked = found->second;
+  ++asked.items;
+  CHECK(asked.items <= asked.query.limit);
+  const bool first = asked.items == 1;
+  if (asked.recover) CHECK(item.offset == (first ? asked.query.since->offset : asked.last) + 1);
+  if (!first && !asked.recover)
+    CHECK(asked.query.reverse ? item.offset < asked.last : item.offset > asked.last);
+  asked.last = item.offset;
+}
+
+void Link::on_history_end(const proto::HistoryEnd& end) {
+  answering_ = 0;
+  answered(end.request);
+  const auto found = histories_.find(end.request);
+  if (!trusted_ && found == histories_.end()) return;
+  CHECK(found != histories_.end());
+  const AskedHistory asked = found->second;
+  histories_.erase(found);
+  if (asked.recover && end.complete) {
+    CHECK(end.top.epoch == asked.query.since->epoch);
+    CHECK(end.top.offset == (asked.items == 0 ? asked.query.since->offset : asked.last));
+  }
+  if (!end.complete) CHECK(!asked.recover || asked.items == 0);
+  if (!trusted_ || !honest_) return;
+  for (const auto& [id, position] : known_.ids) {
+    if (known_.names[id] != asked.channel || position.epoch != end.top.epoch) continue;
+    CHECK(end.top.offset >= position.offset);
+  }
 }
 
 void Link::on_message(const proto::Message& message) {
@@ -268,7 +368,7 @@ void Link::on_message(const proto::Message& message) {
   if (id == known_.ids.end() && may_be_unknown) return;
   CHECK(id != known_.ids.end());
   CHECK(id->second.epoch != 0);
-  CHECK(message.offset == id->second.offset + 1 || first_number(id->second));
+  CHECK(message.offset == id->second.offset + 1);
   id->second.offset = message.offset;
 }
 
@@ -281,9 +381,8 @@ void Link::on_gap(const proto::Gap& gap) {
   if (id == known_.ids.end() && may_be_unknown) return;
   CHECK(id != known_.ids.end());
   const proto::Position before = std::exchange(id->second, gap.position);
-  if (gap.count == proto::kCountUnknown || first_number(before)) return;
-  // SUBSCRIBED says an epoch of the router's own, also where the broker has one.
-  CHECK(gap.position.epoch == before.epoch || numbered_);
+  if (gap.count == proto::kCountUnknown) return;
+  CHECK(gap.position.epoch == before.epoch);
   CHECK(gap.position.offset == before.offset + gap.count);
 }
 
@@ -292,10 +391,10 @@ class World {
   explicit World(fuzz::Input& input)
       : input_(input),
         random_(input.byte()),
-        router_(router_options(), broker_, watcher_, time_, random_) {
+        router_(router_options(), broker_, watcher_, time_, random_, &policy_) {
     broker_.events = &router_;
     broker_.at_once = input.flag();
-    numbered_ = input.flag();
+    numbered_ = policy_.histories = input.flag();
   }
 
   void run() {
@@ -315,6 +414,9 @@ class World {
   void broker_event();
   void broker_message();
   void outcome();
+  void answer_question();
+  [[nodiscard]] proto::Position& number_of(const std::string& channel);
+  void say_presence(std::string& out, const std::string& channel);
   void check() const;
   void finish();
 
@@ -322,6 +424,7 @@ class World {
   ManualTime time_;
   SeededRandom random_;
   QuietWatcher watcher_;
+  FuzzPolicy policy_;
   FuzzBroker broker_;
   Router router_;
   std::array<std::unique_ptr<Link>, kLinks> links_;
@@ -337,6 +440,7 @@ void World::operate() {
   if (what == 0) return drop(n);
   if (what <= 4) return broker_event();
   if (what == 5) {
+    if (input_.flag()) return router_.work();
     time_.advance(milliseconds(input_.byte() * 8));
     return router_.tick();
   }
@@ -352,7 +456,7 @@ void World::operate() {
 }
 
 void World::open(std::size_t n) {
-  links_[n] = std::make_unique<Link>(router_, input_, numbered_);
+  links_[n] = std::make_unique<Link>(router_, input_);
   say_hello(*links_[n]);
 }
 
@@ -393,7 +497,33 @@ void World::say(Link& link) {
   std::string out;
   const std::string channel = channel_name(input_.below(kChannels));
   const auto id = static_cast<std::uint32_t>(1 + input_.below(5));
-  switch (input_.below(8)) {
+  switch (input_.below(12)) {
+    case 8:
+    case 9: {
+      proto::History asked{.request = link.next_request(),
+                           .recover = input_.flag(),
+                           .query = {.since = {}, .limit = 0, .reverse = false},
+                           .channel = channel};
+      asked.query.limit = static_cast<std::uint32_t>(input_.below(12));
+      if (asked.recover || input_.flag())
+        asked.query.since = proto::Position{input_.below(3), input_.below(12)};
+      // From where it is: else the epochs of the router itself are never met.
+      if (asked.recover && input_.flag()) asked.query.since = link.position_of(id);
+      asked.query.reverse = !asked.recover && input_.flag();
+      link.ask_history(asked);
+      proto::encode(out, asked);
+      break;
+    }
+    case 10: {
+      const std::uint64_t request = link.next_request();
+      link.ask(request);
+      proto::encode(out, proto::Presence{
+                             .request = request, .counts_only = input_.flag(), .channel = channel});
+      break;
+    }
+    case 11:
+      say_presence(out, channel);
+      break;
     case 0:
     case 1: {
       const std::uint64_t request = link.next_request();
@@ -438,9 +568,69 @@ void World::say(Link& link) {
   link.say(out);
 }
 
+void World::say_presence(std::string& out, const std::string& channel) {
+  const std::string client = "c" + std::to_string(input_.below(4));
+  switch (input_.below(4)) {
+    case 0:
+      return proto::encode(out, proto::PresenceClear{.channel = channel, .client = client});
+    case 1:
+      return proto::encode_presence_synced(out);
+    default:
+      return proto::encode(out,
+                           proto::PresenceSet{.channel = channel, .client = client, .user = "u"});
+  }
+}
+
+proto::Position& World::number_of(const std::string& channel) {
+  proto::Position& number = numbers_[channel];
+  if (number.epoch == 0) number.epoch = 1;
+  return number;
+}
+
+void World::answer_question() {
+  if (broker_.questions.empty()) return;
+  const auto which = std::next(broker_.questions.begin(),
+                               static_cast<std::ptrdiff_t>(input_.below(
+                                   std::min<std::size_t>(broker_.questions.size(), 256))));
+  const QueryId id = which->first;
+  const FuzzBroker::Question question = which->second;
+  broker_.questions.erase(which);
+  const std::string error = input_.below(8) == 0 ? "fuzz" : "";
+  if (question.presence) {
+    return router_.presence(
+        id, {.error = error,
+             .clients = static_cast<std::uint32_t>(input_.byte()),
+             .users = 1,
+             .entries = {{input_.text(), "u", ""}, {"c", "u", std::string(5000, 'x')}}});
+  }
+  HistoryAnswer answer{.error = error, .top = number_of(question.channel), .publications = {}};
+  // The history, or part of it, or what a broker should not say.
+  const std::uint64_t oldest = answer.top.offset - std::min<std::uint64_t>(answer.top.offset, 10);
+  const auto& since = question.query.since;
+  const bool behind = since && since->epoch == answer.top.epoch && !question.query.reverse;
+  std::uint64_t offset = behind ? std::max(oldest, since->offset) : oldest;
+  const std::size_t skip = input_.below(16);
+  while (++offset <= answer.top.offset && answer.publications.size() < question.query.limit) {
+    if (skip == 0 && offset == oldest + 2) continue;
+    answer.publications.push_back({offset, "h", skip == 1 ? std::string(5000, 'm') : ""});
+  }
+  if (question.query.reverse) std::reverse(answer.publications.begin(), answer.publications.end());
+  router_.history(id, std::move(answer));
+}
+
 void World::broker_event() {
   const std::string channel = channel_name(input_.below(kChannels));
-  switch (input_.below(12)) {
+  switch (input_.below(16)) {
+    case 12:
+    case 13:
+      return answer_question();
+    case 14: {
+      if (!numbered_) return;
+      proto::Position& number = number_of(channel);
+      if (input_.flag()) number = {number.epoch + 1, 0};
+      number.offset += input_.below(4);
+      return router_.position_lost(channel, number);
+    }
     case 0:
       broker_.up = true;
       return router_.broker_connected();
@@ -455,7 +645,9 @@ void World::broker_event() {
     case 4: {
       std::optional<Duration> uncovered;
       if (input_.flag()) uncovered = milliseconds(input_.byte());
-      return router_.subscribed(channel, uncovered);
+      std::optional<proto::Position> position;
+      if (numbered_) position = number_of(channel);
+      return router_.subscribed(channel, uncovered, position);
     }
     case 5:
     case 6:
@@ -473,9 +665,9 @@ void World::broker_message() {
   const bool too_large = input_.below(32) == 0;
   std::optional<proto::Position> position;
   if (numbered_) {
-    proto::Position& number = numbers_[channel];
+    proto::Position& number = number_of(channel);
     const std::size_t jump = input_.below(16);
-    if (number.epoch == 0 || jump == 0) number = {number.epoch + 1, 0};
+    if (jump == 0) number = {number.epoch + 1, 0};
     number.offset += jump == 1 ? 3 : 1;
     position = number;
   }
@@ -504,6 +696,8 @@ void World::check() const {
   CHECK(router_.subscriptions() <= router_.channels() * router_.gateways());
   CHECK(broker_.subscribed.size() == router_.channels());
   CHECK(router_.publishes_in_flight() == broker_.in_flight.size());
+  CHECK(router_.queries_in_flight() == broker_.questions.size());
+  CHECK(router_.queries_in_flight() <= kBrokerQueriesMax);
   std::size_t open = 0;
   for (const auto& link : links_) open += link && link->session().open() ? 1U : 0U;
   CHECK(router_.links() == open);
@@ -516,10 +710,20 @@ void World::finish() {
   }
   for (const PublishId id : std::exchange(broker_.in_flight, {}))
     router_.published(id, PublishOutcome::kUnknownFate, "lost");
-  broker_.up = false;
+  for (const auto& [id, question] : std::exchange(broker_.questions, {})) {
+    if (question.presence) {
+      router_.presence(id, {});
+    } else {
+      router_.history(id, {});
+    }
+  }
+  broker_.up = true;
   time_.advance(kPublishWaitMax + router_.options().ring.age_max + router_.options().linger);
   router_.tick();
+  router_.tick();  // what is cleared leaves
   check();
+  CHECK(router_.requests() == 0 && router_.queries_in_flight() == 0);
+  CHECK(router_.presence_entries() == 0 && router_.presence_leaving() == 0);
   CHECK(router_.channels() == 0 && router_.subscriptions() == 0 && broker_.subscribed.empty());
   CHECK(router_.gateways() == 0 && router_.links() == 0 && router_.queue_bytes() == 0);
   CHECK(router_.hold().empty() && router_.hold().bytes() == 0);
