@@ -142,6 +142,7 @@ class World final : public Delivery, public HubObserver, public RelayLinkEvents 
   void run() {
     while (!input_.empty()) {
       operate();
+      closing_wait_for_nothing();
       check();
     }
     finish();
@@ -209,6 +210,8 @@ class World final : public Delivery, public HubObserver, public RelayLinkEvents 
   void operate();
   void open_client();
   void joining_client_acts();
+  /// Of a client that is being closed a join ends without a word, now or later: here it is now.
+  void closing_wait_for_nothing();
   void join_or_leave(ClientSession& session, Joining::Client& client);
   void close_client(std::size_t n);
   void client_sends();
@@ -345,6 +348,15 @@ void World::joining_client_acts() {
   const bool asked = what < 230 ? hub_.ask_history(session, ticket, channel, {})
                                 : hub_.ask_presence(session, ticket, channel, input_.flag());
   CHECK(!asked || chosen->second.asked.insert(ticket).second);
+}
+
+void World::closing_wait_for_nothing() {
+  for (auto& [slot, client] : joining_.clients) {
+    ClientSession& session = *sessions_.at(slot);
+    if (session.phase == SessionPhase::kOpen) continue;
+    for (const auto& [channel, join] : std::exchange(client.waiting, {}))
+      hub_.leave(session, channel);
+  }
 }
 
 void World::join_or_leave(ClientSession& session, Joining::Client& client) {
