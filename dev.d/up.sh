@@ -11,6 +11,7 @@ ready_wait_tenths=150
 declare -A pid_of=() # name -> pid of what is running
 started=()           # names in starting order
 run_dir=''
+api_key='' # of the relay's API
 
 # ---- small helpers
 
@@ -104,8 +105,8 @@ parse_up_flags() {
 
 is_port() { [[ $1 =~ ^[0-9]{1,5}$ && $1 -ge 1 && $1 -le 65535 ]]; }
 
-# The ports 1111, 2222, … (traffic), each + 1 for its admin listener and + 2 for HAProxy's agent check, 5556 for the relay's; all of them
-# 10000 or 20000 higher where something has one of these already, a second ./dev up for example.
+# The ports 1111, 2222, … (traffic), each + 1 for its admin listener and + 2 for HAProxy's agent check, 5556 for the relay's, 5557 for its
+# API; all of them 10000 or 20000 higher where something has one of these already, a second ./dev up for example.
 choose_ports() {
   ! $with_tls || ! port_open "$tls_port" ||
     die "port $tls_port is taken by another program. Choose another: ./dev up --tls-port $((tls_port < 65535 ? tls_port + 1 : 8443))"
@@ -115,7 +116,7 @@ choose_ports() {
     for id in "${gateway_ids[@]}"; do
       if port_open $((id + shift_by)) || port_open $((id + 1 + shift_by)) || port_open $((id + 2 + shift_by)); then continue 2; fi
     done
-    ! port_open $((5556 + shift_by)) || continue
+    if port_open $((5556 + shift_by)) || port_open $((5557 + shift_by)); then continue; fi
     return 0
   done
   die "ports ${gateway_ids[*]} are taken, and those 10000 and 20000 above as well: end another ./dev up first"
@@ -128,8 +129,10 @@ start_redis() {
 }
 
 start_relay() {
-  launch relay build/release/sluice-relay --listen "unix:$run_dir/relay.sock" --broker "$broker" \
-    --admin-listen "127.0.0.1:$((5556 + shift_by))"
+  api_key=$(od -An -N16 -tx1 /dev/urandom | tr -d ' \n')
+  (umask 077 && printf 'dev-up:%s\n' "$api_key" >"$run_dir/api-keys")
+  launch relay build/release/sluice-relay --listen "unix:$run_dir/relay.sock" --broker "$broker" --open-access \
+    --admin-listen "127.0.0.1:$((5556 + shift_by))" --api-listen "127.0.0.1:$((5557 + shift_by))" --api-key-file "$run_dir/api-keys"
 }
 
 start_keeper() {
@@ -141,7 +144,7 @@ start_gateway() {
   launch "$1" build/release/sluice-gateway --id "$1" --listen "127.0.0.1:$(($1 + shift_by))" \
     --admin-listen "127.0.0.1:$(($1 + 1 + shift_by))" --agent-listen "127.0.0.1:$(($1 + 2 + shift_by))" --relay "unix:$run_dir/relay.sock" \
     --keeper "unix:$run_dir/keeper-$1.sock" --proxy-protocol required --trusted-proxy 127.0.0.0/8 --tag-messages \
-    --greeting "Connected successfully to server {id}" --greeting-delay 5s --drain-delay 0s --drain-timeout 2s --demo
+    --greeting "Connected successfully to server {id}" --greeting-delay 5s --drain-delay 0s --drain-timeout 2s --demo --open-access
 }
 
 start_haproxy() {
@@ -207,7 +210,7 @@ banner() {
 
   Sluice is up: ws://localhost:$port   (four gateways behind HAProxy, broker: $broker_text)
 
-  To look at:   http://localhost:$port    (connections, messages, latency)
+  To look at:   http://localhost:$port    (connections, messages, latency; channels that recover)
   Gateways:     $(gateway_pids)
                 kill one and see:  kill -KILL PID, and it is started again: its clients stay, its keeper holds them;
                 kill -TERM PID drains it: its clients go to the others
@@ -217,6 +220,10 @@ banner() {
     let ws = new WebSocket("ws://localhost:$port");
     ws.onmessage = message => console.log(\`Received: \${message.data}\`);
     ws.send("Hello! I'm client 1")
+
+  With Centrifuge SDKs: ws://localhost:$port/connection/websocket   (anybody may do anything on any channel; all of them recover)
+  Server API:           curl -H "X-API-Key: $api_key" 127.0.0.1:$((5557 + shift_by))/api/publish -d '{"channel":"livechat","data":"hi"}'
+  Operators' tool:      build/release/sluice channels --relay unix:$run_dir/relay.sock   (status, presence, history, tail, …)
 
   Metrics: curl 127.0.0.1:$((1112 + shift_by))/metrics (gateway 1111), curl 127.0.0.1:$((5556 + shift_by))/metrics (relay)
 TEXT
@@ -262,7 +269,7 @@ cmd_up() {
   if $with_redis; then groups+=(redis); fi
   if $with_tls; then groups+=(cert); fi
   install_packages "${groups[@]}"
-  build release sluice-relay sluice-gateway sluice-keeper
+  build release sluice-relay sluice-gateway sluice-keeper sluice
   [[ ! -t 1 || -n ${NO_COLOR:-} ]] || paint=yes
   run_dir=$(mktemp -d "${TMPDIR:-/tmp}/sluice.XXXXXX")
   trap end_all EXIT

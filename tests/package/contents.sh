@@ -22,6 +22,7 @@ wanted=$(
     for file in etc/sluice/gateway.toml etc/sluice/relay.toml lib/systemd/system/sluice-gateway@.service \
       lib/systemd/system/sluice-keeper@.service lib/systemd/system/sluice-relay.service lib/systemd/system/sluice.slice usr/lib/sysusers.d/sluice.conf \
       usr/share/doc/sluice/FLAGS.md usr/share/doc/sluice/HOOKS.md usr/share/doc/sluice/METRICS.md usr/share/doc/sluice/README.md usr/share/doc/sluice/RESTARTS.md \
+      usr/share/doc/sluice/RULES.md usr/share/doc/sluice/TOKENS.md usr/share/doc/sluice/openapi.yaml usr/share/doc/sluice/examples/rules.example.toml \
       usr/share/doc/sluice/README.systemd.md usr/share/doc/sluice/changelog.Debian.gz usr/share/doc/sluice/changelog.gz \
       usr/share/doc/sluice/copyright usr/share/doc/sluice/examples/gateway-1111.env \
       usr/share/doc/sluice/examples/haproxy-dynamic.cfg usr/share/doc/sluice/examples/haproxy-tls.cfg \
@@ -41,7 +42,8 @@ version=$(sed -nE 's/^project\(sluice VERSION ([0-9.]+) .*/\1/p' CMakeLists.txt)
 [[ $(field Package) == sluice && $(field Version) == "$version"-* ]] || complain "it is $(field Package) $(field Version), not sluice $version-…"
 [[ $(field Architecture) == "$(dpkg --print-architecture)" ]] || complain "architecture $(field Architecture)"
 depends=$(field Depends)
-for package in libwebsockets17 libwebsockets-evlib-ev libev4 libevent-2.1-7 libhiredis0.14 libisal2 liburing2 libc6 libstdc++6 systemd; do
+for package in libwebsockets17 libwebsockets-evlib-ev libev4 libevent-2.1-7 libhiredis0.14 libisal2 liburing2 libsimdjson14 libcurl4 libjwt0 libssl3 libprotobuf-lite32 \
+  libc6 libstdc++6 systemd; do
   [[ ", $depends" =~ ,\ "$package"[,\ ] ]] || complain "no dependency on $package: $depends"
 done
 
