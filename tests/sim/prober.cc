@@ -134,9 +134,8 @@ void Prober::move_down() {
 
 void Prober::handle(const proto::FrameView& frame) {
   const FrameType type = frame.header.type;
-  if (answering_ != 0 && type != FrameType::kHistoryItem && type != FrameType::kHistoryEnd &&
-      type != FrameType::kError)
-    world_.fail("a frame amid an answer");
+  if (answering_ != 0 && (type == FrameType::kMessage || type == FrameType::kGap))
+    world_.fail("a message amid an answer");
   switch (type) {
     case FrameType::kSubscribed:
       return on_subscribed(proto::decode_subscribed(frame).value());

@@ -263,8 +263,7 @@ void Link::handle(const proto::FrameView& frame) {
   const FrameType type = frame.header.type;
   CHECK(welcomed_ || type == FrameType::kWelcome || type == FrameType::kError ||
         type == FrameType::kGoodbye);
-  if (answering_ != 0 && trusted_)
-    CHECK(type == FrameType::kHistoryItem || type == FrameType::kHistoryEnd);
+  if (answering_ != 0 && trusted_) CHECK(type != FrameType::kMessage && type != FrameType::kGap);
   switch (type) {
     case FrameType::kHistoryItem:
       return on_history_item(proto::decode_history_item(frame).value());

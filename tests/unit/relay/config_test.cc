@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 #include <unistd.h>
 
+#include <fstream>
 #include <string>
 #include <vector>
 
@@ -58,6 +59,26 @@ TEST(RelayConfig, TakesWhatIsSaid) {
   EXPECT_EQ(out.config.router.ring.messages_max, 100U);
   EXPECT_EQ(out.config.admin_listen->host, "127.0.0.1");
   EXPECT_EQ(out.config.log_level, LogLevel::kDebug);
+}
+
+TEST(RelayConfig, RulesAreCheckedWhenAsked) {
+  const std::string path = testing::TempDir() + "relay_rules_" + std::to_string(::getpid());
+  const auto check = [&path](const std::string& toml) {
+    std::ofstream(path) << toml;
+    return read({"--listen", "unix:/r", "--rules", path, "--check"});
+  };
+  EXPECT_EQ(check("[channels]\nsubscribe = \"everyone\"\n").exit_code, 0);
+  const Outcome wrong = check("[channels]\nno_such_key = 1\n");
+  EXPECT_EQ(wrong.exit_code, 2);
+  EXPECT_NE(wrong.said.find("--rules"), std::string::npos) << wrong.said;
+  ::unlink(path.c_str());
+  EXPECT_EQ(read({"--listen", "unix:/r", "--rules", path, "--check"}).exit_code, 2);
+  const Outcome both = read({"--listen", "unix:/r", "--rules", path, "--open-access"});
+  EXPECT_EQ(both.exit_code, 2);
+  EXPECT_NE(both.said.find("exclude"), std::string::npos) << both.said;
+  const Outcome open = read({"--listen", "unix:/r", "--open-access"});
+  EXPECT_FALSE(open.exit_code);
+  EXPECT_TRUE(open.config.open_access);
 }
 
 TEST(RelayConfig, NamesTheFlagThatIsWrong) {
