@@ -7,6 +7,7 @@
 #include <ctime>
 #include <nlohmann/json.hpp>
 
+#include "common/base64.h"
 #include "common/utf8.h"
 #include "ctl/table.h"
 #include "ctl/text.h"
@@ -29,7 +30,7 @@ void add_bytes(Json& json, const std::string& name, const std::string& bytes) {
   } else if (valid_utf8(proto::as_bytes(bytes))) {
     json[name] = bytes;
   } else {
-    json[name + "_base64"] = base64(bytes);
+    json[name + "_base64"] = encode_base64(bytes);
   }
 }
 

@@ -5,6 +5,7 @@
 #include <ctime>
 #include <nlohmann/json.hpp>
 
+#include "common/base64.h"
 #include "common/utf8.h"
 #include "ctl/text.h"
 
@@ -144,7 +145,7 @@ std::string tail_json(const TailEvent& e) {
       if (valid_utf8(proto::as_bytes(e.text))) {
         json["text"] = e.text;
       } else {
-        json["base64"] = base64(e.text);
+        json["base64"] = encode_base64(e.text);
       }
       break;
     case Kind::kGap:

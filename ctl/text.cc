@@ -156,21 +156,6 @@ std::string counted(std::uint64_t count, std::string_view one, std::string_view 
   return count_text(count) + " " + std::string(count == 1 ? one : many);
 }
 
-std::string base64(std::string_view bytes) {
-  static constexpr std::string_view kDigits =
-      "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-  std::string out;
-  out.reserve((bytes.size() + 2) / 3 * 4);
-  for (; !bytes.empty(); bytes.remove_prefix(std::min<std::size_t>(3, bytes.size()))) {
-    std::uint32_t group = 0;
-    for (std::size_t i = 0; i < 3; ++i)
-      group = group << 8U | (i < bytes.size() ? static_cast<unsigned char>(bytes[i]) : 0U);
-    for (std::size_t i = 0; i < 4; ++i)
-      out += i <= bytes.size() ? kDigits[group >> (18 - 6 * i) & 0x3FU] : '=';
-  }
-  return out;
-}
-
 std::string styled(std::string_view text, Style style, bool colours) {
   static constexpr std::array<const char*, 6> kCodes = {"", "2", "1", "32", "33", "31"};
   if (!colours || style == Style::kPlain) return std::string(text);

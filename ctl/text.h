@@ -23,8 +23,6 @@ namespace sluice::ctl {
 [[nodiscard]] std::string counted(std::uint64_t count, std::string_view one,
                                   std::string_view many);  ///< "1 gap", "2 gaps"
 
-[[nodiscard]] std::string base64(std::string_view bytes);
-
 enum class Style { kPlain, kDim, kBold, kGood, kWarn, kBad };
 /// The text in colour, or as it is.
 [[nodiscard]] std::string styled(std::string_view text, Style style, bool colours);

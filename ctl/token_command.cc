@@ -14,6 +14,7 @@
 #include "common/tokens/signature.h"
 #include "common/tokens/strict_json.h"
 #include "common/tokens/token_text.h"
+#include "common/wall_clock.h"
 #include "ctl/commands.h"
 #include "ctl/text.h"
 
@@ -23,9 +24,7 @@ namespace {
 using Json = nlohmann::ordered_json;
 
 std::int64_t unix_now() {
-  return std::chrono::duration_cast<std::chrono::seconds>(
-             std::chrono::system_clock::now().time_since_epoch())
-      .count();
+  return unix_ms() / 1000;
 }
 
 // ---- make

@@ -10,6 +10,7 @@
 
 #include "common/check.h"
 #include "common/log.h"
+#include "common/log_value.h"
 #include "common/units.h"
 #include "gateway/gateway_metrics.h"
 #include "gateway/handoff/fault_point.h"
@@ -453,8 +454,8 @@ void Gateway::channel_gap(const ChannelGap& gap) {
   }
   const std::string count =
       gap.count == proto::kCountUnknown ? "unknown" : std::to_string(gap.count);
-  log_warn("gap channel={} cause=\"{}\" messages={} duration_ms={}", gap.channel, gap.cause, count,
-           gap.duration_ms);
+  log_warn("gap channel={} cause=\"{}\" messages={} duration_ms={}", log_value(gap.channel),
+           gap.cause, count, gap.duration_ms);
 }
 
 void Gateway::say_unsaid_gaps(TimePoint now) {
@@ -463,11 +464,12 @@ void Gateway::say_unsaid_gaps(TimePoint now) {
 }
 
 void Gateway::channel_subscribed(std::string_view channel) {
-  log_info("subscribed to {}", channel);
+  log_info("subscribed to {}", log_value(channel));
 }
 
 void Gateway::channel_refused(std::string_view channel, std::string_view reason) {
-  log_warn("the relay refuses channel {}: {}; its clients are closed (1013)", channel, reason);
+  log_warn("the relay refuses channel {}: {}; its clients are closed (1013)", log_value(channel),
+           reason);
 }
 
 }  // namespace sluice::gateway

@@ -1,20 +1,10 @@
 // The gateway's part that serves the Centrifuge protocol: service, both encodings, and the channel
 // on which commands for all gateways come.
-#include <chrono>
-
+#include "common/wall_clock.h"
 #include "gateway/gateway.h"
 #include "proto/names.h"
 
 namespace sluice::gateway {
-namespace {
-
-[[nodiscard]] std::int64_t unix_ms() {
-  return std::chrono::duration_cast<std::chrono::milliseconds>(
-             std::chrono::system_clock::now().time_since_epoch())
-      .count();
-}
-
-}  // namespace
 
 void Gateway::prepare_centrifuge() {
   const RulesStore* rules = access_.rules();

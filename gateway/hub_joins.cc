@@ -212,8 +212,10 @@ void Hub::request_failed(RequestId request, ErrorReason reason) {
     const Joins::Id id = join_of(*query, request);
     if (id == Joins::kNone) return;
     // A relay that is away is waited for, as a channel's confirmation is; so is one that answers
-    // nothing of this kind: go_on() knows.
-    if (!link_->up() || !link_->knows_history()) return joins_.move_to(id, JoinStage::kReady);
+    // nothing of this kind: go_on() knows. One that was upgraded amid the answer is asked again.
+    const bool cut = reason == ErrorReason::kUnknownFate;
+    if (cut || !link_->up() || !link_->knows_history())
+      return joins_.move_to(id, JoinStage::kReady);
     return fail_join(id, reason);
   }
   ClientSession* session = asker(*query);

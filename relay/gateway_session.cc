@@ -41,6 +41,7 @@ GatewaySession::GatewaySession(Router& router, SessionHost& host, std::int64_t p
   end_text_ = std::move(state.end_text);
   end_reason_ = state.end_reason;
   control_ = std::move(state.control);
+  greeting_bytes_ = control_.size();  // what was allowed there
   unsubscribed_.assign(state.unsubscribed.begin(), state.unsubscribed.end());
   decoder_.feed(proto::as_bytes(state.unread));
   if (state.link != 0) {

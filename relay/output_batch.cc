@@ -26,9 +26,9 @@ void OutputBatch::add(const proto::HeaderBytes& header, const RingEntry& entry) 
 }
 
 bool OutputBatch::filled(std::size_t part) const {
-  return shared_.size() >= kBatchSharedBodiesMax / part ||
-         text_.size() >= kBatchTextBytesTarget / part ||
-         text_.size() + shared_bytes_ >= kBatchBytesTarget / part;
+  return shared_.size() >= bounds_.shared_bodies / part ||
+         text_.size() >= bounds_.text_bytes / part ||
+         text_.size() + shared_bytes_ >= bounds_.bytes / part;
 }
 
 std::size_t OutputBatch::pieces(std::span<iovec> out) const {

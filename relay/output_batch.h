@@ -13,13 +13,23 @@
 
 #include "common/ref_ptr.h"
 #include "proto/encoder.h"
+#include "relay/limits.h"
 #include "relay/replay_ring.h"
 
 namespace sluice::relay {
 
+/// What a batch takes at most, but for the frame that reaches it.
+struct BatchBounds {
+  std::size_t shared_bodies = kBatchSharedBodiesMax;
+  std::size_t text_bytes = kBatchTextBytesTarget;
+  std::size_t bytes = kBatchBytesTarget;
+};
+
 /// Filled while empty, then consumed to its end: what is added later can't get inside a frame.
 class OutputBatch {
  public:
+  explicit OutputBatch(const BatchBounds& bounds = {}) : bounds_(bounds) {}
+
   /// Whole frames.
   void add_text(std::string_view frames) { text_.append(frames); }
   void add_message(const proto::HeaderBytes& header, const RingEntry& entry) {
@@ -55,6 +65,7 @@ class OutputBatch {
     RefPtr<const RingEntry> entry;
   };
 
+  BatchBounds bounds_;
   std::string text_;
   std::vector<Shared> shared_;
   std::size_t shared_bytes_ = 0;

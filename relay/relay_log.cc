@@ -1,6 +1,7 @@
 #include "relay/relay_log.h"
 
 #include "common/log.h"
+#include "common/log_value.h"
 #include "proto/limits.h"
 #include "relay/limits.h"
 
@@ -16,11 +17,11 @@ void RelayLog::broker_away(std::string_view reason) {
 }
 
 void RelayLog::channel_subscribed(std::string_view channel) {
-  log_info("subscribed to {}", channel);
+  log_info("subscribed to {}", log_value(channel));
 }
 
 void RelayLog::channel_unsubscribed(std::string_view channel) {
-  log_info("unsubscribed from {}", channel);
+  log_info("unsubscribed from {}", log_value(channel));
 }
 
 bool RelayLog::gap_line() {
@@ -34,7 +35,8 @@ bool RelayLog::gap_line() {
 
 void RelayLog::messages_lost(std::string_view channel, std::uint64_t count) {
   if (!gap_line()) return;
-  log_warn("gap on {}: broker, {} messages are not in its history any more", channel, count);
+  log_warn("gap on {}: broker, {} messages are not in its history any more", log_value(channel),
+           count);
 }
 
 void RelayLog::presence_full(std::string_view gateway_id) {
@@ -45,7 +47,8 @@ void RelayLog::presence_full(std::string_view gateway_id) {
 void RelayLog::continuity_lost(std::string_view channel, Duration uncovered) {
   if (!gap_line()) return;
   const auto ms = std::chrono::duration_cast<std::chrono::milliseconds>(uncovered).count();
-  log_warn("gap on {}: broker, nobody listened for {} ms, number of messages unknown", channel, ms);
+  log_warn("gap on {}: broker, nobody listened for {} ms, number of messages unknown",
+           log_value(channel), ms);
 }
 
 void RelayLog::message_oversized(std::string_view channel, std::uint64_t bytes) {
@@ -54,8 +57,8 @@ void RelayLog::message_oversized(std::string_view channel, std::uint64_t bytes) 
     return;
   }
   oversized_ticks_ = kOversizedLogTicks;
-  log_warn("gap on {}: oversized, a message of {} bytes is more than a link carries ({})", channel,
-           bytes, proto::kPayloadBytesMax);
+  log_warn("gap on {}: oversized, a message of {} bytes is more than a link carries ({})",
+           log_value(channel), bytes, proto::kPayloadBytesMax);
 }
 
 void RelayLog::sum_up_oversized() {

@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <cmath>
 
-#include "common/tokens/base64.h"
+#include "common/base64.h"
 #include "common/tokens/strict_json.h"
 
 namespace sluice {
@@ -48,7 +48,7 @@ class Members {
   /// JSON as it stands under `name`, or the bytes of `name64`, which wins.
   std::string content(const char* name, const char* name64) {
     if (const std::string encoded = text(name64); !encoded.empty()) {
-      auto bytes = decode_base64(encoded);
+      auto bytes = decode_base64(encoded, Padding::kOptional);
       if (!bytes) wrong_ = true;
       return bytes.value_or("");
     }

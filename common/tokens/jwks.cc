@@ -2,7 +2,7 @@
 // skipped, as the RFC has it; what is, and is wrong, is a fault.
 #include <algorithm>
 
-#include "common/tokens/base64.h"
+#include "common/base64.h"
 #include "common/tokens/keys.h"
 #include "common/tokens/strict_json.h"
 

@@ -3,8 +3,8 @@
 #include <algorithm>
 #include <filesystem>
 
+#include "common/base64.h"
 #include "common/small_file.h"
-#include "common/tokens/base64.h"
 
 namespace sluice {
 namespace {
@@ -85,7 +85,7 @@ Result<std::string> read_named(const std::string& path) {
 Result<std::string> read_secret(std::string_view value, const std::string& path,
                                 std::string& secret_file) {
   if (value.starts_with(kBase64Prefix)) {
-    auto bytes = decode_base64(value.substr(kBase64Prefix.size()));
+    auto bytes = decode_base64(value.substr(kBase64Prefix.size()), Padding::kOptional);
     if (!bytes) return fail(ErrorCode::kInvalid, "what stands behind base64: is none");
     return std::move(*bytes);
   }

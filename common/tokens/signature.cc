@@ -6,7 +6,7 @@
 #include <cstdlib>
 #include <memory>
 
-#include "common/tokens/base64.h"
+#include "common/base64.h"
 #include "common/tokens/strict_json.h"
 
 namespace sluice {

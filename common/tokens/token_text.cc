@@ -1,6 +1,6 @@
 #include "common/tokens/token_text.h"
 
-#include "common/tokens/base64.h"
+#include "common/base64.h"
 #include "common/tokens/strict_json.h"
 
 namespace sluice {

@@ -1,6 +1,6 @@
 #include "common/tokens/tokens.h"
 
-#include "common/tokens/base64.h"
+#include "common/base64.h"
 #include "common/tokens/claims.h"
 #include "common/tokens/keys.h"
 #include "common/tokens/signature.h"

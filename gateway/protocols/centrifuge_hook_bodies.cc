@@ -4,7 +4,7 @@
 #include <nlohmann/json.hpp>
 #include <utility>
 
-#include "gateway/base64.h"
+#include "common/base64.h"
 #include "gateway/protocols/centrifuge_codes.h"
 
 namespace sluice::gateway {
@@ -41,7 +41,7 @@ void add_raw(std::string& object, std::string_view key, std::string_view json) {
   const bool is_json = data.empty() || Json::accept(data);
   if (!is_json) {
     json["encoding"] = "binary";
-    json["b64data"] = base64_encode(data);
+    json["b64data"] = encode_base64(data);
   }
   std::string body = to_text(json);
   if (is_json && !data.empty()) add_raw(body, "data", data);
@@ -117,7 +117,7 @@ void add_raw(std::string& object, std::string_view key, std::string_view json) {
   std::string encoded;
   if (!read(object, (std::string("b64") + key).c_str(), encoded)) return false;
   if (!encoded.empty()) {
-    out = base64_decode(encoded);
+    out = decode_base64(encoded);
     return out.has_value();
   }
   if (const Json* found = member(object, key)) out = to_text(*found);

@@ -5,6 +5,7 @@
 #include <cstring>
 #include <nlohmann/json.hpp>
 
+#include "common/base64.h"
 #include "common/utf8.h"
 
 namespace sluice::gateway {
@@ -202,21 +203,6 @@ void append_valid_string(std::string& out, std::string_view text) {
   }
 }
 
-void append_base64(std::string& out, proto::Bytes bytes) {
-  static constexpr std::string_view kDigits =
-      "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-  for (std::size_t i = 0; i < bytes.size(); i += 3) {
-    const std::size_t left = bytes.size() - i;
-    const std::uint32_t three = static_cast<std::uint32_t>(bytes[i]) << 16U |
-                                (left > 1 ? static_cast<std::uint32_t>(bytes[i + 1]) << 8U : 0U) |
-                                (left > 2 ? bytes[i + 2] : 0U);
-    out += kDigits[three >> 18U];
-    out += kDigits[three >> 12U & 63U];
-    out += left > 1 ? kDigits[three >> 6U & 63U] : '=';
-    out += left > 2 ? kDigits[three & 63U] : '=';
-  }
-}
-
 }  // namespace
 
 JsonContent json_content(proto::Bytes bytes) {
@@ -242,7 +228,7 @@ void append_json_value(std::string& out, proto::Bytes bytes) {
       break;
   }
   out.append(R"({"b64data":")");
-  append_base64(out, bytes);
+  append_base64(out, text);
   out.append("\"}");
 }
 

@@ -2,8 +2,8 @@
 
 #include <nlohmann/json.hpp>
 
+#include "common/base64.h"
 #include "proto/envelope.pb.h"
-#include "relay/api/base64.h"
 #include "relay/api/limits.h"
 #include "relay/api/requests.h"
 

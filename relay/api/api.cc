@@ -8,6 +8,7 @@
 
 #include "common/log.h"
 #include "common/small_file.h"
+#include "common/wall_clock.h"
 #include "relay/api/limits.h"
 #include "relay/api/requests.h"
 
@@ -18,12 +19,6 @@ std::string host_name() {
   std::array<char, 256> name{};
   if (::gethostname(name.data(), name.size() - 1) != 0) return "relay";
   return name.data();
-}
-
-std::int64_t wall_ms() {
-  return std::chrono::duration_cast<std::chrono::milliseconds>(
-             std::chrono::system_clock::now().time_since_epoch())
-      .count();
 }
 
 }  // namespace
@@ -59,7 +54,7 @@ Api::Api(const ApiOptions& options, LocalRequests& requests, const Router& route
                [&router, name = options.node_name.empty() ? host_name() : options.node_name] {
                  return node_info(router, name);
                }),
-      service_(requests, cluster_, rules, time, wall_ms) {
+      service_(requests, cluster_, rules, time, unix_ms) {
   if (options_.listen) cluster_.listen();
 }
 

@@ -4,7 +4,7 @@
 #include <charconv>
 #include <nlohmann/json.hpp>
 
-#include "relay/api/base64.h"
+#include "common/base64.h"
 
 namespace sluice::relay::api {
 namespace {

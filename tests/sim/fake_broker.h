@@ -98,7 +98,7 @@ class FakeBroker final : public relay::Broker {
       const Pending p = in_flight_.front();
       in_flight_.pop_front();
       if (random_.below(2) == 0) record(p.channel, p.payload);
-      lost_.push_back(p.id);
+      if (p.id != 0) lost_.push_back(p.id);
     }
     // New connection, old messages gone: whoever was subscribed hears nothing until then.
     for (const auto id : lost_)
@@ -120,6 +120,15 @@ class FakeBroker final : public relay::Broker {
     refused_.clear();
     questions_.clear();
   }
+  /// The relay goes on as another program with the same connection: what it wrote arrives, and
+  /// nobody waits for the answers.
+  void relay_upgraded() {
+    for (Pending& p : in_flight_) p.id = 0;
+    refused_.clear();
+    questions_.clear();
+  }
+  [[nodiscard]] bool wants(const std::string& channel) const { return wanted_.contains(channel); }
+  [[nodiscard]] std::size_t wanted() const { return wanted_.size(); }
   /// Somebody else publishes.
   void publish_from_outside(const std::string& channel, const std::string& payload) {
     arrive(channel, payload);
@@ -284,7 +293,7 @@ class FakeBroker final : public relay::Broker {
     const Pending p = in_flight_.front();
     in_flight_.pop_front();
     arrive(p.channel, p.payload);
-    events_->published(p.id, relay::PublishOutcome::kPublished, "", top(p.channel));
+    if (p.id != 0) events_->published(p.id, relay::PublishOutcome::kPublished, "", top(p.channel));
   }
   void deliver_one() {
     if (faults_.hit(Port::kBrokerDeliver)) {

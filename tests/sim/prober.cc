@@ -9,6 +9,9 @@ namespace sluice::sim {
 
 using proto::FrameType;
 
+Prober::Prober(World& world) : world_(world), batch_(small_batch()) {
+}
+
 std::string Prober::any_channel() {
   const auto channels = static_cast<std::uint64_t>(world_.options.channels);
   return world_.channel_name(world_.random.below(channels));
@@ -23,12 +26,22 @@ Prober::Channel* Prober::by_id(std::uint32_t id) {
 
 void Prober::break_pipe() {
   session_.reset();
-  batch_ = relay::OutputBatch{};
+  batch_ = relay::OutputBatch(small_batch());
   decoder_ = proto::Decoder();
   to_relay_.clear();
   asked_.clear();
   asked_presence_.clear();
   answering_ = 0;
+}
+
+void Prober::save_link() {
+  saved_link_ = session_ ? saved(std::move(session_), batch_) : "";
+}
+
+void Prober::restore_link() {
+  if (!saved_link_.empty()) session_ = restored(saved_link_, world_, *this, batch_);
+  saved_link_.clear();
+  cut_ = true;
 }
 
 void Prober::stop() {
@@ -134,8 +147,8 @@ void Prober::move_down() {
 
 void Prober::handle(const proto::FrameView& frame) {
   const FrameType type = frame.header.type;
-  if (answering_ != 0 && (type == FrameType::kMessage || type == FrameType::kGap))
-    world_.fail("a message amid an answer");
+  const bool of_channel = type == FrameType::kMessage || type == FrameType::kGap;
+  if (answering_ != 0 && of_channel && !cut_) world_.fail("a channel's frame amid an answer");
   switch (type) {
     case FrameType::kSubscribed:
       return on_subscribed(proto::decode_subscribed(frame).value());
@@ -169,7 +182,8 @@ void Prober::handle(const proto::FrameView& frame) {
         world_.fail("presence that was not asked for");
       return;
     case FrameType::kError:
-      answering_ = 0;
+      if (frame.header.sequence == answering_) answering_ = 0;
+      cut_ = false;
       asked_.erase(frame.header.sequence);
       asked_presence_.erase(frame.header.sequence);
       return;
@@ -216,6 +230,7 @@ void Prober::on_end(const proto::HistoryEnd& end) {
   const Asked asked = found->second;
   asked_.erase(found);
   answering_ = 0;
+  cut_ = false;
   const Channel& channel = channels_[asked.channel];
   if (end.top.epoch == channel.position.epoch && end.top.offset < channel.position.offset)
     world_.fail("an answer that ends before what the link has carried");

@@ -27,11 +27,14 @@ class World;
 
 class Prober final : public relay::SessionHost {
  public:
-  explicit Prober(World& world) : world_(world) {}
+  explicit Prober(World& world);
 
   /// One small step: bytes move, now and then something is asked.
   void step(bool asks);
   void break_pipe();
+  /// As SimGateway.
+  void save_link();
+  void restore_link();
   /// Ends for good, its clients with it.
   void stop();
   [[nodiscard]] std::size_t unanswered() const { return asked_.size(); }
@@ -72,12 +75,14 @@ class Prober final : public relay::SessionHost {
   World& world_;
   std::unique_ptr<relay::GatewaySession> session_;
   relay::OutputBatch batch_;
+  std::string saved_link_;
   proto::Decoder decoder_;
   std::string to_relay_;
   std::map<std::string, Channel> channels_;
   std::map<std::uint64_t, Asked> asked_;
   std::set<std::uint64_t> asked_presence_;
   std::uint64_t answering_ = 0;  ///< the request whose items come
+  bool cut_ = false;  ///< by an upgrade: an answer may end as an ERROR, behind other frames
   std::set<std::string> present_;
   std::uint64_t next_request_ = 1;
   std::uint64_t recovered_ = 0;

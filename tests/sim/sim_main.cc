@@ -17,12 +17,15 @@ bool run(const WorldOptions& options, const char* what, std::uint64_t number) {
   World world(options);
   const std::string failure = world.run();
   std::printf(
-      "%s %llu: %llu deliveries, %llu gaps, %llu takeovers, %llu relay restarts, %llu recovered "
+      "%s %llu: %llu deliveries, %llu gaps, %llu takeovers, %llu relay restarts, %llu upgrades, "
+      "%llu "
+      "recovered "
       "with %llu, %llu not",
       what, static_cast<unsigned long long>(number),
       static_cast<unsigned long long>(world.deliveries),
       static_cast<unsigned long long>(world.gaps), static_cast<unsigned long long>(world.takeovers),
       static_cast<unsigned long long>(world.relay_restarts),
+      static_cast<unsigned long long>(world.relay_upgrades),
       static_cast<unsigned long long>(world.recovered),
       static_cast<unsigned long long>(world.recovered_publications),
       static_cast<unsigned long long>(world.unrecovered));

@@ -27,6 +27,7 @@ TEST_P(Seeds, ATakeoverMissesNothing) {
   World world(takeover_options(GetParam()));
   EXPECT_EQ(world.run(), "");
   EXPECT_GT(world.takeovers, 50U);
+  EXPECT_GT(world.relay_upgrades, 5U);
   EXPECT_EQ(world.gaps, 0U);
 }
 

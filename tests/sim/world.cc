@@ -1,8 +1,11 @@
 #include "tests/sim/world.h"
 
-#include "tests/support/frames.h"
-
 #include <algorithm>
+#include <utility>
+
+#include "relay/handover/link_state.h"
+#include "relay/handover/router_codec.h"
+#include "tests/support/frames.h"
 
 namespace sluice::sim {
 
@@ -27,6 +30,17 @@ std::size_t index_in(const std::vector<std::string>& log, std::string_view paylo
 
 constexpr std::string_view kGapMark = "gap:";
 
+std::string written(const std::function<void(relay::StateWriter&)>& write) {
+  std::string bytes;
+  relay::StateWriter writer([&bytes](std::string_view piece) {
+    bytes.append(piece);
+    return true;
+  });
+  write(writer);
+  (void)writer.finish();
+  return bytes;
+}
+
 }  // namespace
 
 void SimProtocol::gap(ClientSession& session, const gateway::ChannelGap& gap,
@@ -34,6 +48,29 @@ void SimProtocol::gap(ClientSession& session, const gateway::ChannelGap& gap,
   std::string text(kGapMark);
   if (gap.count != proto::kCountUnknown) text += std::to_string(gap.count);
   actions.deliver(session, gateway::FrameRun::make(gateway::Opcode::kText, text, {}));
+}
+
+// ---- from program to program
+
+std::string saved(std::unique_ptr<relay::GatewaySession> session, const relay::OutputBatch& batch) {
+  relay::LinkState link{.descriptor = 0, .session = session->state()};
+  std::array<iovec, relay::kBatchPiecesMax> pieces;
+  const std::size_t count = batch.pieces(pieces);
+  for (std::size_t i = 0; i < count; ++i)
+    link.unsent.append(static_cast<const char*>(pieces[i].iov_base), pieces[i].iov_len);
+  return written([&link](relay::StateWriter& out) { relay::write(out, link); });
+}
+
+std::unique_ptr<relay::GatewaySession> restored(std::string_view saved, World& world,
+                                                relay::SessionHost& host,
+                                                relay::OutputBatch& batch) {
+  relay::StateReader reader(proto::as_bytes(saved));
+  relay::LinkState link = relay::read_link(reader);
+  reader.must_end();
+  if (!reader.good()) world.fail("a link's state can't be read: " + reader.error());
+  batch = relay::OutputBatch(small_batch());
+  batch.add_text(link.unsent);
+  return std::make_unique<relay::GatewaySession>(*world.router, host, 0, std::move(link.session));
 }
 
 // ---- one gateway
@@ -203,7 +240,7 @@ void SimGateway::check_last_words() {
 
 void SimGateway::break_pipe() {
   session_.reset();
-  batch_ = relay::OutputBatch{};
+  batch_ = relay::OutputBatch(small_batch());
   to_gateway_.clear();
   to_relay_.clear();
   link_->disconnected();
@@ -212,6 +249,15 @@ void SimGateway::break_pipe() {
 
 void SimGateway::relay_gone() {
   break_pipe();
+}
+
+void SimGateway::save_link() {
+  saved_link_ = session_ ? saved(std::move(session_), batch_) : "";
+}
+
+void SimGateway::restore_link() {
+  if (!saved_link_.empty()) session_ = restored(saved_link_, world_, *this, batch_);
+  saved_link_.clear();
 }
 
 void SimGateway::stop() {
@@ -583,10 +629,34 @@ void World::restart_relay() {
   start_relay();
 }
 
+void World::upgrade_relay() {
+  ++relay_upgrades;
+  router->hold_publishes(true);
+  const std::string state =
+      written([this](relay::StateWriter& out) { relay::RouterCodec::write(out, *router); });
+  for (auto& gateway : gateways_) gateway->save_link();
+  if (prober) prober->save_link();
+  broker->relay_upgraded();
+  start_relay();
+  relay::StateReader reader(proto::as_bytes(state));
+  const std::vector<relay::PublishRequest> unanswered = relay::RouterCodec::read(reader, *router);
+  reader.must_end();
+  if (!reader.good()) return fail("the relay's state can't be read: " + reader.error());
+  for (const auto& [name, channel] : router->channel_table()) {
+    if (!broker->wants(name)) fail("a channel that the broker does not bring: " + name);
+  }
+  if (broker->wanted() != router->channels()) fail("the broker brings what nobody wants");
+  for (auto& gateway : gateways_) gateway->restore_link();
+  if (prober) prober->restore_link();
+  router->lose_publishes(unanswered, "upgraded");
+  router->count_upgrade({});
+}
+
 void World::act() {
   SimGateway& g = *gateways_[random.below(gateways_.size())];
   const std::uint64_t what = random.below(200);
-  if (options.only_takeovers && what < 4) return g.kill(random.below(20));
+  if (options.only_takeovers && what < 4)
+    return random.below(8) == 0 ? upgrade_relay() : g.kill(random.below(20));
   switch (what) {
     case 0:
       g.break_pipe();
@@ -604,6 +674,7 @@ void World::act() {
     case 3:
       if (broker->up() && random.below(5) == 0) broker->go_down();
       if (random.below(20) == 0) restart_relay();
+      if (random.below(4) == 0) upgrade_relay();
       if (random.below(20) == 0)
         broker->remove_from_outside(
             channel_name(random.below(static_cast<std::uint64_t>(options.channels))));
@@ -655,6 +726,7 @@ void World::act_by_script(int step) {
   if (step == 150) gateways_[0]->break_pipe();
   if (step == 250) broker->go_down();
   if (step > 270 && step % 10 == 0 && !broker->up()) broker->come_up();
+  if (step == 330) upgrade_relay();
   if (step == 400) gateways_[1]->crash();
   if (step == 500) gateways_[0]->kill(3);
   SimGateway& g = *gateways_[random.below(gateways_.size())];

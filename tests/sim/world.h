@@ -11,6 +11,9 @@
 // Half of the clients are those of joining.h: they join, leave, lose their connection and come back
 // on whatever gateway, from where they were.
 //
+// The relay may end and come back knowing nothing, or go on as another program that knows what it
+// has read of the state of the one before.
+//
 // A gateway's process may be killed at any delivery and another one take over its clients: what was
 // handed to Delivery counts as with the client, and the records say what they said then.
 #pragma once
@@ -36,6 +39,8 @@
 
 namespace sluice::sim {
 
+class World;
+
 struct WorldOptions {
   std::uint64_t seed = 1;
   int gateways = 3;
@@ -53,6 +58,18 @@ struct WorldOptions {
   std::uint64_t fail_at = 0;  ///< the n-th port call fails; 0: none
   bool fail_silently = false;
 };
+
+/// So that answers and queues take many batches.
+[[nodiscard]] inline relay::BatchBounds small_batch() {
+  return {.shared_bodies = 4, .text_bytes = 600, .bytes = 2048};
+}
+/// A relay's link as one program leaves it to the next. The session is gone then.
+[[nodiscard]] std::string saved(std::unique_ptr<relay::GatewaySession> session,
+                                const relay::OutputBatch& batch);
+/// The session of the next program. `batch` is what the socket has not taken.
+[[nodiscard]] std::unique_ptr<relay::GatewaySession> restored(std::string_view saved, World& world,
+                                                              relay::SessionHost& host,
+                                                              relay::OutputBatch& batch);
 
 /// The story that the fault sweep tells again and again, each time with another call failing.
 [[nodiscard]] WorldOptions sweep_options(std::uint64_t fail_at);
@@ -89,8 +106,6 @@ class SimPolicy final : public relay::ChannelPolicy {
     return {.history_size = 24, .history_ttl = std::chrono::minutes(10), .envelope = true};
   }
 };
-
-class World;
 
 /// The plain protocol, but its clients are told of gaps.
 class SimProtocol final : public gateway::ClientProtocol {
@@ -177,6 +192,9 @@ class SimGateway final : public gateway::Delivery,
   [[nodiscard]] std::uint64_t accepted() const { return accepted_; }
   [[nodiscard]] std::uint64_t outcomes() const;
   void relay_gone();
+  /// What the relay leaves of its link to the next program; the link itself stays.
+  void save_link();
+  void restore_link();
   /// Each client has its channel's last message, or was told that something is missing.
   void check_last_words();
   /// Ends for good: no process takes its place.
@@ -245,7 +263,8 @@ class SimGateway final : public gateway::Delivery,
   std::unique_ptr<gateway::Hub> hub_;
   std::unique_ptr<gateway::RelayLink> link_;
   std::unique_ptr<relay::GatewaySession> session_;
-  relay::OutputBatch batch_;
+  relay::OutputBatch batch_{small_batch()};
+  std::string saved_link_;  ///< between two programs of the relay; empty: there is none
   std::string to_gateway_;  ///< bytes in the pipe
   std::string to_relay_;
   std::map<std::uint32_t, Seen> seen_;                               ///< by session slot
@@ -298,11 +317,14 @@ class World {
   std::vector<std::unique_ptr<JoiningClient>> away;  ///< between two connections
   std::optional<Ledger> ledger;
   std::uint64_t relay_restarts = 0;
+  std::uint64_t relay_upgrades = 0;
   std::unique_ptr<Prober> prober;  ///< none in a scripted story
 
  private:
   void start_relay();
   void restart_relay();
+  /// The relay goes on as another program, with its links and its broker's connection.
+  void upgrade_relay();
   void act();
   void act_by_script(int step);
   void step();

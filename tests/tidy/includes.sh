@@ -22,13 +22,13 @@ pure=(
   gateway/protocols/name_pool gateway/protocols/centrifuge_codes gateway/protocols/centrifuge_limits gateway/protocols/centrifuge_state gateway/protocols/centrifuge_output
   gateway/protocols/centrifuge_permissions gateway/protocols/centrifuge_hook_bodies gateway/protocols/centrifuge_service gateway/protocols/centrifuge_control gateway/protocols/centrifuge_protocol
   gateway/protocols/centrifuge_client gateway/protocols/centrifuge_connect gateway/protocols/centrifuge_subscribe gateway/protocols/centrifuge_publish gateway/protocols/centrifuge_queries
-  gateway/protocols/centrifuge_refresh gateway/protocols/centrifuge_hooks gateway/protocols/centrifuge_resume gateway/base64
+  gateway/protocols/centrifuge_refresh gateway/protocols/centrifuge_hooks gateway/protocols/centrifuge_resume
   relay/router relay/router_links relay/router_publish relay/router_ports relay/router_state relay/gateway_session
   relay/router_requests relay/router_presence relay/router_local relay/local_requests relay/link_requests relay/presence_table relay/rules_policy
   relay/brokers/memory_broker relay/brokers/memory_history
   relay/status relay/drain_marks relay/gateway_index relay/replay_ring relay/gap_collector relay/publish_hold relay/brokers/broker
   relay/brokers/redis_push_reader relay/admin_request relay/refusal_log
-  relay/api/limits relay/api/api_error relay/api/api_method relay/api/base64 relay/api/raw_json relay/api/params relay/api/requests relay/api/http_head
+  relay/api/limits relay/api/api_error relay/api/api_method relay/api/raw_json relay/api/params relay/api/requests relay/api/http_head
   relay/api/idempotency_cache relay/api/node_registry relay/api/survey relay/api/cluster relay/api/answers relay/api/gather relay/api/batch_run
   relay/api/api_service
   keeper/recovery keeper/parting keeper/fields keeper/shared_state
@@ -36,14 +36,11 @@ pure=(
   relay/handover/presence_codec relay/handover/request_codec relay/handover/memory_broker_codec
   relay/handover/hold_codec relay/handover/router_codec relay/handover/link_state relay/handover/redis_push_codec
   relay/handover/redis_subscriptions_codec relay/handover/redis_connection_state
-  common/rules/rules common/rules/rules_file common/tokens/algorithm common/tokens/base64 common/tokens/strict_json common/tokens/evp common/tokens/keys common/tokens/jwks
+  common/rules/rules common/rules/rules_file common/tokens/algorithm common/base64 common/tokens/strict_json common/tokens/evp common/tokens/keys common/tokens/jwks
   common/tokens/signature common/tokens/token_text common/tokens/claims common/tokens/tokens gateway/access gateway/protocols/plain_access
-  relay/brokers/redis_push_reader relay/brokers/redis_keys relay/brokers/redis_envelope relay/brokers/redis_continuity relay/brokers/redis_channels
-  relay/brokers/redis_hearing relay/brokers/redis_scripts relay/brokers/redis_command relay/admin_request relay/refusal_log
-  keeper/recovery keeper/parting keeper/fields keeper/shared_state
-  relay/handover/state_writer relay/handover/state_reader relay/handover/preamble relay/handover/ring_codec relay/handover/index_codec
-  relay/handover/hold_codec relay/handover/router_codec relay/handover/link_state relay/handover/redis_push_codec
-  relay/handover/redis_subscriptions_codec relay/handover/redis_channels_codec relay/handover/redis_connection_state
+  relay/brokers/redis_keys relay/brokers/redis_envelope relay/brokers/redis_continuity relay/brokers/redis_channels
+  relay/brokers/redis_hearing relay/brokers/redis_scripts relay/brokers/redis_command
+  relay/handover/redis_channels_codec
   ctl/text ctl/table ctl/status_view ctl/tail_event ctl/tail_channel
   ctl/haproxy_words ctl/haproxy_condition ctl/haproxy_config
   ctl/haproxy_lint/settings ctl/haproxy_lint/server ctl/haproxy_lint/model ctl/haproxy_lint/traffic ctl/haproxy_lint/rule ctl/haproxy_lint/timeouts

@@ -12,8 +12,8 @@
 #include <array>
 #include <string>
 
+#include "common/base64.h"
 #include "common/check.h"
-#include "common/tokens/base64.h"
 #include "common/tokens/claims.h"
 #include "common/tokens/keys.h"
 #include "common/unique_fd.h"

@@ -13,7 +13,7 @@
 #include <string>
 #include <string_view>
 
-#include "common/tokens/base64.h"
+#include "common/base64.h"
 #include "common/tokens/tokens.h"
 #include "tests/unit/common/token_samples.h"
 

@@ -563,20 +563,5 @@ TEST_F(Tokens, MadeTokensAreTaken) {
   EXPECT_FALSE(sign_token("{}", public_keys->all().front()));
 }
 
-TEST(Base64, BothWays) {
-  for (const std::string& bytes : {std::string(), std::string("\0", 1), std::string("\xff\xfe"),
-                                   std::string("abc"), std::string("\xfb\xff\xbf\x01")}) {
-    EXPECT_EQ(decode_base64url(encode_base64url(bytes)), bytes);
-  }
-  EXPECT_EQ(encode_base64url("\xfb\xff\xbf"), "-_-_");
-  EXPECT_EQ(decode_base64("+/+/"), "\xfb\xff\xbf");
-  EXPECT_EQ(decode_base64("AQ=="), "\1");
-  EXPECT_EQ(decode_base64("AQ"), "\1");
-  for (const char* wrong : {"A", "AB", "AQ=", "=", "AQ==AQ==", "A Q", "-_-_", "AQI==", "====="})
-    EXPECT_EQ(decode_base64(wrong), std::nullopt) << wrong;
-  for (const char* wrong : {"A", "AB", "AQ==", "+/+/", "AAAAA"})
-    EXPECT_EQ(decode_base64url(wrong), std::nullopt) << wrong;
-}
-
 }  // namespace
 }  // namespace sluice

@@ -101,15 +101,6 @@ TEST(Figures, SecondsInTheTwoLargestUnits) {
   EXPECT_EQ(seconds_text(-1), "0s");
 }
 
-TEST(Base64, IsThatOfRfc4648) {
-  EXPECT_EQ(base64(""), "");
-  EXPECT_EQ(base64("f"), "Zg==");
-  EXPECT_EQ(base64("fo"), "Zm8=");
-  EXPECT_EQ(base64("foo"), "Zm9v");
-  EXPECT_EQ(base64("foobar"), "Zm9vYmFy");
-  EXPECT_EQ(base64("\xFF\xFE\xFD"), "//79");
-}
-
 TEST(Styled, OnlyWithColours) {
   EXPECT_EQ(styled("x", Style::kGood, false), "x");
   EXPECT_EQ(styled("x", Style::kGood, true), "\x1b[32mx\x1b[0m");

@@ -244,6 +244,22 @@ TEST_F(HubRecovery, AnErrorAndSilenceFailIt) {
   EXPECT_EQ(told(b), Lines{"joined 2 x 9/10 history"});
 }
 
+TEST_F(HubRecovery, ARelayThatIsUpgradedAmidTheAnswerIsAskedAgain) {
+  const ClientSession& a = back(Position{9, 8});
+  heard();
+  item(request, 9, "half of the answer");
+  tell(proto::ErrorFrame{
+      .request = request, .reason = proto::ErrorReason::kUnknownFate, .text = "upgraded"});
+  turn();
+  EXPECT_EQ(told(a), Lines{});
+  EXPECT_EQ(heard(), Lines{"recover x since 9/8 max 300"});
+  item(request, 9, "nine");
+  item(request, 10, "ten");
+  end_of_history(request, {9, 10});
+  EXPECT_EQ(told(a), Lines{"joined 1 x 9/10 history recovered 9:nine 10:ten"});
+  EXPECT_EQ(hub.stats().join_failures, 0U);
+}
+
 TEST_F(HubRecovery, ALostLinkIsAskedAgain) {
   const ClientSession& a = back(Position{9, 8});
   heard();

@@ -5,7 +5,6 @@
 #include <nlohmann/json.hpp>
 #include <string>
 
-#include "relay/api/base64.h"
 #include "relay/api/raw_json.h"
 
 namespace sluice::relay::api {
@@ -40,23 +39,6 @@ TEST(ApiRawJson, Elements) {
   EXPECT_EQ(elements[1], "\"a,b\"");
   EXPECT_EQ(elements[2], "[2,[3]]");
   EXPECT_EQ(elements[3], "{\"x\":[]}");
-}
-
-TEST(ApiBase64, ThereAndBack) {
-  std::string bytes;
-  for (int i = 0; i < 300; ++i) {
-    EXPECT_EQ(decode_base64(encode_base64(bytes)), bytes) << i;
-    bytes += static_cast<char>(i * 7);
-  }
-  EXPECT_EQ(encode_base64("foobar"), "Zm9vYmFy");
-  EXPECT_EQ(decode_base64("Zm8="), "fo");
-}
-
-TEST(ApiBase64, OneTextPerValue) {
-  for (const char* text : {"Z", "Zg", "Zg=", "Zh==", "Zm9=", "Zg==Zg==", "=",
-                           "====", "Zg===", "Z===", "Zm9v\n", "Zm-_", "Zm 8"}) {
-    EXPECT_FALSE(decode_base64(text)) << text;
-  }
 }
 
 TEST(ApiParams, TakesWhatIsThere) {

@@ -5,6 +5,7 @@
 
 #include "relay/handover/link_state.h"
 #include "relay/handover/router_codec.h"
+#include "relay/limits.h"
 #include "tests/unit/relay/handover_samples.h"
 #include "tests/unit/relay/session_link.h"
 
@@ -55,6 +56,28 @@ TEST(HandoverLink, AFrameThatIsNotWholeGoesOn) {
     EXPECT_EQ(session.gateway_id(), "1111");
     EXPECT_FALSE(session.ending());
   }
+}
+
+TEST(HandoverLink, ALongGreetingThatWaitsIsNoOverrun) {
+  RouterWorld world;
+  Link link(world);
+  link.hello("1111");
+  (void)link.receive();
+  LinkState state = over({.session = link.session.state()});
+  state.session.control.assign(kControlBytesMax + 1000, 'x');
+  const std::string router =
+      written([&](StateWriter& out) { RouterCodec::write(out, world.router); });
+  RouterWorld next;
+  StateReader reader(proto::as_bytes(router));
+  (void)RouterCodec::read(reader, next.router);
+  NextHost host;
+  GatewaySession session(next.router, host, 1, over(state).session);
+  std::string ping;
+  proto::encode_ping(ping, 77);
+  const auto room = session.prepare();
+  std::copy(ping.begin(), ping.end(), room.begin());
+  session.commit(ping.size());
+  EXPECT_FALSE(session.ending()) << session.end_text();
 }
 
 TEST(HandoverLink, AnswersThatWaitAreSaid) {

@@ -50,5 +50,21 @@ TEST(RelayLog, OversizedMessagesAreSaidAtOnceThenSummedUp) {
   EXPECT_NE(said.find("oversized, 1000 more messages"), std::string::npos);
 }
 
+TEST(RelayLog, AChannelsNameCanNotPassForMore) {
+  testing::internal::CaptureStderr();
+  log_init(LogLevel::kInfo, LogFormat::kText, "relay");
+  RelayLog log;
+  log.channel_subscribed("\x01members news");
+  log.channel_unsubscribed("a\nbroker away: no");
+  log.messages_lost("\x1b[31m", 3);
+  log.continuity_lost("\x01reply", std::chrono::milliseconds(5));
+  log.message_oversized("\x01nodes", 64U << 20U);
+  const std::string said = testing::internal::GetCapturedStderr();
+  EXPECT_EQ(std::count(said.begin(), said.end(), '\n'), 5) << said;
+  EXPECT_EQ(said.find_first_of("\x01\x1b"), std::string::npos) << said;
+  EXPECT_NE(said.find(R"(subscribed to "\x01members news")"), std::string::npos) << said;
+  EXPECT_NE(said.find(R"(unsubscribed from "a\x0abroker away: no")"), std::string::npos) << said;
+}
+
 }  // namespace
 }  // namespace sluice::relay
