@@ -44,8 +44,8 @@ std::vector<std::string> history_arguments(const proto::HistoryQuery& query, boo
 }
 
 std::vector<std::string> presence_arguments(std::string_view answer) {
-  return {milliseconds(kRedisPresenceTtl), std::string(answer), std::to_string(kPresenceAnswerEntriesMax),
-          std::to_string(kPresenceReplyBytesMax)};
+  return {milliseconds(kRedisPresenceTtl), std::string(answer),
+          std::to_string(kPresenceAnswerEntriesMax), std::to_string(kPresenceReplyBytesMax)};
 }
 
 }  // namespace

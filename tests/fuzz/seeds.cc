@@ -8,8 +8,8 @@
 #include <vector>
 
 #include "relay/brokers/redis_envelope.h"
-#include "relay/handover/redis_channels_codec.h"
 #include "relay/handover/memory_broker_codec.h"
+#include "relay/handover/redis_channels_codec.h"
 #include "relay/handover/redis_push_codec.h"
 #include "relay/handover/redis_subscriptions_codec.h"
 #include "relay/handover/router_codec.h"
