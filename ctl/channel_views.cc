@@ -155,9 +155,10 @@ std::vector<std::string> history_lines(const HistoryList& list, const ListStyle&
   // As wide as it takes: a payload is what one came for.
   if (!rows.empty())
     lines = table_lines({{"OFFSET", true}, {"TIME"}, {"USER"}, {"DATA"}}, rows, 0, style.colours);
-  const std::string position = list.top.epoch == 0 ? "no position yet"
-                                                   : "at " + epoch_text(list.top.epoch) + ":" +
-                                                         std::to_string(list.top.offset);
+  const std::string position = list.top.epoch == 0
+                                   ? "no position yet"
+                                   : "the channel is at " + epoch_text(list.top.epoch) + ":" +
+                                         std::to_string(list.top.offset);
   lines.push_back(
       styled(counted(list.publications.size(), "publication", "publications") + ", " + position,
              Style::kDim, style.colours));
