@@ -146,15 +146,20 @@ std::string presence_json(const std::string& channel, const PresenceList& list) 
 }
 
 std::vector<std::string> history_lines(const HistoryList& list, const ListStyle& style) {
+  std::vector<TableRow> rows;
+  for (const Publication& one : list.publications)
+    rows.push_back({{std::to_string(one.offset), Style::kBold},
+                    {utc_text(one.meta.time_ms()), Style::kDim},
+                    {user_text(one.meta.publisher().user())},
+                    {shown(one.payload, style)}});
   std::vector<std::string> lines;
-  for (const Publication& one : list.publications) {
-    lines.push_back(styled(std::to_string(one.offset), Style::kBold, style.colours) + "  " +
-                    styled(utc_text(one.meta.time_ms()), Style::kDim, style.colours) + "  " +
-                    user_text(one.meta.publisher().user()) + "  " + shown(one.payload, style));
-  }
-  const std::string position = list.top.epoch == 0 ? "no position yet"
-                                                   : "at " + epoch_text(list.top.epoch) + ":" +
-                                                         std::to_string(list.top.offset);
+  // As wide as it takes: a payload is what one came for.
+  if (!rows.empty())
+    lines = table_lines({{"OFFSET", true}, {"TIME"}, {"USER"}, {"DATA"}}, rows, 0, style.colours);
+  const std::string position = list.top.epoch == 0
+                                   ? "no position yet"
+                                   : "the channel is at " + epoch_text(list.top.epoch) + ":" +
+                                         std::to_string(list.top.offset);
   lines.push_back(
       styled(counted(list.publications.size(), "publication", "publications") + ", " + position,
              Style::kDim, style.colours));

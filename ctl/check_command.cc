@@ -1,6 +1,7 @@
 // `sluice check`: rules and keys, read as the daemons read them.
 #include <nlohmann/json.hpp>
 #include <string>
+#include <utility>
 
 #include "common/rules/rules.h"
 #include "common/tokens/keys.h"
@@ -67,8 +68,15 @@ std::string connection_text(const ConnectionRules& rules) {
   std::string who = "clients with a token";
   if (rules.anonymous) who += ", anonymous ones";
   if (rules.connect_hook) who += ", whom the connect hook lets in";
+  using Hook = std::pair<bool, const char*>;
+  std::string hooks;
+  for (const auto& [on, name] :
+       {Hook{rules.connect_hook, "connect"}, Hook{rules.refresh_hook, "refresh"},
+        Hook{rules.rpc_hook, "rpc"}, Hook{rules.disconnect_hook, "disconnected"}})
+    if (on) hooks += (hooks.empty() ? "" : ", ") + std::string(name);
   return "connect: " + who + "; up to " +
-         counted(rules.channels_max, "channel each", "channels each") + "\n";
+         counted(rules.channels_max, "channel each", "channels each") + "\n" +
+         (hooks.empty() ? "" : "hooks:   " + hooks + "\n");
 }
 
 std::string keys_text(const TokenKeys& keys, const Console& console) {

@@ -7,6 +7,7 @@
 
 #include "ctl/table.h"
 #include "ctl/text.h"
+#include "proto/names.h"
 
 namespace sluice::ctl {
 namespace {
@@ -21,10 +22,11 @@ class Fields {
   explicit Fields(const Json& json) : json_(json) {}
 
   [[nodiscard]] Fields part(const char* name) const { return Fields(get(name)); }
-  [[nodiscard]] std::string text(const char* name) const {
+  [[nodiscard]] std::string raw_text(const char* name) const {
     const Json& value = get(name);
-    return value.is_string() ? visible(value.get<std::string>()) : std::string();
+    return value.is_string() ? value.get<std::string>() : std::string();
   }
+  [[nodiscard]] std::string text(const char* name) const { return visible(raw_text(name)); }
   [[nodiscard]] std::optional<double> known(const char* name) const {
     const Json& value = get(name);
     return value.is_number() ? std::optional(value.get<double>()) : std::nullopt;
@@ -259,11 +261,22 @@ void View::gateways() {
   left_out(part, "");
 }
 
+/// Sluice's own channels as they are called in Redis: no client can name one so either.
+std::string channel_text(const std::string& name) {
+  if (!proto::is_internal(name)) return visible(name);
+  std::string text(proto::kReservedPrefix);
+  if (const std::string_view of = proto::channel_of_members(name); !of.empty())
+    return visible(text.append("{").append(of).append("}:members"));
+  text.append(name, 1);
+  std::replace(text.begin(), text.end(), proto::kInternalMark, ':');
+  return visible(text);
+}
+
 TableRow channel_row(const Fields& c) {
   const std::uint64_t gateways = c.count("gateways");
   std::string position = c.text("epoch").substr(0, 8) + ":" + std::to_string(c.count("offset"));
   if (!c.flag("confirmed")) position = "subscribing";
-  return {{c.text("name"), gateways == 0 ? Style::kDim : Style::kPlain},
+  return {{channel_text(c.raw_text("name")), gateways == 0 ? Style::kDim : Style::kPlain},
           {count_text(gateways)},
           {count_text(c.count("tools"))},
           {position, c.flag("confirmed") ? Style::kPlain : Style::kWarn},

@@ -120,8 +120,7 @@ TEST(Demo, ThePagesOwnCentrifugeClient) {
   EXPECT_NE(finished.output.find("DONE"), std::string::npos) << finished.output;
 }
 
-// Off as long as no gateway serves /connection/websocket.
-TEST(Demo, DISABLED_ChannelsThatRecoverInChromium) {
+TEST(Demo, ChannelsThatRecoverInChromium) {
   Stack::Settings settings = demo_settings({"--demo", "--open-access"});
   settings.relay_args = {"--open-access"};
   Stack stack(std::move(settings));

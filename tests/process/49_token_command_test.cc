@@ -51,6 +51,7 @@ class TokenCommand : public ::testing::Test {
   const std::string keys_ = files_.write("keys", "HS256:k1 " + kSecret + "\n");
   const std::string rules_ =
       files_.write("rules.toml",
+                   "[connection]\nrpc_hook = true\ndisconnect_hook = true\n"
                    "[channels]\nsubscribe = 'users'\n[namespaces.chat]\nhistory_size = 5\n"
                    "history_ttl = '1m'\n");
 };
@@ -130,8 +131,9 @@ TEST_F(TokenCommand, MakingThatFails) {
 TEST_F(TokenCommand, CheckShowsWhatTheRulesSay) {
   const Finished text = sluice({"check", rules_, "--key-file", keys_});
   EXPECT_EQ(text.status.code, 0) << text.output;
-  for (const char* part : {"connect: clients with a token; up to 128 channels each", "namespace",
-                           "(none)", "chat", "5 for 1m", "HS256", "k1", "secret"}) {
+  for (const char* part :
+       {"connect: clients with a token; up to 128 channels each", "hooks:   rpc, disconnected",
+        "namespace", "(none)", "chat", "5 for 1m", "HS256", "k1", "secret"}) {
     EXPECT_NE(text.output.find(part), std::string::npos) << part << "\n" << text.output;
   }
   EXPECT_EQ(text.output.find(kSecret), std::string::npos);

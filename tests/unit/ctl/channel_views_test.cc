@@ -92,8 +92,10 @@ TEST(ChannelViews, History) {
       publication_of({.request = 1, .offset = 8, .payload = proto::as_bytes("hello"), .meta = {}})};
   list.top = {0xab, 8};
   EXPECT_EQ(history_lines(list, {}),
-            (Lines{R"(7  2023-11-14T22:13:20Z  42  {"a":1})", "8  -  -  hello",
-                   "2 publications, at 00000000000000ab:8"}));
+            (Lines{"OFFSET  TIME                  USER  DATA",
+                   R"(     7  2023-11-14T22:13:20Z  42    {"a":1})",
+                   "     8  -                     -     hello",
+                   "2 publications, the channel is at 00000000000000ab:8"}));
   EXPECT_EQ(Json::parse(history_json("a", list)), Json::parse(R"({"channel":"a",
       "epoch":"00000000000000ab","offset":8,"publications":[
       {"offset":7,"time":1700000000123,"publisher":{"user":"42","client":"c"},"tags":{"k":"v"},
@@ -108,7 +110,7 @@ TEST(ChannelViews, AHistoryWithoutAPosition) {
 TEST(ChannelViews, LongPayloadsAreCutOnATerminal) {
   HistoryList list;
   list.publications.push_back({1, "abcdef", {}});
-  EXPECT_EQ(history_lines(list, {.text_bytes_max = 3})[0], "1  -  -  abc…");
+  EXPECT_EQ(history_lines(list, {.text_bytes_max = 3})[1], "     1  -     -     abc…");
 }
 
 }  // namespace

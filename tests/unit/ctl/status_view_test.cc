@@ -119,6 +119,31 @@ TEST(StatusView, FitsTheTerminalWhateverTheNames) {
   EXPECT_EQ(lines(status(), 80)[7].find("SOFTWARE"), std::string::npos);
 }
 
+TEST(StatusView, SluicesOwnChannelsAreCalledAsInRedis) {
+  const auto shown = [](const char* name) {
+    Json s = status();
+    s["channels"]["list"][0]["name"] = name;
+    const auto all = lines(s);
+    const std::string& row = all[all.size() - 2];
+    return row.substr(0, row.find("  "));
+  };
+  EXPECT_EQ(shown("\x01"
+                  "control"),
+            "sluice:control");
+  EXPECT_EQ(shown("\x01"
+                  "nodes"),
+            "sluice:nodes");
+  EXPECT_EQ(shown("\x01"
+                  "members\x01"
+                  "a:b"),
+            "sluice:{a:b}:members");
+  EXPECT_EQ(shown("\x01"
+                  "reply\x01"
+                  "tool-1"),
+            "sluice:reply:tool-1");
+  EXPECT_EQ(shown("\x01"), "sluice:");
+}
+
 TEST(StatusView, SaysThatTheBrokerIsAwayAndWhy) {
   Json s = status();
   s["broker"]["connected"] = false;
