@@ -201,8 +201,8 @@ TEST_P(Hostile, NamesAndDataThatCantBeAreErrors) {
       << "without data";
   EXPECT_EQ(code_of([](auto& c) { c.mutable_subscribe()->set_channel("none:1"); }), 102U);
   EXPECT_EQ(code_of([](auto& c) { c.mutable_subscribe()->set_channel("users:1"); }), 103U);
-  EXPECT_EQ(code_of([](auto& c) { c.mutable_subscribe()->set_channel("room"); }), 0U);
-  EXPECT_EQ(code_of([](auto& c) { c.mutable_subscribe()->set_channel("room"); }), 105U);
+  EXPECT_EQ(code_of([](auto& c) { c.mutable_subscribe()->set_channel("own"); }), 0U);
+  EXPECT_EQ(code_of([](auto& c) { c.mutable_subscribe()->set_channel("own"); }), 105U);
   // Positions that never were.
   EXPECT_EQ(code_of([](auto& c) {
               c.mutable_history()->set_channel("room");
@@ -224,44 +224,55 @@ TEST_P(Hostile, NamesAndDataThatCantBeAreErrors) {
 
 TEST_P(Hostile, HugeBatches) {
   start({"--max-message-size", "2MiB"});
-  // Ahead of the connect reply everything waits, and what waits is bounded.
+  // More than an SDK's subscriptions would ever be.
   {
-    WsClient client = dial();
-    std::vector<centrifuge::Command> commands = {connect_command(1)};
-    for (std::uint32_t id = 2; id < 30'000; ++id)
-      commands.push_back(subscribe_command(id, "c" + std::to_string(id % 100)));
+    WsClient client = connected();
+    std::vector<centrifuge::Command> commands;
+    for (std::uint32_t id = 2; id < 20'002; ++id)
+      commands.push_back(subscribe_command(id, "c" + std::to_string(id)));
     send(client, frame_of(commands));
-    std::size_t replies = 0;
-    std::set<std::uint32_t> ids;
-    WsEvent event = client.next(kWait);
-    for (; event.kind == WsEvent::Kind::kText || event.kind == WsEvent::Kind::kBinary;
-         event = client.next(kWait)) {
-      for (const centrifuge::Reply& reply : read_replies(GetParam(), event.data)) {
-        if (reply.id() == 0) continue;
-        ++replies;
-        ids.insert(reply.id());
+    EXPECT_EQ(client.wait_close(kWait).code, 3501);
+  }
+  expect_bystander_untouched();
+  // What waits behind the subscribe of its channel is bounded.
+  {
+    WsClient client = connected();
+    std::uint32_t id = 1;
+    std::string frames;
+    for (int frame = 0; frame < 20; ++frame) {
+      std::vector<centrifuge::Command> commands;
+      for (int i = 0; i < 1000; ++i) {
+        if (i % 2 == 0) {
+          commands.push_back(subscribe_command(++id, "waiting"));
+          continue;
+        }
+        commands.emplace_back().set_id(++id);
+        commands.back().mutable_unsubscribe()->set_channel("waiting");
       }
-      if (ids.size() == commands.size()) break;
+      frames += client_frame(json() ? WsOpcode::kText : WsOpcode::kBinary, frame_of(commands));
     }
-    // Each is answered, once, or the client is told that it is too much.
-    EXPECT_EQ(replies, ids.size());
-    if (ids.size() != commands.size()) {
-      EXPECT_EQ(event.code, 3008) << describe(event);
-    }
+    (void)client.socket().try_send(frames);
+    EXPECT_EQ(client.wait_close(kWait).code, 3008);
   }
   expect_bystander_untouched();
   // Questions to the relay: those above the bound are refused for now, each with a reply.
   {
     WsClient client = connected();
-    std::vector<centrifuge::Command> commands;
-    for (std::uint32_t id = 2; id < 20'002; ++id) {
-      commands.emplace_back().set_id(id);
-      commands.back().mutable_presence_stats()->set_channel("room");
+    constexpr std::uint32_t kQuestions = 20'000;
+    std::uint32_t id = 1;
+    std::string frames;
+    while (id <= kQuestions) {
+      std::vector<centrifuge::Command> commands;
+      for (int i = 0; i < 1000; ++i) {
+        commands.emplace_back().set_id(++id);
+        commands.back().mutable_presence_stats()->set_channel("room");
+      }
+      frames += client_frame(json() ? WsOpcode::kText : WsOpcode::kBinary, frame_of(commands));
     }
-    send(client, frame_of(commands));
+    client.send_raw(frames);
     std::size_t good = 0;
     std::size_t refused = 0;
-    while (good + refused < commands.size()) {
+    while (good + refused < kQuestions) {
       for (const centrifuge::Reply& reply : read_replies(GetParam(), client.message(kWait))) {
         if (reply.error().code() == 0) {
           ++good;
@@ -272,8 +283,7 @@ TEST_P(Hostile, HugeBatches) {
         }
       }
     }
-    EXPECT_GE(good, 1024U);
-    EXPECT_GE(refused, 1U);
+    EXPECT_GE(good, 1000U);
   }
   expect_bystander_untouched();
   // Publications in one frame: each has its offset, nobody is cut.
@@ -305,7 +315,7 @@ TEST_P(Hostile, HugeBatches) {
 }
 
 TEST_P(Hostile, TenThousandSubscriptionsOnOneConnection) {
-  start();
+  start({"--max-channels", "20000"});
   const std::size_t one = fleet_.connect(options());
   for (int i = 0; i < kManySubscriptions; ++i) fleet_.subscribe(one, "c" + std::to_string(i));
   ASSERT_TRUE(fleet_.run_until(kWait, [&] { return fleet_.all_subscribed(one, one + 1); }))

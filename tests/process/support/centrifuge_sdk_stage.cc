@@ -24,7 +24,8 @@ CentrifugeSdkStage::CentrifugeSdkStage(Settings settings)
     stack.relay_args.insert(stack.relay_args.end(), {"--broker", redis_->url()});
   }
   stack.gateway_args = behind_balancer();
-  stack.gateway_args.insert(stack.gateway_args.end(), {"--token-key-file", keys_});
+  if (!settings.rules.empty())
+    stack.gateway_args.insert(stack.gateway_args.end(), {"--token-key-file", keys_});
   for (Args* args : {&stack.relay_args, &stack.gateway_args})
     args->insert(args->end(), access.begin(), access.end());
   stack.gateway_args.insert(stack.gateway_args.end(), settings.gateway_args.begin(),
