@@ -1,7 +1,11 @@
 #include "gateway/protocols/centrifuge_codes.h"
 
+#include <nlohmann/json.hpp>
+#include <utility>
+
 #include "common/utf8.h"
 #include "gateway/close_code.h"
+#include "gateway/limits.h"
 #include "proto/frame.h"
 
 namespace sluice::gateway {
@@ -50,6 +54,13 @@ std::uint32_t application_close_code(std::uint32_t code) {
 
 std::uint32_t application_unsubscribe_code(std::uint32_t code) {
   return code >= 2000 && code <= 2999 ? code : static_cast<std::uint32_t>(UnsubscribeCode::kServer);
+}
+
+std::string application_close_reason(std::string reason) {
+  std::string text = bounded_text(std::move(reason), kCloseReasonBytesMax);
+  if (text.empty()) return "disconnect";
+  if (nlohmann::json::accept(text)) text = bounded_text("reason: " + text, kCloseReasonBytesMax);
+  return text;
 }
 
 std::string bounded_text(std::string text, std::size_t bytes_max) {

@@ -41,6 +41,9 @@ inline constexpr std::size_t kApplicationTextBytesMax = 255;
 /// An application's close code, where a client can be told it; else force disconnect.
 [[nodiscard]] std::uint32_t application_close_code(std::uint32_t code);
 [[nodiscard]] std::uint32_t application_unsubscribe_code(std::uint32_t code);
+/// The reason of a close frame whose code is to count: SDKs look at the code only where there is a
+/// reason, and take one that is JSON for advice in an older protocol's form.
+[[nodiscard]] std::string application_close_reason(std::string reason);
 /// Valid UTF-8 of at most so many bytes; what is no UTF-8 is left out whole.
 [[nodiscard]] std::string bounded_text(std::string text, std::size_t bytes_max);
 

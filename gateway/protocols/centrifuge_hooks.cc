@@ -2,7 +2,6 @@
 // time: those behind it wait.
 #include <utility>
 
-#include "gateway/limits.h"
 #include "gateway/protocols/centrifuge_client.h"
 #include "gateway/protocols/centrifuge_limits.h"
 
@@ -92,7 +91,7 @@ bool CentrifugeClient::refused_by_application(std::uint32_t id, const HookWord& 
 }
 
 void CentrifugeClient::close_by_application(std::uint32_t code, const std::string& reason) {
-  const std::string text = bounded_text(reason, kCloseReasonBytesMax);
+  const std::string text = application_close_reason(reason);
   close(static_cast<CloseCode>(application_close_code(code)), text.c_str());
 }
 

@@ -11,6 +11,8 @@
 //   unsubscribe, resubscribe, removeSubscription, readySubscription(channel)
 //   publish(channel, data), presence, presenceStats(channel), history(channel, options), rpc(method, data), send(data)
 //   cut         ends the connection without a word, as a network does
+//   mute        sends nothing any more; { muted: true } of new: nothing from the beginning
+//   frame(text) sends what the SDK would not
 //   state       what the client and its subscriptions are in, with the counts
 //   stats       the counts of all clients together
 import { Centrifuge, UnauthorizedError } from "centrifuge";
@@ -85,12 +87,18 @@ class Client {
     this.sockets = new Set();
     this.waiting = new Map(); // who waits for a token, by channel ("": the connection)
     this.counts = new Map();
+    this.muted = command.muted === true;
     const sockets = this.sockets;
+    const client = this;
     class Socket extends WebSocket {
       constructor(...args) {
         super(...args);
         sockets.add(this);
         this.addEventListener("close", () => sockets.delete(this));
+      }
+
+      send(...args) {
+        if (!client.muted) super.send(...args);
       }
     }
     const options = { websocket: Socket, ...command.options };
@@ -212,6 +220,8 @@ const does = {
   rpc: (client, command) => client.sdk.rpc(command.method, client.toData(command.data)),
   send: (client, command) => client.sdk.send(client.toData(command.data)),
   cut: (client) => client.sockets.forEach((socket) => socket.terminate()),
+  mute: (client) => void (client.muted = true),
+  frame: (client, command) => client.sockets.forEach((socket) => socket.send(client.protobuf ? new TextEncoder().encode(command.text) : command.text)),
   state: (client) => client.state(),
 };
 

@@ -93,6 +93,25 @@ TEST_F(CentrifugeControl, DisconnectsAClient) {
   apply(command);
 }
 
+// The JavaScript SDK looks at the code only where there is a reason, and one that JSON.parse takes
+// is advice to it, whatever the code.
+TEST_F(CentrifugeControl, AReasonNeverHidesTheCode) {
+  const auto told = [this](ClientSession& session, const std::string& reason) {
+    ControlCommand command;
+    command.mutable_disconnect()->mutable_who()->set_client(uuid_of(session.state.id));
+    command.mutable_disconnect()->set_code(4500);
+    command.mutable_disconnect()->set_reason(reason);
+    apply(command);
+    EXPECT_EQ(world.heard(session).closed, 4500);
+    return world.heard(session).reason;
+  };
+  EXPECT_EQ(told(*one, ""), "disconnect");
+  EXPECT_EQ(told(*other_of_one, "42"), "reason: 42");
+  EXPECT_EQ(told(*two, R"({"reconnect":true})"), R"(reason: {"reconnect":true})");
+  EXPECT_EQ(told(*nobody, "\"" + std::string(121, 'r') + "\""),
+            "reason: \"" + std::string(114, 'r'));
+}
+
 TEST_F(CentrifugeControl, Unsubscribes) {
   subscribed(*one, "a");
   subscribed(*one, "b");
