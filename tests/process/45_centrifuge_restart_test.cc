@@ -129,7 +129,7 @@ class CentrifugeRestart : public ::testing::Test {
   TempDir directory_;
   RedisServer redis_{directory_, "", RedisServer::durable()};
   std::string rules_ = directory_.write("rules.toml", kRules);
-  Relay relay_{directory_, {"--broker", redis_.url(), "--rules", rules_, "--publish-wait", "30s"}};
+  Relay relay_{directory_, {"--broker", redis_.url(), "--rules", rules_}};
   std::vector<std::unique_ptr<Gateway>> gateways_;
   std::unique_ptr<Haproxy> haproxy_;
 };

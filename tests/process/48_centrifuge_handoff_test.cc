@@ -64,7 +64,7 @@ class CentrifugeHandoff : public ::testing::Test {
  protected:
   void stage(Args gateway_args = {}) {
     HandoffStage::Settings settings;
-    settings.relay_args = {"--broker", redis_.url(), "--rules", rules_, "--publish-wait", "30s"};
+    settings.relay_args = {"--broker", redis_.url(), "--rules", rules_};
     settings.beside_args = {"--rules", rules_, "--token-key-file", keys_, "--publish-wait", "30s"};
     settings.gateway_args = {"--rules", rules_, "--token-key-file", keys_, "--publish-wait", "30s"};
     settings.gateway_args.insert(settings.gateway_args.end(), gateway_args.begin(),
