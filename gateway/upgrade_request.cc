@@ -211,7 +211,8 @@ tl::expected<UpgradeRequest, Refusal> judge_upgrade(const HttpHead& head,
   if (!origin_allowed(head, options)) {
     return refuse(RefusalReason::kOrigin, 403, "this Origin may not connect");
   }
-  if (options.plain_may_subscribe && !options.plain_may_subscribe(*channel)) {
+  // A Centrifuge client names its channels later, and its token.
+  if (!centrifuge && options.plain_may_subscribe && !options.plain_may_subscribe(*channel)) {
     return refuse(RefusalReason::kNotAllowed, 403,
                   "channel " + *channel + " is not open to clients without a token");
   }

@@ -244,6 +244,14 @@ UpgradeOptions with_centrifuge() {
   return options;
 }
 
+// Its channels are asked for by commands, and its token comes with the first.
+TEST(UpgradeRequest, IsNotJudgedByWhatPlainClientsMay) {
+  UpgradeOptions options = with_centrifuge();
+  options.plain_may_subscribe = [](std::string_view) { return false; };
+  EXPECT_TRUE(judge(request_for(kCentrifugePath), options).has_value());
+  expect_refused(request_for("/"), RefusalReason::kNotAllowed, 403, options);
+}
+
 TEST(UpgradeRequest, CentrifugeWhereItIsServed) {
   const auto answer = judge(request_for(kCentrifugePath), with_centrifuge());
   ASSERT_TRUE(answer);
