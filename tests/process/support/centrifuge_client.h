@@ -121,6 +121,13 @@ class CentrifugeFleet final : private SwarmObserver {
   /// Sends a command and waits for its reply. Throws when there is none in time, or the connection
   /// ends before.
   centrifuge::Reply call(std::size_t index, const centrifuge::Command& command, Millis wait = 10s);
+  /// The reply to a command of send() is kept for kept() when it comes.
+  void keep(std::size_t index, std::uint32_t id) { members_[index]->asked.at(id).kept = true; }
+  /// nullptr: it has not come. Stays where it is until the client has gone.
+  [[nodiscard]] const centrifuge::Reply* kept(std::size_t index, std::uint32_t id) const {
+    const auto found = members_[index]->kept.find(id);
+    return found == members_[index]->kept.end() ? nullptr : &found->second;
+  }
   /// Any payload as one frame, for hostile ones.
   void send_frame(std::size_t index, std::string_view payload);
   /// Publishes and waits for the reply.

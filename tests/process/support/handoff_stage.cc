@@ -17,11 +17,12 @@ const Args kRarePings{"--ping-interval", "10m"};
 }  // namespace
 
 HandoffStage::HandoffStage(Settings settings) : settings_(std::move(settings)) {
-  relay_ = std::make_unique<Relay>(directory_);
+  relay_ = std::make_unique<Relay>(directory_, settings_.relay_args);
   GatewaySettings beside;
   beside.id = "2222";
   beside.relay = relay_->address();
   beside.args = kRarePings;
+  beside.args.insert(beside.args.end(), settings_.beside_args.begin(), settings_.beside_args.end());
   beside_ = std::make_unique<Gateway>(std::move(beside));
   if (settings_.keeper) start_keeper();
 }

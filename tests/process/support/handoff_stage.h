@@ -18,6 +18,8 @@ class HandoffStage {
     std::string program = gateway_program();
     std::string relay{};  ///< another way to it; empty: directly
     bool keeper = true;   ///< started first; else start_keeper() does
+    Args relay_args{};
+    Args beside_args{};
   };
   HandoffStage() : HandoffStage(Settings{}) {}
   /// No gateway runs yet, only the one beside.

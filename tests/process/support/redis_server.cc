@@ -12,10 +12,12 @@ constexpr auto kStartWait = 60s;  // on a machine that does much else
 
 }  // namespace
 
-RedisServer::RedisServer(const TempDir& directory, std::string password)
+RedisServer::RedisServer(const TempDir& directory, std::string password,
+                         std::vector<std::string> more)
     : directory_(directory.path()),
       socket_path_(directory.file("redis.sock")),
-      password_(std::move(password)) {
+      password_(std::move(password)),
+      more_(std::move(more)) {
   // The port is chosen first and taken later: somebody else may be quicker.
   for (int attempt = 1;; ++attempt) {
     port_ = free_port();
@@ -47,6 +49,7 @@ void RedisServer::start() {
                                 "--daemonize",
                                 "no"};
   if (!password_.empty()) args.insert(args.end(), {"--requirepass", password_});
+  args.insert(args.end(), more_.begin(), more_.end());
   SpawnOptions options;
   options.args = std::move(args);
   process_ = std::make_unique<Process>(std::move(options));

@@ -15,9 +15,16 @@ namespace sluice::test {
 
 class RedisServer {
  public:
-  /// Started and answering when the constructor returns.
-  explicit RedisServer(const TempDir& directory, std::string password = "");
+  /// Started and answering when the constructor returns. `more`: words behind our settings, such as
+  /// durable().
+  explicit RedisServer(const TempDir& directory, std::string password = "",
+                       std::vector<std::string> more = {});
   ~RedisServer();
+
+  /// What is answered outlives kill().
+  [[nodiscard]] static std::vector<std::string> durable() {
+    return {"--appendonly", "yes", "--appendfsync", "always"};
+  }
 
   void start();
   void kill() { process_->kill(); }
@@ -46,6 +53,7 @@ class RedisServer {
   std::string directory_;
   std::string socket_path_;
   std::string password_;
+  std::vector<std::string> more_;
   std::uint16_t port_ = 0;
   std::unique_ptr<Process> process_;
 };
