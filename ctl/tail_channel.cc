@@ -122,6 +122,7 @@ void TailChannel::on_message(const proto::Message& message, const Clocks& now,
   position_.offset = message.offset;
   TailEvent e = event(Kind::kMessage, now);
   e.time = delivered_at(message.received_micros, now);
+  e.beside = message.beside;
   e.text = proto::as_text(message.payload);
   events.push_back(std::move(e));
 }

@@ -141,6 +141,7 @@ std::string tail_json(const TailEvent& e) {
     case Kind::kMessage:
       json["channel"] = e.channel;
       add_position(json, e.position);
+      if (e.beside) json["beside"] = true;
       json["bytes"] = e.text.size();
       if (valid_utf8(proto::as_bytes(e.text))) {
         json["text"] = e.text;

@@ -19,6 +19,7 @@ struct TailEvent {
   WallTime time{};
   std::string channel;
   proto::Position position;  ///< of the message; else the channel goes on behind it
+  bool beside = false;       ///< kMessage: without a place in the history; where the channel stood
   std::string text;          ///< payload as it is; reason of kBroker and kLinkLost
   // kGap
   std::string cause;

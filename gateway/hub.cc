@@ -281,7 +281,8 @@ void Hub::channel_message(std::uint32_t slot, const proto::Message& message) {
   Channel& channel = channels_[slot];
   channel.position.offset = message.offset;
   ++stats_.messages_in;
-  const ChannelMessage decoded{channel.name, channel.position, message.payload, message.meta};
+  const proto::Position position{channel.position.epoch, message.beside ? 0 : message.offset};
+  const ChannelMessage decoded{channel.name, position, message.payload, message.meta};
   const FrameLog::Stamp stamp{message.sequence, message.received_micros};
   for (const std::uint32_t audience : channel.audiences) {
     if (message.sequence <= catch_up_top_) {

@@ -280,8 +280,13 @@ Result<Message> decode_message(const FrameView& f) {
   // The frame's own bound leaves room for a name, which a MESSAGE has not.
   if (payload_bytes > kPayloadBytesMax) in.fault("payload", "is longer than allowed");
   if (f.header.channel == 0) in.fault("channel id", "is 0");
-  return in.done(Message{f.header.channel, f.header.sequence, f.header.offset, f.header.aux,
-                         f.body.first(payload_bytes), f.body.subspan(payload_bytes)});
+  return in.done(Message{.channel_id = f.header.channel,
+                         .sequence = f.header.sequence,
+                         .offset = f.header.offset,
+                         .received_micros = f.header.aux,
+                         .payload = f.body.first(payload_bytes),
+                         .meta = f.body.subspan(payload_bytes),
+                         .beside = (f.header.flags & kFlagBeside) != 0});
 }
 
 Result<Gap> decode_gap(const FrameView& f) {

@@ -61,6 +61,7 @@ HeaderBytes encode_message_header(const Message& m) {
   CHECK(m.payload.size() <= kPayloadBytesMax && m.meta.size() <= kMetaBytesMax);
   return encode_header({.length = static_cast<std::uint32_t>(m.payload.size() + m.meta.size()),
                         .type = FrameType::kMessage,
+                        .flags = m.beside ? kFlagBeside : std::uint8_t{0},
                         .meta_length = static_cast<std::uint16_t>(m.meta.size()),
                         .channel = m.channel_id,
                         .aux = m.received_micros,

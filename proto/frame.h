@@ -58,6 +58,7 @@ inline constexpr std::uint8_t kFlagContinuous = 0x01;    // SUBSCRIBED
 inline constexpr std::uint8_t kFlagHistory = 0x02;       // SUBSCRIBED
 inline constexpr std::uint8_t kFlagAcknowledge = 0x01;   // PUBLISH
 inline constexpr std::uint8_t kFlagNamed = 0x02;         // PUBLISH
+inline constexpr std::uint8_t kFlagBeside = 0x01;        // MESSAGE
 inline constexpr std::uint8_t kFlagRecover = 0x01;       // HISTORY
 inline constexpr std::uint8_t kFlagSince = 0x02;         // HISTORY
 inline constexpr std::uint8_t kFlagReverse = 0x04;       // HISTORY
@@ -226,6 +227,8 @@ struct Message {
   std::uint32_t received_micros = 0;
   Bytes payload{};
   Bytes meta{};
+  bool beside =
+      false;  ///< no place in the channel's history: `offset` is the channel's, not its own
 };
 
 struct Gap {

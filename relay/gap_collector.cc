@@ -11,20 +11,22 @@ proto::Gap& GapCollector::gap_of(std::uint32_t channel_id, bool& fresh) {
   return gaps_[found->second];
 }
 
-void GapCollector::add_message(std::uint32_t channel_id, proto::Position position) {
-  add_one(channel_id, position, GapCause::kOverrun);
+void GapCollector::add_message(std::uint32_t channel_id, proto::Position position, bool beside) {
+  add_one(channel_id, position, GapCause::kOverrun, beside);
 }
 
-void GapCollector::add_oversized(std::uint32_t channel_id, proto::Position position) {
-  add_one(channel_id, position, GapCause::kOversized);
+void GapCollector::add_oversized(std::uint32_t channel_id, proto::Position position, bool beside) {
+  add_one(channel_id, position, GapCause::kOversized, beside);
 }
 
-void GapCollector::add_one(std::uint32_t channel_id, proto::Position position, GapCause cause) {
+void GapCollector::add_one(std::uint32_t channel_id, proto::Position position, GapCause cause,
+                           bool beside) {
   bool fresh = false;
   proto::Gap& gap = gap_of(channel_id, fresh);
   if (fresh) {
     gap.cause = cause;
-    gap.first_missing = position.offset;
+    // What comes next is the first that could be missing among the numbered ones.
+    gap.first_missing = beside ? position.offset + 1 : position.offset;
     gap.count = 0;
   } else if (gap.cause == GapCause::kBroker) {
     gap.cause = GapCause::kBoth;

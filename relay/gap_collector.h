@@ -17,9 +17,10 @@ class GapCollector {
 
  public:
   /// A message that was there and will not be sent.
-  void add_message(std::uint32_t channel_id, proto::Position position);
+  /// `beside`: it had no place of its own, the channel stood at `position`.
+  void add_message(std::uint32_t channel_id, proto::Position position, bool beside = false);
   /// A message too large for any link: it was never in the ring.
-  void add_oversized(std::uint32_t channel_id, proto::Position position);
+  void add_oversized(std::uint32_t channel_id, proto::Position position, bool beside = false);
   /// The broker was not listened to; the channel goes on in a new epoch behind `position`.
   void add_break(std::uint32_t channel_id, proto::Position position, std::uint64_t duration_ms);
 
@@ -38,7 +39,8 @@ class GapCollector {
 
  private:
   [[nodiscard]] proto::Gap& gap_of(std::uint32_t channel_id, bool& fresh);
-  void add_one(std::uint32_t channel_id, proto::Position position, proto::GapCause cause);
+  void add_one(std::uint32_t channel_id, proto::Position position, proto::GapCause cause,
+               bool beside);
 
   std::vector<proto::Gap> gaps_;
   std::unordered_map<std::uint32_t, std::size_t> place_;

@@ -11,11 +11,11 @@ void GatewayIndex::lose(const Entry& entry, GapCollector& losses) {
   if (entry.is_loss()) {
     losses.add_loss(entry.channel_id, position, entry.lost());
   } else if (entry.bytes == 0) {
-    losses.add_break(entry.channel_id, position, entry.serial);
-  } else if (entry.serial == 0) {
-    losses.add_oversized(entry.channel_id, position);
+    losses.add_break(entry.channel_id, position, entry.serial());
+  } else if (entry.serial() == 0) {
+    losses.add_oversized(entry.channel_id, position, entry.is_beside());
   } else {
-    losses.add_message(entry.channel_id, position);
+    losses.add_message(entry.channel_id, position, entry.is_beside());
   }
 }
 
@@ -26,7 +26,7 @@ std::uint64_t GatewayIndex::queue_front() const {
 bool GatewayIndex::append_message(const ReplayRing& ring, std::uint64_t serial,
                                   std::uint32_t channel_id, const RingEntry& entry) {
   const bool was_behind = cut_end_ > cursor_;
-  append(Entry{.serial = serial,
+  append(Entry{.marked_serial = serial | (entry.beside() ? kBesideMark : 0),
                .epoch = entry.position().epoch,
                .offset = entry.position().offset,
                .channel_id = channel_id,
@@ -35,8 +35,9 @@ bool GatewayIndex::append_message(const ReplayRing& ring, std::uint64_t serial,
   return !was_behind && cut_end_ > cursor_;
 }
 
-void GatewayIndex::append_oversized(std::uint32_t channel_id, proto::Position position) {
-  append(Entry{.serial = 0,
+void GatewayIndex::append_oversized(std::uint32_t channel_id, proto::Position position,
+                                    bool beside) {
+  append(Entry{.marked_serial = beside ? kBesideMark : 0,
                .epoch = position.epoch,
                .offset = position.offset,
                .channel_id = channel_id,
@@ -45,7 +46,7 @@ void GatewayIndex::append_oversized(std::uint32_t channel_id, proto::Position po
 
 void GatewayIndex::append_break(std::uint32_t channel_id, proto::Position position,
                                 std::uint64_t duration_ms) {
-  append(Entry{.serial = duration_ms & ~kLossMark,
+  append(Entry{.marked_serial = duration_ms & ~kLossMark,
                .epoch = position.epoch,
                .offset = position.offset,
                .channel_id = channel_id,
@@ -55,7 +56,7 @@ void GatewayIndex::append_break(std::uint32_t channel_id, proto::Position positi
 void GatewayIndex::append_loss(std::uint32_t channel_id, proto::Position position,
                                std::uint64_t count) {
   CHECK(count > 0 && count <= position.offset && (count & kLossMark) == 0);
-  append(Entry{.serial = kLossMark | count,
+  append(Entry{.marked_serial = kLossMark | count,
                .epoch = position.epoch,
                .offset = position.offset,
                .channel_id = channel_id,
@@ -90,7 +91,7 @@ void GatewayIndex::cut_oldest(const ReplayRing& ring) {
     const std::size_t target = options_.queue_bytes_max - options_.queue_bytes_max / 8;
     while (end < last && queue_bytes_ > target) cut_one();
   }
-  while (end < last && at(end).bytes != 0 && ring.gone(at(end).serial)) cut_one();
+  while (end < last && at(end).bytes != 0 && ring.gone(at(end).serial())) cut_one();
   if (end > front) cut_end_ = end;
 }
 
@@ -104,7 +105,7 @@ void GatewayIndex::take(const ReplayRing& ring, Outgoing& out) {
   for (; pending(); ++cursor_) {
     const Entry& entry = at(cursor_);
     const bool cut = cursor_ < cut_end_;
-    if (entry.bytes != 0 && !cut && !ring.gone(entry.serial)) break;
+    if (entry.bytes != 0 && !cut && !ring.gone(entry.serial())) break;
     if (!cut) queue_bytes_ -= entry.bytes;
     lose(entry, losses);
   }
@@ -115,7 +116,7 @@ void GatewayIndex::take(const ReplayRing& ring, Outgoing& out) {
   }
   const Entry& entry = at(cursor_);
   out.kind = Outgoing::Kind::kMessage;
-  out.entry = ring.find(entry.serial);
+  out.entry = ring.find(entry.serial());
   CHECK(out.entry != nullptr);
   out.channel_id = entry.channel_id;
   out.sequence = cursor_++;
@@ -132,7 +133,7 @@ std::unordered_map<std::uint32_t, proto::Position> GatewayIndex::positions_at_cu
     if (sequence < cursor_) {
       last[entry.channel_id] = position;
     } else if (entry.bytes != 0) {
-      next.try_emplace(entry.channel_id, proto::Position{position.epoch, position.offset - 1});
+      next.try_emplace(entry.channel_id, entry.before());
     } else if (entry.is_loss()) {
       next.try_emplace(entry.channel_id,
                        proto::Position{position.epoch, position.offset - entry.lost()});

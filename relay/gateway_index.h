@@ -44,7 +44,7 @@ class GatewayIndex {
   bool append_message(const ReplayRing& ring, std::uint64_t serial, std::uint32_t channel_id,
                       const RingEntry& entry);
   /// Routes a message too large for any link, so for the ring too: a gap of one.
-  void append_oversized(std::uint32_t channel_id, proto::Position position);
+  void append_oversized(std::uint32_t channel_id, proto::Position position, bool beside = false);
   /// Routes a loss of continuity.
   void append_break(std::uint32_t channel_id, proto::Position position, std::uint64_t duration_ms);
 
@@ -80,10 +80,21 @@ class GatewayIndex {
  private:
   /// In the place of the serial, of a break that is a loss of known size: beside it that size.
   static constexpr std::uint64_t kLossMark = std::uint64_t{1} << 63U;
+  /// Beside the serial of a message that has no place in the channel's history.
+  static constexpr std::uint64_t kBesideMark = kLossMark;
   struct Entry {
-    std::uint64_t serial = 0;  ///< in the ring, 0: never was; of a break: its duration in ms
-    [[nodiscard]] bool is_loss() const { return bytes == 0 && (serial & kLossMark) != 0; }
-    [[nodiscard]] std::uint64_t lost() const { return serial & ~kLossMark; }
+    /// In the ring, 0: never was; of a break: its duration in ms. With its mark.
+    std::uint64_t marked_serial = 0;
+    [[nodiscard]] bool is_loss() const { return bytes == 0 && (marked_serial & kLossMark) != 0; }
+    [[nodiscard]] std::uint64_t lost() const { return marked_serial & ~kLossMark; }
+    [[nodiscard]] bool is_beside() const {
+      return bytes != 0 && (marked_serial & kBesideMark) != 0;
+    }
+    [[nodiscard]] std::uint64_t serial() const { return marked_serial & ~kBesideMark; }
+    /// In front of the message.
+    [[nodiscard]] proto::Position before() const {
+      return {epoch, is_beside() ? offset : offset - 1};
+    }
     std::uint64_t epoch = 0;
     std::uint64_t offset = 0;
     std::uint32_t channel_id = 0;

@@ -444,7 +444,8 @@ void GatewaySession::fill_from_index(OutputBatch& batch, bool half) {
                                    .offset = entry.position().offset,
                                    .received_micros = wire_micros(entry.arrived()),
                                    .payload = entry.payload(),
-                                   .meta = entry.meta()};
+                                   .meta = entry.meta(),
+                                   .beside = entry.beside()};
       batch.add_message(proto::encode_message_header(message), entry);
     }
     for (const proto::Gap& gap : outgoing_.gaps) proto::encode(batch.text(), gap);

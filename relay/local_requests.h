@@ -18,7 +18,7 @@ struct LocalPublish {
   proto::Bytes payload{};
   proto::Bytes meta{};
   Duration wait{};
-  bool skip_history = false;  ///< to those who listen, without a place in the history
+  bool skip_history = false;  ///< to those who listen, beside the history
 };
 
 struct LocalPublished {

@@ -34,6 +34,7 @@ struct HeldPublish {
   std::string payload;
   std::string meta;
   TimePoint deadline{};
+  bool beside = false;  ///< without a place in the channel's history
 };
 
 class PublishHold {

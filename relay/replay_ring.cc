@@ -9,9 +9,10 @@
 namespace sluice::relay {
 
 RefPtr<const RingEntry> RingEntry::make(ChannelOrdinal channel, proto::Position position,
-                                        TimePoint arrived, proto::Bytes payload,
-                                        proto::Bytes meta) {
+                                        TimePoint arrived, proto::Bytes payload, proto::Bytes meta,
+                                        bool beside) {
   RingEntry* entry = allocate(channel, position, arrived, payload.size(), meta.size());
+  entry->beside_ = beside;
   std::uint8_t* bytes = entry->writable();
   if (!payload.empty()) std::memcpy(bytes, payload.data(), payload.size());
   if (!meta.empty()) std::memcpy(bytes + payload.size(), meta.data(), meta.size());
@@ -42,11 +43,12 @@ void EntryDraft::append(proto::Bytes piece) {
 }
 
 RefPtr<const RingEntry> EntryDraft::finish(ChannelOrdinal channel, proto::Position position,
-                                           TimePoint arrived) && {
+                                           TimePoint arrived, bool beside) && {
   CHECK(missing() == 0);
   entry_->channel_ = channel;
   entry_->position_ = position;
   entry_->arrived_ = arrived;
+  entry_->beside_ = beside;
   RefPtr<const RingEntry> made(entry_.get());
   entry_ = {};
   return made;
@@ -55,9 +57,11 @@ RefPtr<const RingEntry> EntryDraft::finish(ChannelOrdinal channel, proto::Positi
 std::uint64_t ReplayRing::append(RefPtr<const RingEntry> entry) {
   const std::uint64_t serial = first_serial_ + entries_.size();
   bytes_ += entry->cost();
-  ChannelEntries& channel = by_channel_[entry->channel()];
-  channel.serials.push_back(serial);
-  channel.bytes += entry->cost();
+  if (!entry->beside()) {
+    ChannelEntries& channel = by_channel_[entry->channel()];
+    channel.serials.push_back(serial);
+    channel.bytes += entry->cost();
+  }
   entries_.push_back(std::move(entry));
   while (entries_.size() > 1 &&
          (entries_.size() > options_.messages_max || bytes_ > options_.bytes_max)) {
@@ -90,7 +94,7 @@ std::size_t ReplayRing::bytes_of(ChannelOrdinal channel) const {
 void ReplayRing::evict_oldest() {
   const RefPtr<const RingEntry> oldest = entries_.pop_front();
   bytes_ -= oldest->cost();
-  // Not in the list if its channel began a new epoch or ended since.
+  // Not in the list if it is beside the history, or its channel began a new epoch or ended since.
   const auto list = by_channel_.find(oldest->channel());
   if (list != by_channel_.end() && list->second.serials.front() == first_serial_) {
     list->second.serials.pop_front();

@@ -23,12 +23,16 @@ class RingEntry {
  public:
   [[nodiscard]] static RefPtr<const RingEntry> make(ChannelOrdinal channel,
                                                     proto::Position position, TimePoint arrived,
-                                                    proto::Bytes payload, proto::Bytes meta);
+                                                    proto::Bytes payload, proto::Bytes meta,
+                                                    bool beside = false);
   RingEntry(const RingEntry&) = delete;
   RingEntry& operator=(const RingEntry&) = delete;
 
   [[nodiscard]] ChannelOrdinal channel() const { return channel_; }
+  /// Its own; of one beside the history, where the channel stood.
   [[nodiscard]] proto::Position position() const { return position_; }
+  /// It has no place in the channel's history, and can't be asked for by offset.
+  [[nodiscard]] bool beside() const { return beside_; }
   [[nodiscard]] TimePoint arrived() const { return arrived_; }
   [[nodiscard]] proto::Bytes payload() const { return {bytes(), payload_bytes_}; }
   [[nodiscard]] proto::Bytes meta() const { return {bytes() + payload_bytes_, meta_bytes_}; }
@@ -60,6 +64,7 @@ class RingEntry {
   [[nodiscard]] std::uint8_t* writable() { return reinterpret_cast<std::uint8_t*>(this + 1); }
 
   mutable std::uint32_t references_ = 1;
+  bool beside_ = false;
   ChannelOrdinal channel_;
   proto::Position position_;
   TimePoint arrived_;
@@ -79,7 +84,7 @@ class EntryDraft {
   [[nodiscard]] proto::Bytes payload() const { return entry_->payload(); }
   /// Once nothing is missing. The draft is empty then.
   [[nodiscard]] RefPtr<const RingEntry> finish(ChannelOrdinal channel, proto::Position position,
-                                               TimePoint arrived) &&;
+                                               TimePoint arrived, bool beside = false) &&;
 
  private:
   RefPtr<RingEntry> entry_;
@@ -99,8 +104,8 @@ class ReplayRing {
   explicit ReplayRing(ReplayRingOptions options) : options_(options) {}
 
   /// Takes one in and lets go of what is over the bounds; the newest always stays. Within an epoch
-  /// the offsets of a channel must follow one another. Returns its serial: +1 each, starting
-  /// with 1.
+  /// the offsets of a channel must follow one another; those beside its history are had by serial
+  /// alone. Returns its serial: +1 each, starting with 1.
   std::uint64_t append(RefPtr<const RingEntry> entry);
   /// Lets go of what is too old.
   void expire(TimePoint now);

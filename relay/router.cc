@@ -152,62 +152,60 @@ void Router::message(std::string_view name, proto::Bytes payload, proto::Bytes m
                      std::optional<proto::Position> position) {
   Channel* channel = receive(name, payload.size());
   if (channel == nullptr) return;
-  if (!place(*channel, position)) {
+  const Place place = this->place(*channel, position);
+  if (place == Place::kNone) {
     ++stats_.messages_unwanted;
     return;
   }
+  const bool beside = place == Place::kBeside;
   if (payload.size() > proto::kPayloadBytesMax || meta.size() > proto::kMetaBytesMax) {
-    return lose_oversized(*channel, payload.size());
+    return lose_oversized(*channel, payload.size(), beside);
   }
-  route(*channel, RingEntry::make(channel->ordinal, channel->top, time_.now(), payload, meta));
+  route(*channel,
+        RingEntry::make(channel->ordinal, channel->top, time_.now(), payload, meta, beside));
 }
 
-bool Router::place(Channel& channel, const std::optional<proto::Position>& position) {
+Router::Place Router::place(Channel& channel, const std::optional<proto::Position>& position) {
   if (!position) {
     // Published past the history: it has no place among what is numbered.
-    if (channel.history) return false;
+    if (channel.history) return Place::kBeside;
     ++channel.top.offset;
-    return true;
+    return Place::kNext;
   }
-  if (position->epoch == 0 || position->offset == 0) return false;
+  if (position->epoch == 0 || position->offset == 0) return Place::kNone;
   const bool same = channel.history && position->epoch == channel.top.epoch;
-  if (same && position->offset <= channel.top.offset) return false;  // it was here before
+  if (same && position->offset <= channel.top.offset) return Place::kNone;  // it was here before
   go_on_at(channel, {position->epoch, position->offset - 1}, std::nullopt);
   channel.top = *position;
-  return true;
+  return Place::kNext;
 }
 
 void Router::message(std::string_view name, EntryDraft message) {
   Channel* channel = receive(name, message.payload().size());
   if (channel == nullptr) return;
-  if (!place(*channel, std::nullopt)) {
-    ++stats_.messages_unwanted;
-    return;
-  }
+  const bool beside = place(*channel, std::nullopt) == Place::kBeside;
   if (message.payload().size() > proto::kPayloadBytesMax) {
-    return lose_oversized(*channel, message.payload().size());
+    return lose_oversized(*channel, message.payload().size(), beside);
   }
-  route(*channel, std::move(message).finish(channel->ordinal, channel->top, time_.now()));
+  route(*channel, std::move(message).finish(channel->ordinal, channel->top, time_.now(), beside));
 }
 
 void Router::message_oversized(std::string_view name, std::uint64_t bytes) {
   Channel* channel = receive(name, bytes);
   if (channel == nullptr) return;
-  // Of a channel with history the broker says where it goes on.
-  if (place(*channel, std::nullopt)) return lose_oversized(*channel, bytes);
-  ++stats_.messages_oversized;
-  watcher_.message_oversized(channel->name, bytes);
+  // Of one in a history the broker says where that goes on.
+  lose_oversized(*channel, bytes, place(*channel, std::nullopt) == Place::kBeside);
 }
 
-void Router::lose_oversized(Channel& channel, std::uint64_t bytes) {
+void Router::lose_oversized(Channel& channel, std::uint64_t bytes, bool beside) {
   ++stats_.messages_oversized;
   watcher_.message_oversized(channel.name, bytes);
   // The ring's offsets of a channel follow one another: they start again behind this one.
-  ring_.forget(channel.ordinal);
+  if (!beside) ring_.forget(channel.ordinal);
   for (const Subscription* subscription : channel.subscribers) {
     if (!subscription->confirmed) continue;
     GatewayState& gateway = *subscription->gateway;
-    gateway.index.append_oversized(subscription->id, channel.top);
+    gateway.index.append_oversized(subscription->id, channel.top, beside);
     if (gateway.port != nullptr) gateway.port->pending();
   }
 }

@@ -270,9 +270,9 @@ class Router final : public BrokerEvents, public LocalRequests {
   // router_publish.cc
   /// At once, or held in order.
   void submit(const PublishRequest& origin, std::string_view name, proto::Bytes payload,
-              proto::Bytes meta, Duration wait);
+              proto::Bytes meta, Duration wait, bool beside = false);
   void send_publish(const PublishRequest& origin, std::string_view channel, proto::Bytes payload,
-                    proto::Bytes meta);
+                    proto::Bytes meta, bool beside);
   void release_held();
   void refuse(const PublishRequest& origin, proto::ErrorReason reason, std::string_view text);
   void expire_held(TimePoint now);
@@ -328,11 +328,13 @@ class Router final : public BrokerEvents, public LocalRequests {
   /// A channel with history stands there now: what is between is lost, if anything is.
   void go_on_at(Channel& channel, proto::Position position, std::optional<Duration> uncovered);
   void lose_up_to(Channel& channel, proto::Position position);
-  /// The next message's position becomes the channel's top. False: it is of no use.
-  [[nodiscard]] bool place(Channel& channel, const std::optional<proto::Position>& position);
+  enum class Place { kNext, kBeside, kNone };
+  /// The next message's position becomes the channel's top, unless it stands beside the history.
+  /// kNone: it is of no use.
+  [[nodiscard]] Place place(Channel& channel, const std::optional<proto::Position>& position);
   /// Null: nobody holds the channel. Else it is counted, and the next position is its own.
   [[nodiscard]] Channel* receive(std::string_view name, std::uint64_t bytes);
-  void lose_oversized(Channel& channel, std::uint64_t bytes);
+  void lose_oversized(Channel& channel, std::uint64_t bytes, bool beside);
   void route(const Channel& channel, RefPtr<const RingEntry> entry);
 
   RouterOptions options_;

@@ -23,10 +23,7 @@ void Router::publish(const LocalPublish& p, std::function<void(const LocalPublis
     return refuse(origin, proto::ErrorReason::kUnknownChannel, "no such channel name");
   if (p.meta.size() > proto::kMetaBytesMax)
     return refuse(origin, proto::ErrorReason::kTooLarge, "what stands beside it is too long");
-  // Its messages have a place each: without one, a message can't be told from one that was lost.
-  if (p.skip_history && options_now(p.channel).history())
-    return refuse(origin, proto::ErrorReason::kRefusedByBroker, "the channel has a history");
-  submit(origin, p.channel, p.payload, p.meta, p.wait);
+  submit(origin, p.channel, p.payload, p.meta, p.wait, p.skip_history);
 }
 
 void Router::local_published(std::uint64_t id, const LocalPublished& outcome) {

@@ -23,7 +23,7 @@ void Router::publish(GatewayState& gateway, const proto::Publish& p) {
 }
 
 void Router::submit(const PublishRequest& origin, std::string_view name, proto::Bytes payload,
-                    proto::Bytes meta, Duration wait) {
+                    proto::Bytes meta, Duration wait, bool beside) {
   if (payload.size() > options_.payload_bytes_max) {
     return refuse(origin, ErrorReason::kTooLarge, "larger than --max-message-size");
   }
@@ -32,20 +32,26 @@ void Router::submit(const PublishRequest& origin, std::string_view name, proto::
   const bool in_turn =
       !holding_ && (channel == nullptr || channel->confirmed) && !hold_.waits(name);
   if (in_turn && broker_.can_publish(payload.size())) {
-    return send_publish(origin, name, payload, meta);
+    return send_publish(origin, name, payload, meta, beside);
   }
-  HeldPublish held{origin, std::string(name), std::string(proto::as_text(payload)),
+  HeldPublish held{origin,
+                   std::string(name),
+                   std::string(proto::as_text(payload)),
                    std::string(proto::as_text(meta)),
-                   time_.now() + std::min<Duration>(wait, kPublishWaitMax)};
+                   time_.now() + std::min<Duration>(wait, kPublishWaitMax),
+                   beside};
   if (!hold_.push(std::move(held))) {
     refuse(origin, ErrorReason::kQueueFull, "--publish-queue-bytes are waiting already");
   }
 }
 
 void Router::send_publish(const PublishRequest& origin, std::string_view channel,
-                          proto::Bytes payload, proto::Bytes meta) {
+                          proto::Bytes payload, proto::Bytes meta, bool beside) {
+  ChannelOptions options = options_now(channel);
+  // The way of a channel that has none: heard where the channel is, with what stands beside it.
+  if (beside && options.history()) options = {.envelope = true};
   // The answer may come from inside publish().
-  broker_.publish(in_flight_.add(origin), channel, payload, meta, options_now(channel));
+  broker_.publish(in_flight_.add(origin), channel, payload, meta, options);
 }
 
 void Router::hold_publishes(bool on) {
@@ -66,7 +72,7 @@ void Router::release_held() {
       },
       [this](const HeldPublish& held) {
         send_publish(held.origin, held.channel, proto::as_bytes(held.payload),
-                     proto::as_bytes(held.meta));
+                     proto::as_bytes(held.meta), held.beside);
       });
 }
 

@@ -256,7 +256,8 @@ export class CentrifugeClient {
   }
 
   #publication({ offset = 0, data, info = null }, recovered) {
-    if (this.offset !== null) {
+    // Offset 0: beside the channel's history. It has no place, and moves no position.
+    if (this.offset !== null && offset !== 0) {
       const step = offset - this.offset;
       if (step !== 1) this.#events.missing(step - 1);
       this.offset = offset;

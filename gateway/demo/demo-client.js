@@ -214,6 +214,7 @@ export class Connection {
 
   /** Offsets go up by one: what lies between the last and this one was missed, while the connection was away if it is new. */
   #follow(frame) {
+    if (frame.offset === 0) return; // beside the channel's history: it has no place, and can't be missed
     if (frame.epoch === this.#epoch) {
       const step = frame.offset - this.#offset;
       if (step > 1) {

@@ -54,7 +54,7 @@ const hooks = {
   publication({ offset, data, info, recovered }) {
     if (recovered) ++state.recovered;
     else ++state.live;
-    mark(offset, recovered ? "recovered" : "live");
+    if (offset !== 0) mark(offset, recovered ? "recovered" : "live");
     state.rows.unshift({ offset, at: Date.now(), from: info === null ? "" : short(info.client), text: textOf(data), recovered });
     if (state.rows.length > kRows) state.rows.pop();
     state.stale = true;

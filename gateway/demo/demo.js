@@ -73,8 +73,10 @@ const hooks = {
     const { stamp } = message;
     const own = stamp !== null && stamp.page === pageId;
     const latency = own ? now - stamp.at : null;
-    // Own messages are known by their stamp from the moment they were sent; others by their place in the channel.
-    const key = own ? message.text : `${message.epoch}-${message.offset}`;
+    // Own messages are known by their stamp from the moment they were sent; others by their place in the channel, or
+    // by what they say where they have none.
+    const place = message.offset === 0 ? `beside-${message.text}` : `${message.epoch}-${message.offset}`;
+    const key = own ? message.text : place;
     const entry = log.entry(key, () => describe(message), openCount);
     MessageLog.heard(entry, latency);
     connection.note(entry, latency, Date.now());

@@ -24,7 +24,7 @@ namespace sluice::gateway {
 /// A channel message on its way to the clients.
 struct ChannelMessage {
   std::string_view channel;
-  proto::Position position;
+  proto::Position position;  ///< offset 0: beside the channel's history, without a place in it
   proto::Bytes payload;
   proto::Bytes meta;
 };

@@ -94,7 +94,8 @@ class BrokerEvents {
   virtual void subscribed(std::string_view channel, std::optional<Duration> uncovered,
                           std::optional<proto::Position> position) = 0;
   /// A message; `position` only of channels with history. Within an epoch such offsets come +1
-  /// each: the broker drops what comes twice and fetches what is missing before it tells more.
+  /// each: the broker drops what comes twice and fetches what is missing before it tells more. On
+  /// a channel with history one without a position stands beside the history: published past it.
   virtual void message(std::string_view channel, proto::Bytes payload, proto::Bytes meta,
                        std::optional<proto::Position> position) = 0;
   /// The same, assembled in the memory that the ring may keep.
@@ -125,7 +126,8 @@ class Broker {
   /// broker calls broker_connected() again when room returns.
   [[nodiscard]] virtual bool can_publish(std::size_t payload_bytes) const = 0;
   /// Only after can_publish() said yes. One FIFO: what is given first reaches the broker first.
-  /// Without envelope a shared broker does not carry `meta`.
+  /// Without envelope a shared broker does not carry `meta`. Without history in the options of a
+  /// channel that has one: heard beside it.
   virtual void publish(PublishId id, std::string_view channel, proto::Bytes payload,
                        proto::Bytes meta, const ChannelOptions& options) = 0;
   /// What a channel with history holds. Bounded by kQueriesInFlightMax: over it, and while away,

@@ -53,11 +53,11 @@ void RedisBroker::start(BrokerEvents& events) {
 void RedisBroker::subscribe(std::string_view channel, const ChannelOptions& options) {
   // Constant while it is subscribed, whatever the rules say meanwhile.
   if (subscriber_.subscriptions().is_wanted(channels_.name_of(channel))) return;
-  subscriber_.subscribe(channels_.add(channel, options));
+  for (const std::string& name : channels_.add(channel, options)) subscriber_.subscribe(name);
 }
 
 void RedisBroker::unsubscribe(std::string_view channel) {
-  subscriber_.unsubscribe(channels_.remove(channel));
+  for (const std::string& name : channels_.remove(channel)) subscriber_.unsubscribe(name);
 }
 
 bool RedisBroker::is_confirmed(std::string_view channel) const {

@@ -24,7 +24,8 @@ namespace sluice::relay {
 /// with history where they were before. When one connection is lost it alone is made anew, so that
 /// without the publisher no message is missed; a server that is no master ends both. What travels
 /// on a channel without history and publisher is the payload as it is, so that any Redis client
-/// takes part; on the others it is an envelope (redis_envelope.h).
+/// takes part; on the others it is an envelope (redis_envelope.h). What other clients publish under
+/// the plain name of a channel with history is heard as well, beside the history.
 class RedisBroker final : public Broker, RedisLinkOwner, RedisAsker {
  public:
   /// `base` and `random` outlive it.
@@ -56,8 +57,10 @@ class RedisBroker final : public Broker, RedisLinkOwner, RedisAsker {
   void resume(StateReader& in, Descriptors& descriptors);
   /// The Router has been told that the channel is subscribed, and hears no more of that.
   [[nodiscard]] bool is_confirmed(std::string_view channel) const;
-  /// Channels that are wanted now.
-  [[nodiscard]] std::size_t wanted() const { return subscriber_.subscriptions().wanted(); }
+  /// Channels that are wanted now. One with a history has two names.
+  [[nodiscard]] std::size_t wanted() const {
+    return subscriber_.subscriptions().wanted() - channels_.continuity().channels();
+  }
 
   [[nodiscard]] RedisStats stats() const;
 

@@ -6,6 +6,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "relay/brokers/broker.h"
 #include "relay/brokers/redis_continuity.h"
@@ -38,11 +39,13 @@ class RedisChannels final : public RedisHearing, RedisContinuityPort {
   explicit RedisChannels(RedisAsker& asker) : asker_(asker), continuity_(*this) {}
   void start(BrokerEvents& events) { events_ = &events; }
 
-  /// Wanted from now on. The name under which it is heard; the options of one that was wanted
+  /// Wanted from now on. The names under which it is heard; the options of one that was wanted
   /// already stay.
-  [[nodiscard]] std::string add(std::string_view channel, const ChannelOptions& options);
-  /// The name under which it was heard.
-  [[nodiscard]] std::string remove(std::string_view channel);
+  [[nodiscard]] std::vector<std::string> add(std::string_view channel,
+                                             const ChannelOptions& options);
+  /// The names under which it was heard.
+  [[nodiscard]] std::vector<std::string> remove(std::string_view channel);
+  /// The name under which its own messages come: once it is confirmed, so is the channel.
   [[nodiscard]] std::string name_of(std::string_view channel) const;
   /// Its history says what comes, not the subscription alone.
   [[nodiscard]] bool has_history(std::string_view channel) const {
@@ -60,6 +63,7 @@ class RedisChannels final : public RedisHearing, RedisContinuityPort {
   void subscriber_lost() override { continuity_.subscriber_lost(); }
 
  private:
+  [[nodiscard]] std::vector<std::string> names_of(std::string_view channel) const;
   void ask_position(RedisAsk ask, std::string_view channel, const ChannelOptions& options,
                     std::optional<proto::Position> heard) override {
     asker_.ask_position(ask, channel, options, heard);
@@ -82,6 +86,8 @@ class RedisChannels final : public RedisHearing, RedisContinuityPort {
 
   void heard_enveloped(std::string_view channel, proto::Bytes bytes);
   void oversized(std::string_view channel, std::uint64_t bytes);
+  /// One that has no place in a history.
+  void plain_oversized(std::string_view channel, std::uint64_t bytes);
 
   RedisAsker& asker_;
   BrokerEvents* events_ = nullptr;

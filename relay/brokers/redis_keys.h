@@ -1,6 +1,7 @@
 // What channels are called in Redis (ARCHITECTURE.md, History in Redis). A channel without history
 // and publisher is its own name, so that any Redis client takes part; all else begins with
-// "sluice:", and the keys of channel X share the hash tag {X}. Pure.
+// "sluice:", and the keys of channel X share the hash tag {X}. A channel with history is heard by
+// its own name too. Pure.
 #pragma once
 
 #include <array>

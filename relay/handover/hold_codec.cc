@@ -29,11 +29,12 @@ void HoldCodec::write(StateWriter& out, const PublishHold& hold) {
     out.text(publish.payload);
     out.text(publish.meta);
     out.time(publish.deadline);
+    out.flag(publish.beside);
   }
 }
 
 void HoldCodec::read(StateReader& in, PublishHold& hold) {
-  constexpr std::size_t kPublishBytesMin = kRequestBytes + 4 * 8;
+  constexpr std::size_t kPublishBytesMin = kRequestBytes + 4 * 8 + 1;
   const std::size_t bound = std::exchange(hold.bytes_max_, SIZE_MAX);
   const std::size_t count = in.count("held publishes", kPublishBytesMin);
   for (std::size_t i = 0; i < count && in.good(); ++i) {
@@ -43,6 +44,7 @@ void HoldCodec::read(StateReader& in, PublishHold& hold) {
     publish.payload = in.text("publish's payload", proto::kPayloadBytesMax);
     publish.meta = in.text("publish's meta", proto::kMetaBytesMax);
     publish.deadline = in.time("publish's deadline");
+    publish.beside = in.flag("publish's kind");
     in.require(!publish.channel.empty(), "publish's channel", "is empty");
     if (in.good()) (void)hold.push(std::move(publish));
   }

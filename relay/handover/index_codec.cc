@@ -18,7 +18,7 @@ void IndexCodec::write(StateWriter& out, const GatewayIndex& index) {
   out.number<std::uint64_t>(index.entries_.size());
   for (std::size_t i = 0; i < index.entries_.size(); ++i) {
     const GatewayIndex::Entry& entry = index.entries_[i];
-    out.number(entry.serial);
+    out.number(entry.marked_serial);
     out.number(entry.epoch);
     out.number(entry.offset);
     out.number(entry.channel_id);
@@ -36,7 +36,7 @@ void IndexCodec::read(StateReader& in, const ReplayRing& ring, GatewayIndex& ind
   const std::uint64_t serials_end = ring.evicted() + 1 + ring.messages();
   for (std::size_t i = 0; i < count && in.good(); ++i) {
     GatewayIndex::Entry entry;
-    entry.serial = in.number<std::uint64_t>("index serial");
+    entry.marked_serial = in.number<std::uint64_t>("index serial");
     entry.epoch = in.number<std::uint64_t>("index epoch");
     entry.offset = in.number<std::uint64_t>("index offset");
     entry.channel_id = in.number<std::uint32_t>("index channel");
@@ -44,7 +44,7 @@ void IndexCodec::read(StateReader& in, const ReplayRing& ring, GatewayIndex& ind
     in.require(entry.channel_id != 0, "index channel", "is 0");
     in.require(entry.bytes <= kEntryBytesMax, "index bytes", "are more than a link carries");
     // A break has its duration in that place.
-    in.require(entry.bytes == 0 || entry.serial < serials_end, "index serial",
+    in.require(entry.bytes == 0 || entry.serial() < serials_end, "index serial",
                "is beyond the ring");
     in.require(!entry.is_loss() || (entry.lost() > 0 && entry.lost() <= entry.offset), "index loss",
                "is of more than there were");

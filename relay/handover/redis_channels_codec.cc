@@ -45,6 +45,8 @@ void RedisChannelsCodec::read_channel(StateReader& in, RedisChannels& channels,
   in.require(options.history_ttl.count() >= 0, "channel's history", "ends before it begins");
   const std::string redis_name = redis_channel(name, true);
   in.require(subscriptions.is_wanted(redis_name), "enveloped channel", "is wanted by nobody");
+  in.require(!options.history() || subscriptions.is_wanted(redis_channel(name, false)),
+             "enveloped channel", "is not heard beside its history");
   if (!in.good()) return;
   const bool fresh = channels.enveloped_.emplace(name, options).second;
   in.require(fresh, "enveloped channel", "is there twice");

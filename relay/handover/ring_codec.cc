@@ -8,8 +8,9 @@
 namespace sluice::relay {
 namespace {
 
-/// Channel, position, time, two empty texts, and whether it is listed.
-constexpr std::size_t kEntryBytesMin = 8 + 16 + 8 + 8 + 8 + 1;
+/// Channel, position, time, two empty texts, whether it is listed, and whether it is beside the
+/// history.
+constexpr std::size_t kEntryBytesMin = 8 + 16 + 8 + 8 + 8 + 1 + 1;
 /// No counter comes near it; sums of serials and sizes stay far from the end of the type.
 constexpr std::uint64_t kSerialMax = std::uint64_t{1} << 62U;
 
@@ -28,6 +29,7 @@ void RingCodec::write(StateWriter& out, const ReplayRing& ring) {
     out.position(entry.position());
     out.time(entry.arrived());
     out.flag(listed[i]);
+    out.flag(entry.beside());
     out.text(proto::as_text(entry.payload()));
     out.text(proto::as_text(entry.meta()));
   }
@@ -43,11 +45,13 @@ void RingCodec::read(StateReader& in, ReplayRing& ring) {
     const proto::Position position = in.position("entry's position");
     const TimePoint arrived = in.time("entry's arrival");
     const bool listed = in.flag("entry's list");
+    const bool beside = in.flag("entry's kind");
+    in.require(!listed || !beside, "entry's list", "has one that stands beside it");
     const std::string_view payload = in.text("payload", proto::kPayloadBytesMax);
     const std::string_view meta = in.text("meta", proto::kMetaBytesMax);
     if (!in.good()) return;
     auto entry = RingEntry::make(channel, position, arrived, proto::as_bytes(payload),
-                                 proto::as_bytes(meta));
+                                 proto::as_bytes(meta), beside);
     ring.bytes_ += entry->cost();
     if (listed) {
       ReplayRing::ChannelEntries& entries = ring.by_channel_[channel];

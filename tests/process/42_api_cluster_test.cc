@@ -5,7 +5,7 @@
 #include <memory>
 #include <nlohmann/json.hpp>
 
-#include "tests/process/support/daemons.h"
+#include "tests/process/support/api_host.h"
 #include "tests/process/support/redis_server.h"
 #include "tests/process/support/ws_client.h"
 
@@ -13,43 +13,6 @@ namespace sluice::test {
 namespace {
 
 using Json = nlohmann::json;
-
-/// A relay with its API on a Unix socket, and a gateway.
-struct Host {
-  Host(const std::string& name, const RedisServer& redis, const std::string& rules)
-      : api(Endpoint::parse("unix:" + directory.file("api.sock"))),
-        relay(directory, {"--broker", redis.url(), "--api-listen", api.text(), "--node-name", name,
-                          "--rules", rules}),
-        gateway(settings(relay.address(), rules)) {}
-
-  static GatewaySettings settings(const std::string& relay, const std::string& rules) {
-    GatewaySettings settings;
-    settings.relay = relay;
-    settings.args = {"--rules", rules};
-    return settings;
-  }
-  Json ask(const std::string& method, const Json& params) {
-    const std::string body = params.dump();
-    const HttpResponse said =
-        http_exchange(api, "POST /api/" + method +
-                               " HTTP/1.1\r\nHost: a\r\nConnection: close\r\nContent-Length: " +
-                               std::to_string(body.size()) + "\r\n\r\n" + body);
-    EXPECT_EQ(said.status, 200) << said.body;
-    return Json::parse(said.body);
-  }
-  Finished tool(Args args) {
-    SpawnOptions options;
-    options.args = {tool_program()};
-    options.args.insert(options.args.end(), args.begin(), args.end());
-    options.args.insert(options.args.end(), {"--relay", relay.address()});
-    return run(options);
-  }
-
-  TempDir directory;
-  Endpoint api;
-  Relay relay;
-  Gateway gateway;
-};
 
 class ApiCluster : public ::testing::Test {
  protected:
@@ -60,7 +23,7 @@ class ApiCluster : public ::testing::Test {
              two_.ask("info", Json::object())["result"]["nodes"].size() == 2;
     }));
   }
-  WsClient client_of(Host& host, const std::string& channel) {
+  WsClient client_of(ApiHost& host, const std::string& channel) {
     WsClient client = WsClient::connect(host.gateway.endpoint(), "/channel/" + channel);
     host.gateway.wait_subscribed(channel);
     return client;
@@ -73,8 +36,8 @@ class ApiCluster : public ::testing::Test {
                                         "[channels]\nsubscribe = \"everyone\"\n"
                                         "history_size = 10\nhistory_ttl = \"1m\"\n"
                                         "presence_on = true\n");
-  Host one_{"one", redis_, rules_};
-  Host two_{"two", redis_, rules_};
+  ApiHost one_{"one", redis_.url(), {"--rules", rules_}};
+  ApiHost two_{"two", redis_.url(), {"--rules", rules_}};
 };
 
 TEST_F(ApiCluster, WhatIsPublishedOnOneHostIsHeardOnBoth) {

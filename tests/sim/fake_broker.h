@@ -20,6 +20,8 @@ namespace sluice::sim {
 
 class FakeBroker final : public relay::Broker {
  public:
+  static constexpr const char* kBeside = "beside.";
+
   FakeBroker(const TimeSource& time, Random& random, Faults& faults)
       : time_(time), random_(random), faults_(faults) {}
 
@@ -132,6 +134,28 @@ class FakeBroker final : public relay::Broker {
   /// Somebody else publishes.
   void publish_from_outside(const std::string& channel, const std::string& payload) {
     arrive(channel, payload);
+  }
+
+  /// Somebody publishes past the history: to who listens, without a place in it.
+  void publish_beside(const std::string& channel) {
+    if (!histories_.contains(channel) || !live_.contains(channel)) return;
+    const std::uint64_t number = ++besides_[channel];
+    undelivered_.push_back(
+        {0, channel, std::string(kBeside) + channel + "." + std::to_string(number), std::nullopt});
+  }
+  /// The number of such a message; nothing: it is another one, or of another channel.
+  [[nodiscard]] static std::optional<std::uint64_t> beside_number(std::string_view channel,
+                                                                  std::string_view payload) {
+    const std::string front = std::string(kBeside) + std::string(channel) + ".";
+    if (!payload.starts_with(front)) return std::nullopt;
+    return std::stoull(std::string(payload.substr(front.size())));
+  }
+  /// How many there were at most in a gap told as `told`, where `missing` of the log are missing.
+  [[nodiscard]] bool may_be_told(const std::string& channel, std::uint64_t missing,
+                                 std::uint64_t told) const {
+    const auto found = besides_.find(channel);
+    const std::uint64_t besides = found == besides_.end() ? 0 : found->second;
+    return told >= missing && told - missing <= besides;
   }
 
   /// Somebody removes a history.
@@ -336,6 +360,7 @@ class FakeBroker final : public relay::Broker {
   std::vector<relay::PublishId> lost_;
   std::vector<relay::PublishId> refused_;
   std::map<std::string, std::vector<std::string>> log_;
+  std::map<std::string, std::uint64_t> besides_;  ///< by channel: published beside its history
 };
 
 }  // namespace sluice::sim

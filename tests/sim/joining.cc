@@ -182,6 +182,12 @@ std::string JoiningClient::message(std::string_view rest, Ledger& ledger) {
   const proto::Position at = position_of(take(rest, ':'));
   const std::string what = channel_ + " " + text_of(at) + " " + std::string(rest.substr(0, 20));
   if (!subscribed_) return "a message for who is not subscribed: " + what;
+  if (at.offset == 0) {
+    const auto number = FakeBroker::beside_number(channel_, rest);
+    if (!number || at.epoch != position_->epoch) return "beside the history, and is not: " + what;
+    if (*number <= std::exchange(last_beside_, *number)) return "twice or out of order: " + what;
+    return {};
+  }
   const auto log = ledger.log.find(channel_);
   if (log == ledger.log.end()) return "a message that the broker never had: " + what;
   const auto found = std::find(log->second.rbegin(), log->second.rend(), rest);
@@ -194,7 +200,8 @@ std::string JoiningClient::message(std::string_view rest, Ledger& ledger) {
   if (ledger.base.emplace(std::pair(channel_, at.epoch), base).first->second != base)
     return "messages missing, offsets and the broker's order do not go side by side: " + what;
   if (last_index_ != 0 && index <= last_index_) return "twice or out of order: " + what;
-  if (last_index_ != 0 && !missing_unknown_ && index - last_index_ - 1 != missing_)
+  if (last_index_ != 0 && !missing_unknown_ &&
+      !ledger.broker.may_be_told(channel_, index - last_index_ - 1, missing_))
     return "messages missing, told " + std::to_string(missing_) + ": " + what;
   position_ = at;
   last_index_ = index;

@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "gateway/protocols/client_protocol.h"
+#include "tests/sim/fake_broker.h"
 
 namespace sluice::sim {
 
@@ -51,6 +52,7 @@ class JoiningProtocol final : public gateway::ClientProtocol {
 /// What was published where, for all clients: in one epoch offsets and the broker's order go side
 /// by side.
 struct Ledger {
+  const FakeBroker& broker;
   const std::map<std::string, std::vector<std::string>>& log;
   /// Channel and epoch → index in the log less offset.
   std::map<std::pair<std::string, std::uint64_t>, std::int64_t> base{};
@@ -88,6 +90,7 @@ class JoiningClient {
   std::size_t last_index_ = 0;  ///< in the broker's log, 1-based; 0: not known
   std::uint64_t missing_ = 0;   ///< told since the last message
   bool missing_unknown_ = false;
+  std::uint64_t last_beside_ = 0;
 };
 
 }  // namespace sluice::sim

@@ -19,7 +19,10 @@ std::string Prober::any_channel() {
 
 Prober::Channel* Prober::by_id(std::uint32_t id) {
   for (auto& [name, channel] : channels_) {
-    if (channel.id == id) return &channel;
+    if (channel.id == id) {
+      channel.name = name;
+      return &channel;
+    }
   }
   return nullptr;
 }
@@ -156,6 +159,11 @@ void Prober::handle(const proto::FrameView& frame) {
       const auto message = proto::decode_message(frame).value();
       Channel* channel = by_id(message.channel_id);
       if (channel == nullptr) return world_.fail("a message of no channel of the prober");
+      if (message.beside) {
+        if (message.offset != channel->position.offset || !channel->history)
+          world_.fail("a message beside the history that moves the position");
+        return;
+      }
       if (message.offset != channel->position.offset + 1) world_.fail("a message out of its place");
       channel->position.offset = message.offset;
       channel->seen[message.offset] = proto::as_text(message.payload);
@@ -167,7 +175,9 @@ void Prober::handle(const proto::FrameView& frame) {
       if (channel == nullptr) return world_.fail("a gap of no channel of the prober");
       const bool same = channel->position.epoch == gap.position.epoch;
       if (gap.count != proto::kCountUnknown &&
-          (!same || gap.position.offset != channel->position.offset + gap.count))
+          (!same || gap.position.offset < channel->position.offset ||
+           !world_.broker->may_be_told(channel->name,
+                                       gap.position.offset - channel->position.offset, gap.count)))
         world_.fail("a gap of a wrong size");
       if (!same || gap.position.offset < channel->position.offset) channel->seen.clear();
       channel->position = gap.position;

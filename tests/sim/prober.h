@@ -48,6 +48,7 @@ class Prober final : public relay::SessionHost {
 
  private:
   struct Channel {
+    std::string name;
     std::uint32_t id = 0;
     bool history = false;
     proto::Position position;

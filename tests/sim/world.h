@@ -206,6 +206,7 @@ class SimGateway final : public gateway::Delivery,
     std::size_t last_index = 0;      ///< in the broker's log, 1-based; 0: nothing yet
     std::uint64_t told_missing = 0;  ///< since the last message
     bool told_unknown = false;
+    std::uint64_t last_beside = 0;
   };
   /// What a session's records in the state memory say.
   struct Record {
@@ -307,6 +308,7 @@ class World {
   std::unique_ptr<FakeBroker> broker;
   std::unique_ptr<relay::Router> router;
   std::uint64_t published_outside = 0;
+  std::uint64_t besides = 0;  ///< heard beside a history
   std::uint64_t deliveries = 0;
   std::uint64_t accepted = 0;  ///< publishes, of all processes
   std::uint64_t gaps = 0;

@@ -517,7 +517,8 @@ std::string World::relay_frame() {
       return encoded(proto::Message{.channel_id = id() + 1,
                                     .sequence = near(link_.sequence() + 1),
                                     .offset = input_.below(8),
-                                    .payload = proto::as_bytes(number)});
+                                    .payload = proto::as_bytes(number),
+                                    .beside = said_ % 8 == 0});
     }
     case 6:
       return encoded(proto::Gap{.channel_id = id() + 1,

@@ -367,7 +367,7 @@ void Link::on_message(const proto::Message& message) {
   if (id == known_.ids.end() && may_be_unknown) return;
   CHECK(id != known_.ids.end());
   CHECK(id->second.epoch != 0);
-  CHECK(message.offset == id->second.offset + 1);
+  CHECK(message.offset == id->second.offset + (message.beside ? 0 : 1));
   id->second.offset = message.offset;
 }
 
@@ -382,7 +382,9 @@ void Link::on_gap(const proto::Gap& gap) {
   const proto::Position before = std::exchange(id->second, gap.position);
   if (gap.count == proto::kCountUnknown) return;
   CHECK(gap.position.epoch == before.epoch);
-  CHECK(gap.position.offset == before.offset + gap.count);
+  // Those beside a history are counted, and have no offset.
+  CHECK(gap.position.offset >= before.offset);
+  CHECK(gap.position.offset <= before.offset + gap.count);
 }
 
 class World {
@@ -663,7 +665,8 @@ void World::broker_message() {
   const std::string meta(input_.below(20), 'x');
   const bool too_large = input_.below(32) == 0;
   std::optional<proto::Position> position;
-  if (numbered_) {
+  // Some stand beside the history.
+  if (numbered_ && payload.size() % 8 != 5) {
     proto::Position& number = number_of(channel);
     const std::size_t jump = input_.below(16);
     if (jump == 0) number = {number.epoch + 1, 0};

@@ -109,6 +109,14 @@ const tests = {
     assert.deepEqual(of("missing"), []);
   },
 
+  besideTheHistoryNothingMoves() {
+    const { client, of } = subscribed();
+    socket().say(publication(42), { push: { channel: "a", pub: { data: "raw" } } }, publication(43));
+    assert.equal(client.offset, 43);
+    assert.deepEqual(of("publication").map((one) => one.offset), [42, 0, 43]);
+    assert.deepEqual(of("missing"), []);
+  },
+
   anEmptyStreamBeginsAtZero() {
     const made = make();
     socket().open();

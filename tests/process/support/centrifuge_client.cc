@@ -399,6 +399,10 @@ void CentrifugeFleet::on_publication(CentrifugeStream& stream,
                                      const centrifuge::Publication& publication) {
   ++stream.received;
   ++received_;
+  if (stream.positioned && publication.offset() == 0) {
+    ++stream.beside;
+    return;
+  }
   if (stream.positioned) {
     if (publication.offset() <= stream.offset) ++faults_.repeated;
     if (publication.offset() > stream.offset + 1)

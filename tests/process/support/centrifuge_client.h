@@ -61,6 +61,7 @@ struct CentrifugeStream {
   std::string epoch;
   std::uint64_t offset = 0;  ///< of the last publication, or where the subscription began
   std::uint64_t received = 0;
+  std::uint64_t beside = 0;             ///< of a positioned stream, without an offset: not checked
   std::uint64_t last_number = 0;        ///< of numbered data; 0: none yet
   std::uint64_t first_number = 0;       ///< of numbered data
   std::uint64_t subscribed_times = 0;   ///< subscribe replies without an error

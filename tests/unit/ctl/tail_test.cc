@@ -228,10 +228,25 @@ TEST_F(TailTest, JsonIsWholeAndHarmless) {
   EXPECT_EQ(text["epoch"], "5b1c9f20d3a1b2c3");
   EXPECT_EQ(text["offset"], 42);
   EXPECT_EQ(text["bytes"], 9);
+  EXPECT_FALSE(text.contains("beside"));
   EXPECT_EQ(text["text"], "h\u00e9llo\u009b\x1b");
   const Json binary = Json::parse(tail_json(events[2]));
   EXPECT_EQ(binary["base64"], "/w==");
   EXPECT_FALSE(binary.contains("text"));
+}
+
+TEST_F(TailTest, OneBesideTheHistoryIsSaidToBe) {
+  connect();
+  confirm(kEpoch, 41);
+  ASSERT_TRUE(give(proto::Message{
+      .channel_id = id, .offset = 41, .payload = proto::as_bytes("raw"), .beside = true}));
+  message("next", 42);
+  ASSERT_EQ(events.size(), 3U);
+  const Json raw = Json::parse(tail_json(events[1]));
+  EXPECT_EQ(raw["text"], "raw");
+  EXPECT_EQ(raw["beside"], true);
+  EXPECT_EQ(raw["offset"], 41);
+  EXPECT_EQ(Json::parse(tail_json(events[2]))["offset"], 42);
 }
 
 }  // namespace

@@ -122,6 +122,19 @@ TEST_F(HubRecovery, NothingMissedIsKnownWithoutAsking) {
   EXPECT_EQ(hub.stats().unrecovered, 1U);
 }
 
+TEST_F(HubRecovery, WhatComesBesideTheHistoryMovesNoPosition) {
+  const ClientSession& a = back(Position{9, 10});
+  message(5, 10, "raw", true);
+  message(5, 11, "eleven");
+  turn();
+  EXPECT_EQ(told(a), (Lines{"joined 1 x 9/10 history recovered", "> raw", "> eleven"}));
+  EXPECT_EQ(protocol.encoded, (std::vector<Position>{{9, 0}, {9, 11}}));
+  message(5, 11, "raw", true);
+  const ClientSession& b = back(Position{9, 11});
+  EXPECT_EQ(told(b), Lines{"joined 1 x 9/11 history recovered"});
+  EXPECT_EQ(heard(), Lines{}) << "nothing was missed";
+}
+
 TEST_F(HubRecovery, GetsWhatItMissedAndThenTheRest) {
   const ClientSession& a = back(Position{9, 8});
   EXPECT_EQ(heard(), Lines{"recover x since 9/8 max 300"});

@@ -27,6 +27,7 @@ class JoiningProtocol final : public ClientProtocol {
  public:
   [[nodiscard]] std::string_view name() const override { return "joining"; }
   [[nodiscard]] EncodedMessage encode(const ChannelMessage& message, std::string&) const override {
+    encoded.push_back(message.position);
     return {Opcode::kText, {}, message.payload};
   }
   void opened(ClientSession&, const UpgradeRequest&, ProtocolActions&) const override {}
@@ -89,6 +90,7 @@ class JoiningProtocol final : public ClientProtocol {
   bool leaves_at_gap = false;
   TimePoint due_when_joined{};
   mutable std::map<std::uint32_t, Lines> said;
+  mutable std::vector<proto::Position> encoded;  ///< of the messages
 
  private:
   void say(const ClientSession& session, const std::string& line) const {
@@ -194,11 +196,13 @@ class HubJoining : public testing::Test, public Delivery, public HubObserver {
                            .start = start,
                            .channel = channel});
   }
-  void message(std::uint32_t id, std::uint64_t offset, std::string_view payload) {
+  void message(std::uint32_t id, std::uint64_t offset, std::string_view payload,
+               bool beside = false) {
     tell(proto::Message{.channel_id = id,
                         .sequence = ++sequence,
                         .offset = offset,
-                        .payload = proto::as_bytes(payload)});
+                        .payload = proto::as_bytes(payload),
+                        .beside = beside});
   }
   void item(std::uint64_t request, std::uint64_t offset, std::string_view payload,
             std::string_view meta = {}) {

@@ -398,6 +398,21 @@ TEST(Golden, MessageKeepsThePayloadBehindTheHeader) {
             golden.substr(0, 64));
 }
 
+TEST(Golden, AMessageBesideTheHistoryHasAFlag) {
+  const Message message{
+      .channel_id = 6, .sequence = 8, .offset = 9, .payload = as_bytes("hi"), .beside = true};
+  EXPECT_EQ(hex(encoded(message)),
+            "020000000a010000060000000000000008000000000000000900000000000000"
+            "6869");
+  for (const bool beside : {true, false}) {
+    Decoder decoder;
+    decoder.feed(as_bytes(encoded(Message{.channel_id = 6, .beside = beside})));
+    const auto frame = decoder.next();
+    ASSERT_TRUE(frame && *frame);
+    EXPECT_EQ(decode_message(**frame)->beside, beside);
+  }
+}
+
 TEST(Golden, TheOthers) {
   EXPECT_EQ(hex(encoded(ErrorFrame{.request = 2, .reason = ErrorReason::kTimedOut, .text = "x"})),
             "0300000009000000000000001000000002000000000000000000000000000000010078");

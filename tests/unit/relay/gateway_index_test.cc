@@ -32,6 +32,11 @@ struct World {
     const auto made = entry(channel, top.epoch, top.offset);
     return index.append_message(ring, ring.append(made), channel, *made);
   }
+  bool route_beside(std::uint32_t channel) {
+    const proto::Position top = tops.try_emplace(channel, proto::Position{1, 0}).first->second;
+    const auto made = entry_beside(channel, top.epoch, top.offset);
+    return index.append_message(ring, ring.append(made), channel, *made);
+  }
   void lose_continuity(std::uint32_t channel, std::uint64_t ms) {
     proto::Position& top = tops[channel];
     top = {top.epoch + 1, 0};
@@ -99,6 +104,39 @@ TEST(GatewayIndex, OneMessageOverTheBoundStillGoes) {
   World w({.queue_bytes_max = 10, .entries_max = 1000});
   EXPECT_FALSE(w.route(1));
   ASSERT_EQ(w.take(), Outgoing::Kind::kMessage);
+}
+
+TEST(GatewayIndex, WhatIsLostBesideTheHistoryIsToldAndMovesNoPosition) {
+  World w({.queue_bytes_max = 1U << 20U, .entries_max = 2});
+  w.route(1);
+  ASSERT_EQ(w.take(), Outgoing::Kind::kMessage);
+  w.route_beside(1);
+  w.route_beside(1);
+  EXPECT_EQ(w.index.positions_at_cursor()[1], (proto::Position{1, 1}));
+  w.route_beside(1);
+  EXPECT_EQ(w.index.positions_at_cursor()[1], (proto::Position{1, 1}));
+  ASSERT_EQ(w.take(), Outgoing::Kind::kGaps);
+  ASSERT_EQ(w.next.gaps.size(), 1U);
+  EXPECT_EQ(w.next.gaps[0].cause, proto::GapCause::kOverrun);
+  EXPECT_EQ(w.next.gaps[0].position, (proto::Position{1, 1}));
+  EXPECT_EQ(w.next.gaps[0].first_missing, 2U);
+  EXPECT_EQ(w.next.gaps[0].count, 1U);
+  EXPECT_EQ(w.next.gaps[0].sequence, 2U);
+  ASSERT_EQ(w.take(), Outgoing::Kind::kMessage);
+  EXPECT_TRUE(w.next.entry->beside());
+  EXPECT_EQ(w.next.sequence, 3U);
+}
+
+TEST(GatewayIndex, OneThatIsTooLargeBesideTheHistoryMovesNoPosition) {
+  World w;
+  w.route(1);
+  w.index.append_oversized(1, w.tops[1], true);
+  ASSERT_EQ(w.take(), Outgoing::Kind::kMessage);
+  EXPECT_EQ(w.index.positions_at_cursor()[1], (proto::Position{1, 1}));
+  ASSERT_EQ(w.take(), Outgoing::Kind::kGaps);
+  EXPECT_EQ(w.next.gaps[0].cause, proto::GapCause::kOversized);
+  EXPECT_EQ(w.next.gaps[0].position, (proto::Position{1, 1}));
+  EXPECT_EQ(w.next.gaps[0].count, 1U);
 }
 
 TEST(GatewayIndex, LostContinuityStandsInItsPlace) {
@@ -259,12 +297,18 @@ class Receiver {
     std::uint64_t first;
     std::uint64_t last;
     bool message;
+    bool beside;
   };
 
   void receive(const Frame& frame) {
     Channel& channel = channels_[frame.channel];
     if (frame.message) {
       ASSERT_EQ(frame.sequence, sequence_ + 1);
+      sequence_ = frame.sequence;
+      if (frame.beside) {
+        ASSERT_EQ(frame.first, channel.covered) << "not where the channel stands";
+        return;
+      }
       ASSERT_GT(frame.first, channel.last_message) << "twice or out of order";
       channel.last_message = frame.first;
     } else {
@@ -289,11 +333,13 @@ class Receiver {
 void send_next(World& w, std::deque<Receiver::Frame>& socket) {
   if (w.take() == Outgoing::Kind::kMessage) {
     const std::uint64_t offset = w.next.entry->position().offset;
-    socket.push_back({w.next.sequence, w.next.channel_id, offset, offset, true});
+    socket.push_back(
+        {w.next.sequence, w.next.channel_id, offset, offset, true, w.next.entry->beside()});
   }
   for (const proto::Gap& g : w.next.gaps) {
-    ASSERT_EQ(g.position.offset - g.first_missing + 1, g.count);
-    socket.push_back({g.sequence, g.channel_id, g.first_missing, g.position.offset, false});
+    // Those beside the history are counted too.
+    ASSERT_LE(g.position.offset + 1 - g.first_missing, g.count);
+    socket.push_back({g.sequence, g.channel_id, g.first_missing, g.position.offset, false, false});
   }
 }
 
@@ -314,7 +360,8 @@ TEST(GatewayIndex, EveryMessageIsReceivedOnceOrTold) {
     };
     for (int step = 0; step < 600; ++step) {
       const std::uint64_t what = random.below(10);
-      if (what < 5) w.route(1 + static_cast<std::uint32_t>(random.below(3)));
+      if (what < 4) w.route(1 + static_cast<std::uint32_t>(random.below(3)));
+      if (what == 4) w.route_beside(1 + static_cast<std::uint32_t>(random.below(3)));
       if (what == 5 || what == 6) send_next(w, socket);
       for (std::uint64_t n = what == 7 ? random.below(6) : 0; n > 0 && !socket.empty(); --n) {
         read_one();

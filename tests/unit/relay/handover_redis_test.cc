@@ -217,8 +217,8 @@ struct HistoryWorld {
   HistoryWorld() {
     const ChannelOptions history{
         .history_size = 9, .history_ttl = std::chrono::minutes(1), .envelope = false};
-    for (const char* name : {"live", "hole", "young"}) subs.want(channels.add(name, history));
-    subs.want(channels.add("who", {.history_size = 0, .history_ttl = {}, .envelope = true}));
+    for (const char* name : {"live", "hole", "young"}) want(name, history);
+    want("who", {.history_size = 0, .history_ttl = {}, .envelope = true});
     channels.start(events);
     channels.continuity().set_usable(true);
     subs.connected();
@@ -228,6 +228,9 @@ struct HistoryWorld {
       if (name == "sluice:{young}") break;
       (void)subs.answer(RedisSubscriptions::Verb::kSubscribe, name, {});
     }
+  }
+  void want(std::string_view channel, const ChannelOptions& options) {
+    for (const std::string& name : channels.add(channel, options)) subs.want(name);
   }
   std::string state() const {
     return written([this](StateWriter& out) {

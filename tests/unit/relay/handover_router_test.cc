@@ -138,6 +138,29 @@ TEST(HandoverRouter, HistoriesGoOn) {
   EXPECT_NE(lines[0].find(":10:ten"), std::string::npos) << "no gap";
 }
 
+TEST(HandoverRouter, WhatStandsBesideAHistoryGoesOnSo) {
+  BusyWorld before;
+  GatewayState& a = *before.router.gateway_table().at("1111");
+  before.drain(a);
+  before.deliver("h:c", "raw");
+  LocalPublish waits{.channel = "h:c", .payload = proto::as_bytes("kept back"), .wait = 5s};
+  waits.skip_history = true;
+  before.broker.room = false;
+  static_cast<LocalRequests&>(before.router).publish(waits, [](const LocalPublished&) {});
+  NextWorld after(state_of(before.router));
+  ASSERT_TRUE(after.reader.good()) << after.reader.error();
+  ASSERT_EQ(after.adopt_all(), 3U);
+  after.deliver_at("h:c", 5, 10, "ten");
+  const auto lines = after.drain(after.gateway("1111"));
+  ASSERT_EQ(lines.size(), 2U);
+  EXPECT_NE(lines[0].find(":9 beside:raw"), std::string::npos) << lines[0];
+  EXPECT_NE(lines[1].find(":10:ten"), std::string::npos) << lines[1];
+  after.router.tick();
+  ASSERT_FALSE(after.broker.publishes.empty());
+  EXPECT_EQ(after.broker.publishes.back().payload, "kept back");
+  EXPECT_FALSE(after.broker.publishes.back().options.history());
+}
+
 TEST(HandoverRouter, RequestsAreAskedAgain) {
   BusyWorld before;
   ASSERT_EQ(before.router.requests(), 4U);

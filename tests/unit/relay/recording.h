@@ -25,12 +25,20 @@ inline RefPtr<const RingEntry> entry(ChannelOrdinal channel, std::uint64_t epoch
   return RingEntry::make(channel, {epoch, offset}, arrived, proto::as_bytes(payload), {});
 }
 
+/// One that has no place in the channel's history, which stands there.
+inline RefPtr<const RingEntry> entry_beside(ChannelOrdinal channel, std::uint64_t epoch,
+                                            std::uint64_t offset,
+                                            std::string_view payload = "hello") {
+  return RingEntry::make(channel, {epoch, offset}, {}, proto::as_bytes(payload), {}, true);
+}
+
 struct RecordingBroker final : Broker {
   struct Published {
     PublishId id;
     std::string channel;
     std::string payload;
     std::string meta;
+    ChannelOptions options;
   };
   bool room = true;
   std::vector<std::string> subscribes;
@@ -79,7 +87,7 @@ struct RecordingBroker final : Broker {
                const ChannelOptions& given) override {
     options[std::string(channel)] = given;
     publishes.push_back({id, std::string(channel), std::string(proto::as_text(payload)),
-                         std::string(proto::as_text(meta))});
+                         std::string(proto::as_text(meta)), given});
   }
   [[nodiscard]] std::string describe() const override { return "recording:"; }
 
@@ -289,7 +297,8 @@ struct RouterWorld {
          router.take(gateway, next)) {
       if (next.kind == Outgoing::Kind::kMessage) {
         out.push_back(std::to_string(next.sequence) + ":" +
-                      std::to_string(next.entry->position().offset) + ":" +
+                      std::to_string(next.entry->position().offset) +
+                      (next.entry->beside() ? " beside:" : ":") +
                       std::string(proto::as_text(next.entry->payload())));
       }
       for (const proto::Gap& gap : next.gaps) {

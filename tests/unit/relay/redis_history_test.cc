@@ -34,6 +34,17 @@ class RedisHistory : public RedisBrokerTest {
     EXPECT_TRUE(loop_.run_until(5s, [&] { return events_.histories.contains(id); }));
     return events_.histories[id];
   }
+  /// What is published into the history is heard, and nothing else behind it.
+  void expect_once(const std::string& channel) {
+    const std::size_t before = events_.messages.size();
+    publish_kept(900, channel, "once");
+    ASSERT_TRUE(heard(before + 1));
+    // Whatever else Redis had to tell of it stands in front of this.
+    (void)server_.command({"PUBLISH", channel, "end"});
+    ASSERT_TRUE(heard(before + 2));
+    EXPECT_EQ(events_.messages[before].second, "once");
+    EXPECT_EQ(events_.messages[before + 1].second, "end");
+  }
   static Offsets offsets(const HistoryAnswer& answer) {
     Offsets out;
     for (const HistoryPublication& one : answer.publications) out.push_back(one.offset);
@@ -182,6 +193,64 @@ TEST_F(RedisHistory, PublishedWithoutAPlaceInTheHistory) {
   EXPECT_FALSE(events_.heard[1].position);
   EXPECT_EQ(events_.heard[2].position->offset, 2U);
   EXPECT_TRUE(events_.losses.empty());
+}
+
+TEST_F(RedisHistory, WhatOthersPublishUnderThePlainNameIsHeardBesideTheHistory) {
+  open();
+  subscribe_history("a");
+  publish_kept(1, "a", "one");
+  ASSERT_TRUE(heard(1));
+  EXPECT_EQ(server_.command({"PUBLISH", "a", "raw"}), "1");
+  ASSERT_TRUE(heard(2));
+  publish_kept(2, "a", "two");
+  ASSERT_TRUE(heard(3));
+  EXPECT_EQ(events_.heard[1].channel, "a");
+  EXPECT_EQ(events_.heard[1].payload, "raw");
+  EXPECT_FALSE(events_.heard[1].position);
+  EXPECT_EQ(events_.heard[2].position->offset, 2U);
+  // What the broker publishes itself comes once, and the two names are one channel.
+  expect_once("a");
+  EXPECT_EQ(events_.confirmations.size(), 1U);
+  EXPECT_EQ(broker_->wanted(), 1U);
+  EXPECT_EQ(offsets(ask("a")), (Offsets{1, 2, 3}));
+  broker_->unsubscribe("a");
+  EXPECT_TRUE(loop_.run_until(5s, [&] {
+    return server_.command({"PUBLISH", "a", "x"}) == "0" &&
+           server_.command({"PUBLISH", "sluice:{a}", "x"}) == "0";
+  }));
+}
+
+TEST_F(RedisHistory, APlainNameLikeOneOfOursIsHeardUnderAnother) {
+  open();
+  subscribe_history("sluice:control");
+  EXPECT_EQ(server_.command({"PUBLISH", "sluice:control", "x"}), "0");
+  EXPECT_EQ(server_.command({"PUBLISH", "sluice:raw:sluice:control", "raw"}), "1");
+  ASSERT_TRUE(heard(1));
+  EXPECT_EQ(events_.heard[0].channel, "sluice:control");
+}
+
+TEST_F(RedisHistory, APlainNameThatIsNotPermittedLeavesTheHistoryWorking) {
+  server_.start();
+  (void)server_.command(
+      {"ACL", "SETUSER", "me", "on", ">pw", "+@all", "~*", "resetchannels", "&sluice:*"});
+  open("redis+unix://me@" + server_.socket_path(), server_.write_file("password", "pw\n"));
+  ASSERT_TRUE(connected(5s));
+  subscribe_history("a");
+  publish_kept(1, "a", "one");
+  ASSERT_TRUE(heard(1));
+  EXPECT_EQ(events_.heard[0].position->offset, 1U);
+  EXPECT_EQ(broker_->stats().subscribes_refused, 1U);
+}
+
+TEST_F(RedisHistory, TooLargeBesideTheHistoryIsToldAndAsksNothing) {
+  open();
+  subscribe_history("a");
+  const std::uint64_t positions = broker_->stats().history_positions;
+  (void)server_.command({"PUBLISH", "a", std::string(proto::kPayloadBytesMax + 1, 'x')});
+  ASSERT_TRUE(loop_.run_until(5s, [&] { return !events_.oversized.empty(); }));
+  EXPECT_EQ(events_.oversized[0].first, "a");
+  expect_once("a");
+  EXPECT_EQ(broker_->stats().history_positions, positions);
 }
 
 TEST_F(RedisHistory, InternalChannelsAreHeardByTheirNames) {

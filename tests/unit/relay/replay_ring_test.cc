@@ -75,6 +75,23 @@ TEST(ReplayRing, ForgottenChannelsStayFindableBySerial) {
   EXPECT_EQ(*ring.serials(1), (std::deque<std::uint64_t>{3}));
 }
 
+TEST(ReplayRing, WhatStandsBesideAHistoryIsFoundBySerialAlone) {
+  ReplayRing ring({.messages_max = 4, .bytes_max = 1U << 20U, .age_max = 1h});
+  EXPECT_EQ(ring.append(entry_beside(1, 9, 0)), 1U);
+  EXPECT_EQ(ring.serials(1), nullptr);
+  ring.append(entry(1, 9, 1));
+  ring.append(entry_beside(1, 9, 1));
+  ring.append(entry(1, 9, 2));
+  EXPECT_TRUE(ring.find(3)->beside());
+  EXPECT_FALSE(ring.find(4)->beside());
+  EXPECT_EQ(*ring.serials(1), (std::deque<std::uint64_t>{2, 4}));
+  EXPECT_EQ(ring.bytes_of(1), ring.bytes() / 2);
+  for (std::uint64_t offset = 2; offset < 5; ++offset) ring.append(entry_beside(2, 9, offset));
+  EXPECT_EQ(*ring.serials(1), (std::deque<std::uint64_t>{4}));
+  ring.append(entry_beside(2, 9, 5));
+  EXPECT_EQ(ring.serials(1), nullptr);
+}
+
 TEST(ReplayRing, WhoHoldsAReferenceKeepsThePayload) {
   ReplayRing ring({.messages_max = 1, .bytes_max = 1U << 20U, .age_max = 1h});
   const std::uint64_t serial = ring.append(entry(1, 9, 1, "kept"));

@@ -67,6 +67,41 @@ TEST(RouterPositions, AreTheHistorysAndAreSaidToBe) {
   EXPECT_FALSE(w.broker.options["c"].history());
 }
 
+TEST(RouterPositions, WhatComesBesideTheHistoryIsHeardAndMovesNoPosition) {
+  HistoryWorld w;
+  w.deliver_up_to(7);
+  w.deliver("h:c", "raw");
+  EntryDraft draft(9);
+  draft.append(proto::as_bytes("assembled"));
+  w.router.message("h:c", std::move(draft));
+  w.deliver_up_to(8);
+  EXPECT_EQ(w.drain(*w.a), (Lines{"1:7:m7", "2:7 beside:raw", "3:7 beside:assembled", "4:8:m8"}));
+  // Who recovers does not get it, and misses nothing by that.
+  RecordingLink late;
+  GatewayState& b = w.connect(late, "2222");
+  w.subscribe(b, "h:c", 1, Position{kEpoch, 6});
+  EXPECT_TRUE(late.answers.back().continuous);
+  EXPECT_EQ(w.drain(b), (Lines{"1:7:m7", "2:8:m8"}));
+  w.recover(*w.a, "h:c", {kEpoch, 6});
+  EXPECT_TRUE(w.broker.histories.empty());
+  EXPECT_EQ(w.answers(*w.a), (Lines{"1:7:m7", "1:8:m8", "1:whole 5/8"}));
+  // Who comes back to its link does.
+  EXPECT_TRUE(b.index.can_resume(0));
+  w.deliver("h:c", "again");
+  EXPECT_EQ(w.drain(b), (Lines{"3:8 beside:again"}));
+}
+
+TEST(RouterPositions, OneThatIsTooLargeBesideTheHistoryIsAGapThatMovesNoPosition) {
+  HistoryWorld w;
+  w.deliver_up_to(7);
+  w.drain(*w.a);
+  w.router.message_oversized("h:c", proto::kPayloadBytesMax + 1);
+  w.deliver_up_to(8);
+  EXPECT_EQ(w.drain(*w.a), (Lines{"2:gap oversized 1", "3:8:m8"}));
+  w.recover(*w.a, "h:c", {kEpoch, 6});
+  EXPECT_EQ(w.answers(*w.a), (Lines{"1:7:m7", "1:8:m8", "1:whole 5/8"}));
+}
+
 TEST(RouterPositions, GoOnOverALossThatTheHistoryHasFilled) {
   HistoryWorld w;
   w.deliver_up_to(7);
@@ -125,17 +160,6 @@ TEST(RouterPositions, AJumpIsALossAndWhatComesTwiceIsDropped) {
   w.deliver_at("h:c", kEpoch, 8);
   EXPECT_EQ(w.drain(*w.a), (Lines{"1:7:m", "2:gap broker 2", "3:10:m"}));
   EXPECT_EQ(w.router.stats().messages_unwanted, 2U);
-}
-
-TEST(RouterPositions, WhatIsPublishedPastTheHistoryIsNotHeard) {
-  HistoryWorld w;
-  w.deliver("h:c", "raw");
-  EntryDraft draft(3);
-  draft.append(proto::as_bytes("raw"));
-  w.router.message("h:c", std::move(draft));
-  w.router.message_oversized("h:c", 1U << 30U);
-  w.deliver_up_to(7);
-  EXPECT_EQ(w.drain(*w.a), Lines{"1:7:m7"});
 }
 
 TEST(RouterPositions, OneTooLargeForTheLinkIsAGapOfOne) {

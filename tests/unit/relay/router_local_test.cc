@@ -49,8 +49,29 @@ TEST(RouterLocal, PublishesWaitAndFailAsAGatewaysDo) {
   EXPECT_EQ(w.published[3].error, ErrorReason::kTooLarge);
   w.publish("", "x");
   EXPECT_EQ(w.published[4].error, ErrorReason::kUnknownChannel);
+}
+
+TEST(RouterLocal, SkippingTheHistoryPublishesBesideIt) {
+  LocalWorld w;
   w.publish("h:c", "x", true);
-  EXPECT_EQ(w.published[5].error, ErrorReason::kRefusedByBroker);
+  ASSERT_EQ(w.broker.publishes.size(), 1U);
+  EXPECT_EQ(w.broker.publishes[0].options, (ChannelOptions{.envelope = true}));
+  w.router.published(w.broker.publishes[0].id, PublishOutcome::kPublished, "");
+  ASSERT_EQ(w.published.size(), 1U);
+  EXPECT_EQ(w.published[0].error, ErrorReason{});
+  EXPECT_EQ(w.published[0].position, proto::Position{});
+  // One that has to wait goes so too.
+  w.broker.room = false;
+  w.publish("h:c", "waits", true);
+  w.publish("h:c", "is kept");
+  w.broker.room = true;
+  w.router.broker_connected();
+  ASSERT_EQ(w.broker.publishes.size(), 3U);
+  EXPECT_EQ(w.broker.publishes[1].options, (ChannelOptions{.envelope = true}));
+  EXPECT_TRUE(w.broker.publishes[2].options.history());
+  // A channel without history is none the wiser.
+  w.publish("c", "x", true);
+  EXPECT_EQ(w.broker.publishes[3].options, ChannelOptions{});
 }
 
 TEST(RouterLocal, HistoryIsTheBrokers) {
