@@ -59,9 +59,15 @@ bench_restart() {
   return "$status"
 }
 
+bench_channels() {
+  install_packages build redis bench
+  build release bench_channels sluice-relay sluice-gateway
+  build/release/bench/channels/bench_channels "$@"
+}
+
 cmd_bench() {
   local which=${1:-}
-  if [[ $which == deploy || $which == restart ]]; then
+  if [[ $which == deploy || $which == restart || $which == channels ]]; then
     shift
     "bench_$which" "$@"
   else

@@ -50,13 +50,6 @@ std::optional<PresenceEntry> PresenceTable::clear(std::string_view channel,
   return erase(known->second);
 }
 
-void PresenceTable::touch_oldest(TimePoint now, std::uint64_t round) {
-  CHECK(!order_.empty());
-  order_.front().set_at = now;
-  order_.front().round = round;
-  order_.splice(order_.end(), order_, order_.begin());
-}
-
 PresenceChange PresenceTable::take_oldest() {
   CHECK(!order_.empty());
   PresenceChange change{*order_.front().channel, {}, false};

@@ -9,7 +9,9 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 
+#include "common/check.h"
 #include "common/clock.h"
 #include "relay/brokers/broker.h"
 #include "relay/transparent_hash.h"
@@ -48,8 +50,11 @@ class PresenceTable {
   std::optional<PresenceEntry> clear(std::string_view channel, std::string_view client);
   /// The entry that was set longest ago; null: none. Good until the next change.
   [[nodiscard]] const Entry* oldest() const { return order_.empty() ? nullptr : &order_.front(); }
-  /// It has just been set again.
-  void touch_oldest(TimePoint now, std::uint64_t round);
+  /// It has just been set again, and with it all of its channel where these are no more than
+  /// `entries_max`; `use` gets each. So entries of a channel come to stand together, whoever's they
+  /// are, and the broker is told of many in one call.
+  template <typename Use>
+  std::size_t touch_oldest(TimePoint now, std::uint64_t round, std::size_t entries_max, Use use);
   /// Takes it out.
   [[nodiscard]] PresenceChange take_oldest();
   /// Takes out all that were not said on this link; `use` gets each as a change.
@@ -72,6 +77,26 @@ class PresenceTable {
   std::list<Entry> order_;
   StringMap<Room> rooms_;
 };
+
+template <typename Use>
+std::size_t PresenceTable::touch_oldest(TimePoint now, std::uint64_t round, std::size_t entries_max,
+                                        Use use) {
+  CHECK(!order_.empty());
+  const auto touch = [&](std::list<Entry>::iterator entry) {
+    entry->set_at = now;
+    entry->round = round;
+    order_.splice(order_.end(), order_, entry);
+    use(std::as_const(*entry));
+  };
+  const Room* all = room(*order_.front().channel);
+  CHECK(all != nullptr);
+  if (all->size() > entries_max) {
+    touch(order_.begin());
+    return 1;
+  }
+  for (const auto& [client, entry] : *all) touch(entry);
+  return all->size();
+}
 
 template <typename Use>
 void PresenceTable::drop_unsaid(std::uint64_t link, Use use) {

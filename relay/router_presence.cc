@@ -74,10 +74,12 @@ void Router::refresh_presence_of(GatewayState& gateway, TimePoint now) {
   PresenceTable& table = gateway.presence;
   std::size_t left = table.size() / kRefreshTicks + kPresenceBatch;
   for (const PresenceTable::Entry* entry = table.oldest(); entry != nullptr && left > 0;
-       entry = table.oldest(), --left) {
+       entry = table.oldest()) {
     if (entry->round == presence_round_ && now - entry->set_at < kPresenceRefreshFrom) return;
-    change_presence(change_of(*entry));
-    table.touch_oldest(now, presence_round_);
+    const std::size_t touched = table.touch_oldest(
+        now, presence_round_, kPresenceBatch,
+        [this](const PresenceTable::Entry& one) { change_presence(change_of(one)); });
+    left -= std::min(left, touched);
   }
 }
 

@@ -156,6 +156,16 @@ class RelayAlone : public ServerUnderTest {
   }
 };
 
+/// Beside the plain protocol's servers, by both ways of sending.
+void add_centrifuge(std::vector<std::unique_ptr<ServerUnderTest>>& servers, const std::string& name,
+                    const std::string& title, Speech speech) {
+  servers.push_back(std::make_unique<SluiceServer>("sluice-centrifuge-" + name + "-uring",
+                                                   "Sluice, io_uring, Centrifuge " + title, "on",
+                                                   false, speech));
+  servers.push_back(std::make_unique<SluiceServer>(
+      "sluice-centrifuge-" + name, "Sluice, send(2), Centrifuge " + title, "off", false, speech));
+}
+
 }  // namespace
 
 void add_sluice(std::vector<std::unique_ptr<ServerUnderTest>>& servers) {
@@ -165,12 +175,8 @@ void add_sluice(std::vector<std::unique_ptr<ServerUnderTest>>& servers) {
                                                    "Sluice, io_uring, keeper", "on", true));
   servers.push_back(
       std::make_unique<SluiceServer>("sluice-send-keeper", "Sluice, send(2), keeper", "off", true));
-  servers.push_back(std::make_unique<SluiceServer>("sluice-centrifuge-json",
-                                                   "Sluice, send(2), Centrifuge JSON", "off", false,
-                                                   Speech::kCentrifugeJson));
-  servers.push_back(std::make_unique<SluiceServer>("sluice-centrifuge-protobuf",
-                                                   "Sluice, send(2), Centrifuge Protobuf", "off",
-                                                   false, Speech::kCentrifugeProtobuf));
+  add_centrifuge(servers, "json", "JSON", Speech::kCentrifugeJson);
+  add_centrifuge(servers, "protobuf", "Protobuf", Speech::kCentrifugeProtobuf);
 }
 
 std::unique_ptr<ServerUnderTest> make_relay_alone() {

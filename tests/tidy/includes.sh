@@ -46,6 +46,7 @@ pure=(
   ctl/haproxy_lint/settings ctl/haproxy_lint/server ctl/haproxy_lint/model ctl/haproxy_lint/traffic ctl/haproxy_lint/rule ctl/haproxy_lint/timeouts
   ctl/haproxy_lint/checks ctl/haproxy_lint/retries ctl/haproxy_lint/balance ctl/haproxy_lint/limits ctl/haproxy_lint/operations
   ctl/haproxy_lint/identity ctl/haproxy_lint/lint ctl/haproxy_lint/haproxy_output ctl/haproxy_lint/report
+  bench/channels/judge bench/channels/report
   bench/deploy/reconnect bench/deploy/message bench/deploy/delivery bench/deploy/judge bench/deploy/report
   bench/restart/message bench/restart/stream_check bench/restart/record bench/restart/latency_log bench/restart/judge bench/restart/report
   bench/fanout/message bench/fanout/verifier bench/fanout/ws_frame bench/fanout/plain_dialect bench/fanout/workload bench/fanout/result

@@ -100,6 +100,32 @@ TEST(RouterPresence, AllAreSetAgainInTimeAndNotInOneGo) {
   EXPECT_LT(most, kClients / 20);
 }
 
+TEST(RouterPresence, EntriesOfAChannelAreSetAgainTogether) {
+  PresenceWorld w;
+  constexpr std::size_t kClients = 40;
+  const Lines channels = {"a", "b", "c", "d"};
+  for (std::size_t i = 0; i < kClients; ++i)
+    for (const auto& channel : channels) w.set_presence(*w.a, channel, "x" + std::to_string(i));
+  (void)w.changes();
+  w.time.advance(kPresenceRefreshFrom);
+  Lines again;
+  while (again.size() < kClients * channels.size()) {
+    w.router.tick();
+    const Lines now = w.changes();
+    ASSERT_FALSE(now.empty());
+    again.insert(again.end(), now.begin(), now.end());
+  }
+  w.router.tick();
+  EXPECT_TRUE(w.changes().empty());
+  // Each of them once, and one channel's behind the other's.
+  std::size_t turns = 1;
+  for (std::size_t i = 1; i < again.size(); ++i) turns += again[i][1] != again[i - 1][1] ? 1U : 0U;
+  EXPECT_EQ(turns, channels.size());
+  std::sort(again.begin(), again.end());
+  EXPECT_EQ(std::unique(again.begin(), again.end()) - again.begin(),
+            static_cast<std::ptrdiff_t>(kClients * channels.size()));
+}
+
 TEST(RouterPresence, AllAreSetAgainWhenTheBrokerIsBack) {
   PresenceWorld w;
   w.set_presence(*w.a, "c", "x");
@@ -112,7 +138,9 @@ TEST(RouterPresence, AllAreSetAgainWhenTheBrokerIsBack) {
   w.broker.takes_presence = true;
   w.router.broker_connected();
   w.router.tick();
-  EXPECT_EQ(w.changes(), (Lines{"+c/x/u", "+c/y/u"}));
+  Lines again = w.changes();
+  std::sort(again.begin(), again.end());
+  EXPECT_EQ(again, (Lines{"+c/x/u", "+c/y/u"}));
   // Room that is told again is no news.
   w.router.broker_connected();
   w.router.tick();
@@ -187,7 +215,7 @@ TEST(PresenceTable, KeepsTheOrderInWhichEntriesWereSet) {
   EXPECT_EQ(*table.oldest()->channel, "a");
   EXPECT_TRUE(table.set("a", "1", "other", "i", {.now = start + 3s}));
   EXPECT_EQ(*table.oldest()->channel, "b");
-  table.touch_oldest(start + 4s, 2);
+  EXPECT_EQ(table.touch_oldest(start + 4s, 2, 1, [](const auto&) {}), 1U);
   EXPECT_EQ(*table.oldest()->channel, "a");
   EXPECT_EQ(table.take_oldest().entry.user, "other");
   EXPECT_FALSE(table.clear("a", "1"));
@@ -195,6 +223,29 @@ TEST(PresenceTable, KeepsTheOrderInWhichEntriesWereSet) {
   EXPECT_TRUE(table.clear("b", "1"));
   EXPECT_TRUE(table.empty());
   EXPECT_EQ(table.channels(), 0U);
+}
+
+TEST(PresenceTable, TouchesAChannelAsAWholeUpToABound) {
+  PresenceTable table;
+  const TimePoint start{};
+  for (const char* client : {"1", "2", "3"})
+    for (const char* channel : {"a", "b"})
+      EXPECT_TRUE(table.set(channel, client, "u", "i", {.now = start}));
+  Lines touched;
+  const auto note = [&](const PresenceTable::Entry& entry) {
+    touched.push_back(*entry.channel + *entry.client);
+  };
+  EXPECT_EQ(table.touch_oldest(start + 1s, 1, 3, note), 3U);
+  std::sort(touched.begin(), touched.end());
+  EXPECT_EQ(touched, (Lines{"a1", "a2", "a3"}));
+  EXPECT_EQ(*table.oldest()->channel, "b");
+  EXPECT_EQ(table.oldest()->set_at, start);
+  // More than that at once: one after the other.
+  touched.clear();
+  EXPECT_EQ(table.touch_oldest(start + 2s, 1, 2, note), 1U);
+  EXPECT_EQ(touched, Lines{"b1"});
+  EXPECT_EQ(*table.oldest()->client, "2");
+  EXPECT_EQ(table.size(), 6U);
 }
 
 }  // namespace
