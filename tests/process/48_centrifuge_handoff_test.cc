@@ -134,8 +134,10 @@ class CentrifugeHandoff : public ::testing::Test {
                                        const std::string& channel) {
     centrifuge::Command command;
     command.mutable_presence()->set_channel(channel);
+    const centrifuge::Reply reply = fleet.call(asker, command);
+    EXPECT_FALSE(reply.has_error()) << reply.error().message();
     std::set<std::string> ids;
-    for (const auto& [id, info] : fleet.call(asker, command).presence().presence()) ids.insert(id);
+    for (const auto& [id, info] : reply.presence().presence()) ids.insert(id);
     return ids;
   }
 
