@@ -101,21 +101,19 @@ void CentrifugeClient::sub_refresh(const Command& command) {
 
 void CentrifugeClient::expire_connection() {
   if (state_.expires_at == 0) return;
-  const TimePoint now = service_.now();
   const auto grace =
       std::chrono::duration_cast<std::chrono::seconds>(service_.options().expiry_grace).count();
-  if (time_of(state_.expires_at + grace) <= now) return close(CloseCode::kExpired, "expired");
-  if (state_.server_refresh && time_of(state_.refresh_at) <= now) ask_refresh();
+  if (is_past(state_.expires_at + grace)) return close(CloseCode::kExpired, "expired");
+  if (state_.server_refresh && is_past(state_.refresh_at)) ask_refresh();
 }
 
 void CentrifugeClient::expire_subscriptions() {
-  const TimePoint now = service_.now();
+  if (!state_.may_expire) return;
   const auto grace =
       std::chrono::duration_cast<std::chrono::seconds>(service_.options().expiry_grace).count();
-  if (!state_.may_expire) return;
   std::vector<ChannelNames::Name> expired;
   for (const CentrifugeSubscription& one : state_.subscriptions) {
-    if (one.joining || one.expires_at == 0 || time_of(one.expires_at + grace) > now) continue;
+    if (one.joining || one.expires_at == 0 || !is_past(one.expires_at + grace)) continue;
     if (one.server_side) return close(CloseCode::kSubscriptionExpired, "subscription expired");
     expired.push_back(one.channel);
   }
