@@ -134,8 +134,10 @@ class CentrifugeHandoff : public ::testing::Test {
                                        const std::string& channel) {
     centrifuge::Command command;
     command.mutable_presence()->set_channel(channel);
+    const centrifuge::Reply reply = fleet.call(asker, command);
+    EXPECT_FALSE(reply.has_error()) << reply.error().message();
     std::set<std::string> ids;
-    for (const auto& [id, info] : fleet.call(asker, command).presence().presence()) ids.insert(id);
+    for (const auto& [id, info] : reply.presence().presence()) ids.insert(id);
     return ids;
   }
 
@@ -187,7 +189,7 @@ TEST_P(CentrifugeHandoffBy, ClientsDoNotNotice) {
 }
 
 TEST_P(CentrifugeHandoffBy, PingsOfTheProtocolGoOn) {
-  start({"--ping-interval", "1s"});
+  start({"--ping-interval", "1s", "--pong-timeout", "2s"});
   CentrifugeFleet fleet;
   fleet.connect(at_stage(), 2);
   const std::size_t silent = fleet.connect([this] {
@@ -196,19 +198,21 @@ TEST_P(CentrifugeHandoffBy, PingsOfTheProtocolGoOn) {
     return options;
   }());
   SdkDriver driver;
-  // It gives up when no ping has come for a second beyond the interval.
+  // It gives up when no ping has come for so long beyond the interval.
   driver.connect("sdk", "ws://" + stage_->endpoint().text() + "/connection/websocket", false,
                  {{"maxServerPingDelay", 5000}});
   for (int i = 0; i < 2; ++i) {
     change(GetParam());
     const std::uint64_t before = fleet.client(0).pings;
-    ASSERT_TRUE(fleet.run_until(20s, [&] { return fleet.client(0).pings >= before + 8; }));
+    ASSERT_TRUE(fleet.run_until(20s, [&] { return fleet.client(0).pings >= before + 3; }));
   }
   EXPECT_EQ(fleet.client(0).connects, 1U);
   EXPECT_EQ(fleet.client(0).state, CentrifugeMember::State::kConnected);
   for (const Json& event : driver.events()) EXPECT_NE(event["event"], "disconnected") << event;
   EXPECT_EQ(driver.call("state", "sdk")["state"], "connected");
   // Who answers nothing is found out all the same.
+  ASSERT_TRUE(fleet.run_until(
+      20s, [&] { return fleet.client(silent).state == CentrifugeMember::State::kEnded; }));
   EXPECT_EQ(fleet.client(silent).close_code, 3012);
 }
 

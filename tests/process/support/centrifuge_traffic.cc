@@ -1,6 +1,7 @@
 #include "tests/process/support/centrifuge_traffic.h"
 
 #include <algorithm>
+#include <atomic>
 #include <chrono>
 #include <future>
 #include <sstream>
@@ -120,9 +121,19 @@ void CentrifugeTraffic::run_for(Millis span) {
 }
 
 void CentrifugeTraffic::meanwhile(const std::function<void()>& what) {
-  auto done = std::async(std::launch::async, what);
-  while (done.wait_for(0ms) != std::future_status::ready) serve();
-  done.get();
+  // Not the other way round: what is started by a thread ends with it.
+  std::atomic<bool> done = false;
+  auto serving = std::async(std::launch::async, [&] {
+    while (!done) serve();
+  });
+  try {
+    what();
+  } catch (...) {
+    done = true;
+    throw;
+  }
+  done = true;
+  serving.get();
 }
 
 ::testing::AssertionResult CentrifugeTraffic::goes_on(std::uint64_t publications) {

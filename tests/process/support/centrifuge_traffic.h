@@ -36,7 +36,7 @@ class CentrifugeTraffic {
   /// Publishes and serves until it holds.
   [[nodiscard]] bool run_until(Millis wait, const std::function<bool()>& holds);
   void run_for(Millis span);
-  /// Runs `what` in a thread of its own and goes on here until it has ended; throws what it throws.
+  /// Goes on in a thread of its own until `what`, which leaves the clients alone, has ended.
   void meanwhile(const std::function<void()>& what);
   /// So many more publications of the shared channel have come to each client.
   [[nodiscard]] ::testing::AssertionResult goes_on(std::uint64_t publications = 10);
