@@ -10,6 +10,7 @@
 #include "tests/process/support/api_host.h"
 #include "tests/process/support/centrifuge_client.h"
 #include "tests/process/support/redis_server.h"
+#include "tests/process/support/sdk_driver.h"
 #include "tests/process/support/ws_client.h"
 
 namespace sluice::test {
@@ -325,6 +326,31 @@ TEST_F(HistoryTest, WhatAnyRedisClientPublishesIsHeardWithOrWithoutAHistory) {
                 .ask("history", {{"channel", kChannel}, {"limit", -1}})["result"]["publications"]
                 .size(),
             3U);
+}
+
+TEST_F(HistoryTest, TheOfficialSdkKeepsItsPlaceOverARawMessage) {
+  access_ = {"--open-access"};
+  SdkDriver sdk;
+  const std::string url = "ws://" + here().gateway.endpoint().text() + "/connection/websocket";
+  for (const bool protobuf : {false, true}) {
+    const std::string client = protobuf ? "protobuf" : "json";
+    sdk.connect(client, url, protobuf);
+    (void)sdk.subscribe(client, kChannel, {{"recoverable", true}, {"positioned", true}});
+    publish(here(), 1);
+    EXPECT_EQ(sdk.wait_event(client, "publication", kChannel)["ctx"]["offset"], published_);
+    EXPECT_GE(std::stoi(redis_.command({"PUBLISH", kChannel, "{\"raw\":1}"})), 1);
+    const Json raw = sdk.wait_event(client, "publication", kChannel);
+    EXPECT_EQ(raw["ctx"]["data"], Json::parse(R"({"raw":1})"));
+    EXPECT_FALSE(raw["ctx"].contains("offset")) << raw;
+    (void)sdk.call("cut", client);
+    publish(here(), 1);
+    EXPECT_TRUE(sdk.wait_event(client, "subscribed", kChannel)["ctx"]["recovered"].get<bool>());
+    const Json next = sdk.wait_event(client, "publication", kChannel);
+    EXPECT_EQ(next["ctx"]["offset"], published_) << next;
+  }
+  const Json stats = sdk.stats();
+  EXPECT_EQ(stats["missing"], 0) << stats;
+  EXPECT_EQ(stats["repeated"], 0) << stats;
 }
 
 TEST_F(HistoryTest, ByTheRulesARawMessageOfAChannelWithoutHistoryHasAPosition) {

@@ -112,6 +112,19 @@ TEST(MemoryHistory, SubscribersAreToldItsPositions) {
                                                       "published 2", "plain - x", "published -"}));
 }
 
+TEST(MemoryHistory, WhatIsPublishedBesideItHasNoPosition) {
+  World w;
+  w.broker.subscribe("c", {.history_size = 3, .history_ttl = 60s});
+  w.broker.run();
+  w.events.lines.clear();
+  w.publish("c", "one");
+  w.publish("c", "aside", 0);
+  w.publish("c", "two");
+  EXPECT_EQ(w.events.lines, (std::vector<std::string>{"c 1 one", "published 1", "c - aside",
+                                                      "published -", "c 2 two", "published 2"}));
+  EXPECT_EQ(w.find("c"), "1one 2two /2");
+}
+
 TEST(MemoryHistory, AgeTakesThePublicationsAndLaterThePosition) {
   World w;
   w.publish("c", "a");
