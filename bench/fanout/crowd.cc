@@ -271,7 +271,10 @@ bool Crowd::take_data(std::size_t index, std::uint8_t opcode, std::string_view p
     } else if (heard.kind == Heard::Kind::kReady && client.state == State::kGreeting) {
       begin(index);
     }
-    if (!heard.reply.empty()) send(index, heard.reply);
+    if (!heard.reply.empty()) {
+      ++pings_;  // nothing else is answered
+      send(index, heard.reply);
+    }
     if (client.state == State::kGone) return false;
     payload.remove_prefix(heard.consumed);
   }

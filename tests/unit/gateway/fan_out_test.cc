@@ -99,6 +99,40 @@ TEST_F(FanOutTest, WhatCameTogetherLeavesTogether) {
   EXPECT_FALSE(fan_out.run(100));
 }
 
+class Counting final : public ClientProtocol {
+ public:
+  [[nodiscard]] std::string_view name() const override { return "counting"; }
+  [[nodiscard]] EncodedMessage encode(const ChannelMessage& message, std::string&) const override {
+    ++encoded;
+    return {Opcode::kText, {}, message.payload};
+  }
+  void opened(ClientSession&, const UpgradeRequest&, ProtocolActions&) const override {}
+  void received(ClientSession&, proto::Bytes, bool, ProtocolActions&) const override {}
+  void due(ClientSession&, ProtocolActions&) const override {}
+  void publish_failed(ClientSession&, const PublishFailure&, ProtocolActions&) const override {}
+  void gap(ClientSession&, const ChannelGap&, ProtocolActions&) const override {}
+
+  mutable int encoded = 0;
+};
+
+/// However many they are, a message is encoded once for those that speak one protocol.
+TEST_F(FanOutTest, EncodesAMessageOncePerProtocol) {
+  const Counting text;
+  const Counting binary;
+  const std::uint32_t of_text = fan_out.add_audience(text);
+  const std::uint32_t of_binary = fan_out.add_audience(binary);
+  constexpr int kClients = 500;
+  for (int i = 0; i < kClients; ++i) client({i % 5 == 0 ? of_binary : of_text});
+  for (const char* payload : {"1", "2", "3"}) {
+    message(of_text, payload);
+    message(of_binary, payload);
+    run_all();
+  }
+  EXPECT_EQ(fan_out.deliveries(), 3U * kClients);
+  EXPECT_EQ(text.encoded, 3);
+  EXPECT_EQ(binary.encoded, 3);
+}
+
 // ---- what is settled
 
 TEST_F(FanOutTest, WhileSomethingIsDueWhatCameBeforeItIsSettled) {
