@@ -183,6 +183,8 @@ class Router final : public BrokerEvents, public LocalRequests {
   [[nodiscard]] TimePoint started_at() const { return started_at_; }
   [[nodiscard]] bool shutting_down() const { return shutting_down_; }
   [[nodiscard]] std::size_t channels() const { return channels_.size(); }
+  /// Without those that no client can name (proto/names.h).
+  [[nodiscard]] std::size_t public_channels() const { return channels_.size() - internal_; }
   [[nodiscard]] std::size_t subscriptions() const { return subscriptions_; }
   [[nodiscard]] std::size_t gateways() const { return gateways_.size(); }
   /// Live ones of gateways.
@@ -354,6 +356,7 @@ class Router final : public BrokerEvents, public LocalRequests {
   TimePoint broker_since_;
 
   StringMap<std::unique_ptr<Channel>> channels_;
+  std::size_t internal_ = 0;  ///< of channels_
   StringMap<std::unique_ptr<GatewayState>> gateways_;
   StringMap<std::unique_ptr<GatewayState>> tools_;
   std::unordered_map<std::uint64_t, GatewayState*> links_;

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "common/check.h"
+#include "proto/names.h"
 #include "relay/limits.h"
 #include "relay/router.h"
 
@@ -201,6 +202,7 @@ Channel& Router::add_channel(std::string_view name) {
   added->options = options_of(name);
   Channel& channel = *added;
   channels_.emplace(channel.name, std::move(added));
+  if (proto::is_internal(name)) ++internal_;
   broker_.subscribe(channel.name, channel.options);
   return channel;
 }
@@ -390,6 +392,7 @@ void Router::expire_channels(TimePoint now) {
     watcher_.channel_unsubscribed(channel->name);
     broker_.unsubscribe(channel->name);
     ring_.forget(channel->ordinal);
+    if (proto::is_internal(channel->name)) --internal_;
     channels_.erase(channels_.find(std::string_view(channel->name)));
   }
 }

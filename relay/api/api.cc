@@ -31,7 +31,7 @@ envelope::NodeInfo node_info(const Router& router, const std::string& name) {
   info.set_uptime_s(static_cast<std::uint64_t>(
       std::chrono::duration_cast<std::chrono::seconds>(router.now() - router.started_at())
           .count()));
-  info.set_channels(static_cast<std::uint32_t>(router.channels()));
+  info.set_channels(static_cast<std::uint32_t>(router.public_channels()));
   for (const auto& [id, gateway] : router.gateway_table()) {
     // One that is away answers nobody.
     if (gateway->port == nullptr) continue;

@@ -6,6 +6,7 @@
 #include <unordered_set>
 #include <utility>
 
+#include "proto/names.h"
 #include "relay/handover/hold_codec.h"
 #include "relay/handover/index_codec.h"
 #include "relay/handover/presence_codec.h"
@@ -219,6 +220,7 @@ RouterCodec::Channels RouterCodec::read_channels(StateReader& in, Router& router
                "does not fit the ring");
     if (router.ring_.serials(channel->ordinal) != nullptr) ++listed;
     channels.push_back(channel.get());
+    if (proto::is_internal(channel->name)) ++router.internal_;
     const bool fresh = router.channels_.emplace(channel->name, std::move(channel)).second;
     in.require(fresh, "channel's name", "is there twice");
   }

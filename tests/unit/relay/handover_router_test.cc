@@ -5,6 +5,7 @@
 #include <memory>
 #include <string>
 
+#include "proto/names.h"
 #include "relay/handover/hold_codec.h"
 #include "relay/handover/router_codec.h"
 #include "relay/limits.h"
@@ -39,6 +40,27 @@ struct NextWorld : RouterWorld {
   RecordingLink port;
 };
 
+TEST(HandoverRouter, ItsOwnChannelsAreNoneOfClients) {
+  BusyWorld before;
+  const std::size_t clients = before.router.public_channels();
+  EXPECT_EQ(clients, before.router.channels());
+  before.subscribe(before.quick, proto::members_channel("a"), 41);
+  before.subscribe(before.quick, "public", 42);
+  EXPECT_EQ(before.router.public_channels(), clients + 1);
+  NextWorld after(state_of(before.router));
+  ASSERT_TRUE(after.reader.good()) << after.reader.error();
+  EXPECT_EQ(after.router.channels(), clients + 2);
+  EXPECT_EQ(after.router.public_channels(), clients + 1);
+  // Both kinds are forgotten.
+  ASSERT_EQ(after.adopt_all(), 3U);
+  for (const char* id : {"1111", "2222"}) after.router.end(after.gateway(id));
+  after.time.advance(after.options.linger);
+  after.router.tick();
+  after.time.advance(after.options.linger);
+  after.router.tick();
+  EXPECT_EQ(after.router.public_channels(), after.router.channels());
+}
+
 TEST(HandoverRouter, KeepsWhatItKnows) {
   BusyWorld before;
   NextWorld after(state_of(before.router));
@@ -47,6 +69,7 @@ TEST(HandoverRouter, KeepsWhatItKnows) {
   const Router& is = after.router;
   EXPECT_EQ(is.instance(), was.instance());
   EXPECT_EQ(is.channels(), was.channels());
+  EXPECT_EQ(is.public_channels(), was.public_channels());
   EXPECT_EQ(is.subscriptions(), was.subscriptions());
   EXPECT_EQ(is.gateways(), was.gateways());
   EXPECT_EQ(is.links(), was.links());
