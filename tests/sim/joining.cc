@@ -45,7 +45,8 @@ void say(ClientSession& session, const std::string& text, ProtocolActions& actio
 void ask(ClientSession& session, ProtocolActions& actions) {
   JoinState& state = state_of(session);
   state.waiting = actions.join(
-      session, {.channel = state.channel, .ticket = 1, .since = state.since, .recover_max = 1000});
+      session,
+      {.channel = state.channel, .ticket = 1, .since = state.since, .recover_max = 100000});
   if (!state.waiting) say(session, "failed:", actions);
   actions.changed(session);
 }

@@ -1,5 +1,6 @@
 // sim --seed N: replays one run. sim --forever [--seed N]: seed after seed until one fails.
-// --takeovers: worlds in which gateways die and are taken over, and nothing else fails.
+// --takeovers: worlds in which gateways stand still, die and are taken over, and relays are
+// upgraded, and nothing else fails.
 // --tiny: worlds with next to no ring. --short-linger: in which a relay soon forgets who is away.
 // sim --sweep: the fault sweep; sim --sweep N: the one run of it in which the N-th call fails.
 #include <cstdio>

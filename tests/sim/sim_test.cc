@@ -29,6 +29,8 @@ TEST_P(Seeds, ATakeoverMissesNothing) {
   EXPECT_GT(world.takeovers, 50U);
   EXPECT_GT(world.relay_upgrades, 5U);
   EXPECT_EQ(world.gaps, 0U);
+  EXPECT_GT(world.recovered, 20U);
+  EXPECT_EQ(world.unrecovered, 0U);
 }
 
 INSTANTIATE_TEST_SUITE_P(Fixed, Seeds, testing::Range<std::uint64_t>(1, 13));

@@ -286,11 +286,12 @@ void SimGateway::add_client() {
   record(session);
 }
 
-void SimGateway::add_joining_client() {
+void SimGateway::add_joining_client(bool latest) {
   if (dead_) return;
   std::unique_ptr<JoiningClient> client;
-  if (!world_.away.empty() && world_.random.below(4) != 0) {
-    std::swap(world_.away[world_.random.below(world_.away.size())], world_.away.back());
+  if (!world_.away.empty() && (latest || world_.random.below(4) != 0)) {
+    if (!latest)
+      std::swap(world_.away[world_.random.below(world_.away.size())], world_.away.back());
     client = std::move(world_.away.back());
     world_.away.pop_back();
   } else {
@@ -575,7 +576,8 @@ void SimGateway::tick() {
 void SimGateway::step() {
   if (stopped_) return;
   if (stalled_ > 0) {  // SIGSTOP: nothing moves on this side
-    --stalled_;
+    // A client was at its door meanwhile, with what another gateway has read already.
+    if (--stalled_ == 0) add_joining_client(true);
     return;
   }
   if (!dead_ && !session_ && world_.router) dial();
@@ -659,11 +661,30 @@ void World::upgrade_relay() {
   router->count_upgrade({});
 }
 
+/// More than a pipe takes, so that answers pass messages.
+void World::burst() {
+  const std::string channel =
+      channel_name(random.below(static_cast<std::uint64_t>(options.channels)));
+  for (int i = 0; i < 100; ++i)
+    broker->publish_from_outside(channel, "out." + std::to_string(++published_outside));
+}
+
+void World::act_without_loss(SimGateway& g) {
+  switch (random.below(8)) {
+    case 0:
+      return upgrade_relay();
+    case 1:
+      g.stall(1 + static_cast<int>(random.below(200)));
+      return burst();
+    default:
+      return g.kill(random.below(20));
+  }
+}
+
 void World::act() {
   SimGateway& g = *gateways_[random.below(gateways_.size())];
   const std::uint64_t what = random.below(200);
-  if (options.only_takeovers && what < 4)
-    return random.below(8) == 0 ? upgrade_relay() : g.kill(random.below(20));
+  if (options.only_takeovers && what < 4) return act_without_loss(g);
   switch (what) {
     case 0:
       g.break_pipe();
@@ -877,7 +898,7 @@ WorldOptions sweep_options(std::uint64_t fail_at) {
 WorldOptions takeover_options(std::uint64_t seed) {
   return {.seed = seed,
           .steps = 8000,
-          .ring_messages = 4096,
+          .ring_messages = 1U << 14U,
           .gateway_queue_bytes = 1U << 20U,
           .only_takeovers = true};
 }

@@ -51,7 +51,8 @@ struct WorldOptions {
   Duration linger = std::chrono::seconds(5);
   Duration publish_wait = std::chrono::seconds(2);
   int settle_steps = 3000;
-  /// Of all faults only that gateways die and are taken over: nothing may be missed then.
+  /// Of all faults only that gateways stand still, or die and are taken over, and that the relay is
+  /// upgraded: nothing may be missed then.
   bool only_takeovers = false;
   /// The short story of the fault sweep instead of random acts and random faults.
   bool scripted = false;
@@ -74,7 +75,7 @@ struct WorldOptions {
 /// The story that the fault sweep tells again and again, each time with another call failing.
 [[nodiscard]] WorldOptions sweep_options(std::uint64_t fail_at);
 
-/// Of all faults only that gateways die and are taken over.
+/// Of all faults only those that lose nothing (WorldOptions::only_takeovers).
 [[nodiscard]] WorldOptions takeover_options(std::uint64_t seed);
 /// A link that is not back soon has to start afresh, from positions.
 [[nodiscard]] WorldOptions short_linger_options(std::uint64_t seed);
@@ -155,8 +156,8 @@ class SimGateway final : public gateway::Delivery,
   /// the clients.
   void kill(std::uint64_t deliveries);
   void add_client();
-  /// One that comes back, or a new one.
-  void add_joining_client();
+  /// One that comes back, or a new one. `latest`: who has lost its connection last comes back.
+  void add_joining_client(bool latest = false);
   /// A joining client does something.
   void joining_act();
   /// Those that have lost their channel join it again.
@@ -328,6 +329,8 @@ class World {
   /// The relay goes on as another program, with its links and its broker's connection.
   void upgrade_relay();
   void act();
+  void burst();
+  void act_without_loss(SimGateway& g);
   void act_by_script(int step);
   void step();
   void check_bounds();
