@@ -52,6 +52,7 @@ class Sdk : public testing::TestWithParam<bool> {
     fields["options"] = std::move(options);
     sdk_.call("new", name, std::move(fields));
     sdk_.call("connect", name);
+    EXPECT_EQ(context(name, "connecting")["code"], 0);
   }
   /// Returns the context of its "connected".
   Json connect(const std::string& name, Json options = Json::object(),
@@ -282,15 +283,16 @@ TEST_P(Sdk, TokensSayWho) {
 }
 
 TEST_P(Sdk, TokensAreRefreshed) {
+  if (GetParam() && !full_size()) GTEST_SKIP() << "real seconds, for each encoding";
   start({.rules = kRules});
   // Each answer makes the SDK ask again when it ends: that it does shows that it was taken.
-  (void)connect("a", {{"token", stage_->user_token("1", 10)}}, {{"tokens", Json::array()}});
+  (void)connect("a", {{"token", stage_->user_token("1", 6)}}, {{"tokens", Json::array()}});
   const auto of_channel = [&](const std::string& seconds) {
     return stage_->token({"--user", "1", "--channel", "token:1", "--expires", seconds});
   };
   sdk_.call("subscribe", "a",
             {{"channel", "token:1"},
-             {"options", {{"token", of_channel("10s")}}},
+             {"options", {{"token", of_channel("6s")}}},
              {"tokens", Json::array()}});
   (void)context("a", "subscribed", "token:1");
   const auto asked = [&](const std::string& channel) {
@@ -320,10 +322,10 @@ TEST_P(Sdk, TokensAreRefreshed) {
 }
 
 TEST_P(Sdk, WhatIsNotRefreshedExpires) {
+  if (GetParam() && !full_size()) GTEST_SKIP() << "half a minute of waiting for each encoding";
   start({.rules = kRules});
   // They are asked for tokens and do not answer in time.
-  (void)connect("connection", {{"token", stage_->user_token("1", 15)}},
-                {{"tokens", Json::array()}});
+  (void)connect("connection", {{"token", stage_->user_token("1", 8)}}, {{"tokens", Json::array()}});
   (void)connect_as("subscription", "2");
   sdk_.call(
       "subscribe", "subscription",
@@ -519,29 +521,31 @@ TEST_P(Sdk, TheGatewaysOwnCodesDecideWhetherItComesBack) {
   expect_no_faults();
 }
 
-TEST(SdkInChromium, TwoPagesHearEachOtherAndRecover) {
+class SdkInChromium : public testing::TestWithParam<const char*> {};
+
+INSTANTIATE_TEST_SUITE_P(Encodings, SdkInChromium, testing::Values("json", "protobuf"),
+                         [](const auto& one) { return std::string(one.param); });
+
+TEST_P(SdkInChromium, TwoPagesHearEachOtherAndRecover) {
   CentrifugeSdkStage stage({.redis = true});
   const std::string directory = std::string(SLUICE_SOURCE_DIR) + "/tests/process/node";
-  for (const char* encoding : {"json", "protobuf"}) {
-    SpawnOptions options;
-    options.args = {"/usr/bin/env", "node", directory + "/centrifuge_browser.mjs", stage.url(),
-                    encoding};
-    options.directory = directory;
-    const Finished finished = run(std::move(options), 120s);
-    ASSERT_EQ(finished.status.code, 0) << finished.output;
-    const std::size_t at = finished.output.find("RESULT ");
-    ASSERT_NE(at, std::string::npos) << finished.output;
-    const std::size_t end = finished.output.find('\n', at);
-    const Json result = Json::parse(finished.output.substr(at + 7, end - at - 7));
-    const Json both = {{{"text", "ünï"}, {"number", 1}}, {{"text", "meanwhile"}, {"number", 2}}};
-    EXPECT_EQ(result["heard"], both);
-    EXPECT_EQ(result["own"], both);
-    EXPECT_EQ(result["presence"], 2);
-    EXPECT_EQ(result["stats"]["numClients"], 2);
-    EXPECT_EQ(result["history"], Json::array({both[0]}));
-    EXPECT_EQ(result["recovered"], Json::array({false, true}));
-    (void)stage.api("history_remove", {{"channel", "browser"}});
-  }
+  SpawnOptions options;
+  options.args = {"/usr/bin/env", "node", directory + "/centrifuge_browser.mjs", stage.url(),
+                  GetParam()};
+  options.directory = directory;
+  const Finished finished = run(std::move(options), 100s);
+  ASSERT_EQ(finished.status.code, 0) << finished.output;
+  const std::size_t at = finished.output.find("RESULT ");
+  ASSERT_NE(at, std::string::npos) << finished.output;
+  const std::size_t end = finished.output.find('\n', at);
+  const Json result = Json::parse(finished.output.substr(at + 7, end - at - 7));
+  const Json both = {{{"text", "ünï"}, {"number", 1}}, {{"text", "meanwhile"}, {"number", 2}}};
+  EXPECT_EQ(result["heard"], both);
+  EXPECT_EQ(result["own"], both);
+  EXPECT_EQ(result["presence"], 2);
+  EXPECT_EQ(result["stats"]["numClients"], 2);
+  EXPECT_EQ(result["history"], Json::array({both[0]}));
+  EXPECT_EQ(result["recovered"], Json::array({false, true}));
 }
 
 }  // namespace
