@@ -165,7 +165,7 @@ TEST_P(CentrifugeHandoffBy, ClientsDoNotNotice) {
   for (const char* channel : {"kept:shared", "ring:2"})
     fleet.subscribe(watcher, channel, {.recoverable = true, .join_leave = true});
   ASSERT_TRUE(clients.goes_on());
-  ASSERT_TRUE(clients.all_there());
+  ASSERT_TRUE(clients.run_until(10s, [&] { return clients.all_there(); }));
   const auto joins = [&](const char* channel) {
     const CentrifugeStream& stream = fleet.stream(watcher, channel);
     return std::pair(stream.joins, stream.leaves);
