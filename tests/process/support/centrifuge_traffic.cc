@@ -35,7 +35,7 @@ CentrifugeTraffic::CentrifugeTraffic(Settings settings) : settings_(std::move(se
   speaks.to = settings_.speak_at;
   const std::size_t speaker = fleet_.connect(speaks, channels_.size());
   for (std::size_t i = 0; i < channels_.size(); ++i) channels_[i].speaker = speaker + i;
-  if (!fleet_.run_until(kStartWait, [this] { return all_there(); }))
+  if (!run_until(kStartWait, [this] { return all_there(); }))
     throw HarnessError("not everybody has subscribed: " + describe());
   // They do not all speak at the same moment.
   const auto now = SteadyClock::now();
@@ -81,8 +81,22 @@ void CentrifugeTraffic::add_sdks() {
 bool CentrifugeTraffic::all_there() {
   if (!fleet_.all_connected() || !fleet_.all_subscribed(0, fleet_.size())) return false;
   if (!driver_) return true;
-  const Json stats = driver_->stats();
-  return stats["connected"] == settings_.sdks && stats["subscribed"] == stats["subscriptions"];
+  const Json* stats = sdk_stats();
+  return stats != nullptr && (*stats)["connected"] == settings_.sdks &&
+         (*stats)["subscriptions"] == settings_.sdks * (settings_.others.empty() ? 1 : 2) &&
+         (*stats)["subscribed"] == (*stats)["subscriptions"];
+}
+
+void CentrifugeTraffic::ask_anew() {
+  // What is on its way may be of a moment before.
+  if (stats_asked_ != 0) (void)driver_->result(std::exchange(stats_asked_, 0));
+}
+
+const Json* CentrifugeTraffic::sdk_stats() {
+  if (stats_asked_ == 0) stats_asked_ = driver_->begin("stats", "");
+  if (!driver_->has_result(stats_asked_)) return nullptr;
+  stats_ = std::move(driver_->result(std::exchange(stats_asked_, 0))["value"]);
+  return &stats_;
 }
 
 void CentrifugeTraffic::say(Channel& channel) {
@@ -95,6 +109,8 @@ void CentrifugeTraffic::say(Channel& channel) {
 void CentrifugeTraffic::speak() {
   const auto now = SteadyClock::now();
   for (Channel& channel : channels_) {
+    if (fleet_.client(channel.speaker).state != State::kConnected)
+      throw HarnessError("who publishes was closed: " + describe());
     for (; channel.due <= now; channel.due += channel.every) say(channel);
   }
 }
@@ -109,6 +125,7 @@ void CentrifugeTraffic::serve() {
 
 bool CentrifugeTraffic::run_until(Millis wait, const std::function<bool()>& holds) {
   const Deadline deadline = Deadline::in(wait);
+  ask_anew();
   while (!holds()) {
     if (deadline.passed()) return false;
     serve();
@@ -139,9 +156,10 @@ void CentrifugeTraffic::meanwhile(const std::function<void()>& what) {
 ::testing::AssertionResult CentrifugeTraffic::goes_on(std::uint64_t publications) {
   const std::uint64_t goal = channels_.front().sent + publications;
   const bool reached = run_until(kStartWait, [&] {
-    return fleet_.all_reached(settings_.shared, goal) &&
-           (!driver_ ||
-            driver_->stats()["least"].value(settings_.shared, std::uint64_t{0}) >= goal);
+    if (!fleet_.all_reached(settings_.shared, goal)) return false;
+    if (!driver_) return true;
+    const Json* stats = sdk_stats();
+    return stats != nullptr && (*stats)["least"].value(settings_.shared, std::uint64_t{0}) >= goal;
   });
   if (reached) return ::testing::AssertionSuccess();
   return ::testing::AssertionFailure() << "somebody hears nothing more; " << describe();
@@ -155,7 +173,9 @@ bool CentrifugeTraffic::fleet_has_all() const {
 
 bool CentrifugeTraffic::sdks_have_all() {
   if (!driver_) return true;
-  const Json least = driver_->stats()["least"];
+  const Json* stats = sdk_stats();
+  if (stats == nullptr) return false;
+  const Json& least = (*stats)["least"];
   return std::all_of(channels_.begin(), channels_.end(), [&](const Channel& channel) {
     const bool heard = least.contains(channel.name);
     return !heard || least[channel.name] >= channel.sent;

@@ -79,6 +79,10 @@ class CentrifugeTraffic {
     return settings_.others[client % settings_.others.size()];
   }
   void say(Channel& channel);
+  /// What SDKs say of themselves, without waiting for it: nothing yet, or what has been asked for
+  /// since ask_anew().
+  [[nodiscard]] const SdkDriver::Json* sdk_stats();
+  void ask_anew();
   [[nodiscard]] ::testing::AssertionResult finish(Millis wait, bool all_published);
   [[nodiscard]] bool fleet_has_all() const;
   [[nodiscard]] bool sdks_have_all();
@@ -88,6 +92,8 @@ class CentrifugeTraffic {
   std::unique_ptr<SdkDriver> driver_;
   std::vector<Channel> channels_;  ///< the shared one first
   bool silent_ = true;
+  int stats_asked_ = 0;  ///< 0: not
+  SdkDriver::Json stats_;
   SteadyClock::time_point looked_{};
 };
 

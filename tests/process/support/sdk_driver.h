@@ -26,6 +26,11 @@ class SdkDriver {
   /// Begins a command whose result is of no interest, or comes later: result().
   int begin(const std::string& what, const std::string& client, Json fields = Json::object());
   Json result(int id, Millis wait = 20s);
+  /// Whether result() would not wait.
+  [[nodiscard]] bool has_result(int id) {
+    (void)events();
+    return results_.contains(id);
+  }
 
   /// The first event, among those that came and were not taken yet, that `matches`; it is taken
   /// out. Throws when there is none in time.
