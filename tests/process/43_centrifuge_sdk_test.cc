@@ -453,6 +453,7 @@ TEST_P(Sdk, CodesOfTheApplicationDecideWhetherItComesBack) {
 }
 
 TEST_P(Sdk, TheGatewaysOwnCodesDecideWhetherItComesBack) {
+  if (GetParam() && !full_size()) GTEST_SKIP() << "real seconds, for each encoding";
   start({.rules = kRules,
          .gateway_args = {"--ping-interval", "1s", "--pong-timeout", "3s", "--handshake-timeout",
                           "3s", "--max-message-size", "16KiB", "--client-message-rate", "20/s",

@@ -288,8 +288,12 @@ TEST_P(Hooks, TheApplicationFails) {
       EXPECT_EQ(context(name, "publication", "plain")["data"], number);
   };
   int number = 0;
+  int clients = 2;
   for (const HookReply& failure : kFailures) {
     SCOPED_TRACE(std::to_string(++number));
+    // What fails is no matter of the encoding.
+    if (GetParam() && number % 4 != 0 && !full_size()) continue;
+    ++clients;
     say("publish", failure);
     const int publish = sdk_.begin("publish", "a", {{"channel", "asked:1"}, {"data", 1}});
     still_there(number);  // whoever asks nothing waits for nothing
@@ -319,7 +323,7 @@ TEST_P(Hooks, TheApplicationFails) {
     (void)context(name, "connected");
   }
   EXPECT_EQ(sdk_.call("state", "other")["state"], "connected");
-  EXPECT_EQ(stack_->gateway().metrics().value("sluice_gateway_connections"), 10);
+  EXPECT_EQ(stack_->gateway().metrics().value("sluice_gateway_connections"), clients);
 
   // A refresh that fails is asked again; the connection stays meanwhile.
   say("connect", result({{"user", "1"}, {"expire_at", std::time(nullptr) + 3}}));
