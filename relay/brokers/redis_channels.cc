@@ -90,6 +90,8 @@ void RedisChannels::heard_enveloped(std::string_view channel, proto::Bytes bytes
     return oversized(channel, envelope->payload.size());
   }
   if (envelope->position && continuity_.has(channel)) {
+    // Nothing was published: the history was removed.
+    if (envelope->position->offset == 0) return continuity_.suspect(channel);
     return continuity_.heard(channel, *envelope->position, envelope->payload, envelope->meta);
   }
   events_->message(channel, envelope->payload, envelope->meta, std::nullopt);

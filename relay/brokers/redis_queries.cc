@@ -156,7 +156,8 @@ void RedisQueries::remove_history(QueryId id, std::string_view channel,
   const auto keys = history_keys(channel);
   const std::string epoch = new_epoch();
   const std::string ttl = position_ttl(options);
-  const std::string_view arguments[] = {epoch, ttl};
+  const std::string name = redis_channel(channel, true);
+  const std::string_view arguments[] = {epoch, ttl, name};
   ++writes_out_;
   publisher_.call(RedisScript::kRemove, views(keys), arguments,
                   [this, id](const RedisAnswer& answer) {

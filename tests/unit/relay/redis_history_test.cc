@@ -291,6 +291,8 @@ TEST_F(RedisHistory, RemovedAndBegunAnew) {
   EXPECT_NE(removed.top.epoch, epoch);
   EXPECT_EQ(removed.top.offset, 0U);
   EXPECT_EQ(ask("a").top, removed.top);
+  // Told at once: who is to come back for it must not miss the publication that shows it.
+  ASSERT_TRUE(loop_.run_until(5s, [&] { return !events_.losses.empty(); }));
   publish_many("a", 4, 5);
   ASSERT_TRUE(heard(5));
   using Loss = std::pair<std::string, proto::Position>;
