@@ -425,8 +425,8 @@ TEST_P(CentrifugeDiesServing, ClientsGoOn) {
 }
 
 INSTANTIATE_TEST_SUITE_P(All, CentrifugeDiesServing,
-                         testing::Combine(testing::Values(Step{"send.recorded:400"},
-                                                          Step{"send.sent:400"},
+                         testing::Combine(testing::Values(Step{"send.recorded:200"},
+                                                          Step{"send.sent:200"},
                                                           Step{"read.taken:60", 1}),
                                           testing::Values("on", "off")),
                          [](const auto& each) {
