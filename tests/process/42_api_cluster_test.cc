@@ -35,7 +35,8 @@ class ApiCluster : public ::testing::Test {
                                         "[connection]\nanonymous = true\n"
                                         "[channels]\nsubscribe = \"everyone\"\n"
                                         "history_size = 10\nhistory_ttl = \"1m\"\n"
-                                        "presence_on = true\n");
+                                        "presence_on = true\n"
+                                        "[namespaces.chat]\nsubscribe = \"everyone\"\n");
   ApiHost one_{"one", redis_.url(), {"--rules", rules_}};
   ApiHost two_{"two", redis_.url(), {"--rules", rules_}};
 };
