@@ -210,7 +210,9 @@ Outcome<Received> RelayClient::ask(std::uint64_t id, std::string_view request, F
       return failure(unknown ? ExitCode::kUnknownFate : ExitCode::kRefused,
                      std::string(error->text));
     }
-    if (header.type == FrameType::kPong) {
+    // What the broker has to answer comes behind the PONG, and each relay knows it.
+    const bool of_broker = answer == FrameType::kPublished || answer == FrameType::kSubscribed;
+    if (header.type == FrameType::kPong && !of_broker) {
       return failure(ExitCode::kLinkRefused,
                      where() + " (" + relay_.software + ") does not know this request",
                      "Update it");
