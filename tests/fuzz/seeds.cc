@@ -272,8 +272,12 @@ void add_relay_states(Seeds& seeds) {
   } asker;
   relay::RedisChannels channels(asker);
   relay::RedisSubscriptions below(quiet);
-  below.want(channels.add("a", {.history_size = 9, .history_ttl = {}, .envelope = false}));
-  below.want(channels.add("b", {.history_size = 0, .history_ttl = {}, .envelope = true}));
+  for (const std::string& name :
+       channels.add("a", {.history_size = 9, .history_ttl = {}, .envelope = false}))
+    below.want(name);
+  for (const std::string& name :
+       channels.add("b", {.history_size = 0, .history_ttl = {}, .envelope = true}))
+    below.want(name);
   seeds.add("relay_state", "\2" + written([&](relay::StateWriter& out) {
                              relay::RedisSubscriptionsCodec::write(out, below);
                              relay::RedisChannelsCodec::write(out, channels);

@@ -85,7 +85,7 @@ class Channel {
  public:
   Channel() {
     channels_.start(listener_);
-    name_ = channels_.add("c", kOptions);
+    name_ = channels_.add("c", kOptions).back();
   }
 
   void run(fuzz::Input& input) {
