@@ -103,10 +103,10 @@ TEST_F(ApiCluster, InfoCountsTheClientsOfBothHosts) {
   // Gateways tell once a second, relays every three.
   EXPECT_TRUE(eventually(15s, [this] {
     int clients = 0;
-    for (const Json& node : one_.ask("info", Json::object())["result"]["nodes"])
-      clients += node["num_clients"].get<int>();
+    const Json said = one_.ask("info");
+    for (const Json& node : said["result"]["nodes"]) clients += node["num_clients"].get<int>();
     return clients == 2;
-  }));
+  })) << one_.ask("info", Json::object());
 }
 
 TEST_F(ApiCluster, ChannelsOfBothHosts) {
