@@ -138,8 +138,7 @@ void add_api_flags(Flags& flags, RelayConfig& c) {
                c.api.listen, parse_address);
   flags.add_as("api-key-file",
                {group, "FILE", "",
-                "One key a line, NAME:KEY or KEY; read again on SIGHUP. Only a Unix socket may be "
-                "without, for who --socket-mode lets in"},
+                "One key a line, NAME:KEY or KEY. Only a Unix socket may be without"},
                c.api.key_file, check_key_file);
   flags.add_as("node-name",
                {group, "NAME", "the host's name", "What this relay is called among the others"},

@@ -30,6 +30,7 @@ class MetricsPages : public ::testing::Test {
   MetricsPages() {
     Stack::Settings settings;
     settings.relay_args = {"--broker", redis_.url()};
+    settings.gateway_args = {"--open-access"};  // else it serves plain clients alone
     stack_ = std::make_unique<Stack>(std::move(settings));
   }
   TempDir directory_;
