@@ -29,7 +29,7 @@ struct LocalPublished {
 class LocalRequests {
  public:
   virtual ~LocalRequests() = default;
-  /// Waits and fails as a gateway's publish does.
+  /// Waits and fails as a gateway's publish does; with no `wait` it goes at once or not at all.
   virtual void publish(const LocalPublish& publish,
                        std::function<void(const LocalPublished&)> done) = 0;
   virtual void history(std::string_view channel, const proto::HistoryQuery& query,

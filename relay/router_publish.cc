@@ -34,6 +34,9 @@ void Router::submit(const PublishRequest& origin, std::string_view name, proto::
   if (in_turn && broker_.can_publish(payload.size())) {
     return send_publish(origin, name, payload, meta, beside);
   }
+  // What is of no use later does not wait, nor count as what did in vain.
+  if (origin.link == kNoLink && wait <= Duration::zero())
+    return local_published(origin.request, {ErrorReason::kTimedOut, {}});
   HeldPublish held{origin,
                    std::string(name),
                    std::string(proto::as_text(payload)),

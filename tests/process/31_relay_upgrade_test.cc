@@ -421,8 +421,8 @@ class UnreadableState : public ::testing::Test {
 };
 
 TEST_F(UnreadableState, OfAnotherVersionItsSocketsAreKeptAndItsLinksClosed) {
-  const auto relay = resume(memory(2));
-  relay->wait_line("can't be read, starting as after a crash: it is of version 2");
+  const auto relay = resume(memory(3));
+  relay->wait_line("can't be read, starting as after a crash: it is of version 3");
   relay->wait_line("ready");
   char byte = 0;
   EXPECT_EQ(::recv(gateway_.get(), &byte, 1, 0), 0) << "its end";
@@ -432,7 +432,7 @@ TEST_F(UnreadableState, OfAnotherVersionItsSocketsAreKeptAndItsLinksClosed) {
 }
 
 TEST_F(UnreadableState, GarbageOfOurVersionIsNoState) {
-  const auto relay = resume(memory(1));
+  const auto relay = resume(memory(2));
   relay->wait_line("can't be read, starting as after a crash: ");
   relay->wait_line("ready");
   char byte = 0;

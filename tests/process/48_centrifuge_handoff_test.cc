@@ -205,6 +205,9 @@ TEST_P(CentrifugeHandoffBy, PingsOfTheProtocolGoOn) {
     change(GetParam());
     const std::uint64_t before = fleet.client(0).pings;
     ASSERT_TRUE(fleet.run_until(20s, [&] { return fleet.client(0).pings >= before + 3; }));
+    // A kill may cost the client that is being read from: its pong has been taken once what it
+    // sends behind it is answered.
+    (void)fleet.call(0, history("kept:shared", 1));
   }
   EXPECT_EQ(fleet.client(0).connects, 1U);
   EXPECT_EQ(fleet.client(0).state, CentrifugeMember::State::kConnected);

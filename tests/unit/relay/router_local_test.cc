@@ -45,6 +45,14 @@ TEST(RouterLocal, PublishesWaitAndFailAsAGatewaysDo) {
   w.time.advance(1s);
   w.router.tick();
   EXPECT_EQ(w.published[2].error, ErrorReason::kTimedOut);
+  // With no time to wait it goes at once or not at all.
+  const std::uint64_t timed_out = w.router.stats().publish_timed_out;
+  w.local().publish({.channel = "c", .payload = proto::as_bytes("now")},
+                    [&w](const LocalPublished& one) { w.published.push_back(one); });
+  EXPECT_EQ(w.published.at(3).error, ErrorReason::kTimedOut);
+  EXPECT_EQ(w.router.hold().count(), 0U);
+  EXPECT_EQ(w.router.stats().publish_timed_out, timed_out);
+  w.published.pop_back();
   w.publish("c", std::string(w.options.payload_bytes_max + 1, 'x'));
   EXPECT_EQ(w.published[3].error, ErrorReason::kTooLarge);
   w.publish("", "x");
