@@ -144,11 +144,11 @@ std::string JoiningClient::join_command() {
          (position_ ? text_of(*position_) : "");
 }
 
-std::string JoiningClient::got(std::string_view frame, Ledger& ledger) {
+std::string JoiningClient::got(std::string_view frame, const std::string& gateway, Ledger& ledger) {
   const std::string_view what = take(frame, ':');
   if (what == "joined") return joined(frame);
   if (what == "began") return began(frame, ledger);
-  if (what == "m") return message(frame, ledger);
+  if (what == "m") return message(frame, gateway, ledger);
   if (what == "gap") return told(frame);
   if (what != "left" && what != "failed") return "a frame that is none: " + std::string(what);
   asked_ = subscribed_ = false;
@@ -171,23 +171,26 @@ std::string JoiningClient::began(std::string_view rest, const Ledger& ledger) {
   subscribed_ = true;
   position_ = position_of(rest);
   missing_ = 0;
+  // It may begin before what it has had: at a gateway that has read less of the relay.
+  heard_beside_ = settled_beside_ = 0;
   const auto base = ledger.base.find({channel_, position_->epoch});
   const std::int64_t index =
       base == ledger.base.end() ? 0 : base->second + static_cast<std::int64_t>(position_->offset);
   missing_unknown_ = index <= 0;
-  if (index > 0) last_index_ = static_cast<std::size_t>(index);
+  last_index_ = static_cast<std::size_t>(std::max<std::int64_t>(index, 0));
   return {};
 }
 
-std::string JoiningClient::message(std::string_view rest, Ledger& ledger) {
+std::string JoiningClient::message(std::string_view rest, const std::string& gateway,
+                                   Ledger& ledger) {
   const proto::Position at = position_of(take(rest, ':'));
   const std::string what = channel_ + " " + text_of(at) + " " + std::string(rest.substr(0, 20));
   if (!subscribed_) return "a message for who is not subscribed: " + what;
   if (at.offset == 0) {
     const auto number = FakeBroker::beside_number(channel_, rest);
     if (!number || at.epoch != position_->epoch) return "beside the history, and is not: " + what;
-    if (*number <= std::exchange(last_beside_, *number)) return "twice or out of order: " + what;
-    return {};
+    const std::string wrong = beside(*number, gateway);
+    return wrong.empty() ? wrong : wrong + what;
   }
   const auto log = ledger.log.find(channel_);
   if (log == ledger.log.end()) return "a message that the broker never had: " + what;
@@ -204,18 +207,30 @@ std::string JoiningClient::message(std::string_view rest, Ledger& ledger) {
   if (last_index_ != 0 && !missing_unknown_ &&
       !ledger.broker.may_be_told(channel_, index - last_index_ - 1, missing_))
     return "messages missing, told " + std::to_string(missing_) + ": " + what;
-  position_ = at;
+  move_to(at);
   last_index_ = index;
   missing_ = 0;
   missing_unknown_ = false;
   return {};
 }
 
+std::string JoiningClient::beside(std::uint64_t number, const std::string& gateway) {
+  if (number <= std::exchange(last_beside_[gateway], number)) return "twice or out of order: ";
+  if (number <= settled_beside_) return "heard before the position from which it joined: ";
+  heard_beside_ = std::max(heard_beside_, number);
+  return {};
+}
+
+void JoiningClient::move_to(proto::Position position) {
+  if (position != position_) settled_beside_ = heard_beside_;
+  position_ = position;
+}
+
 std::string JoiningClient::told(std::string_view rest) {
   if (!subscribed_) return "a gap for who is not subscribed";
   const proto::Position behind = position_of(take(rest, ':'));
   // One that is told again after a takeover may lie before what it has by now.
-  if (behind.epoch != position_->epoch || behind.offset > position_->offset) position_ = behind;
+  if (behind.epoch != position_->epoch || behind.offset > position_->offset) move_to(behind);
   if (rest.empty()) {
     missing_unknown_ = true;
   } else {

@@ -66,8 +66,8 @@ class JoiningClient {
   /// What it sends. It has not joined, and has not asked to.
   [[nodiscard]] std::string join_command();
   [[nodiscard]] std::string leave_command() const { return "leave " + channel_; }
-  /// A frame has come. Empty: it is as it must be.
-  [[nodiscard]] std::string got(std::string_view frame, Ledger& ledger);
+  /// A frame has come from this gateway. Empty: it is as it must be.
+  [[nodiscard]] std::string got(std::string_view frame, const std::string& gateway, Ledger& ledger);
   void disconnected() { asked_ = subscribed_ = false; }
   /// Empty: it has the channel's last message, or was told.
   [[nodiscard]] std::string last_words(const Ledger& ledger) const;
@@ -79,7 +79,11 @@ class JoiningClient {
  private:
   [[nodiscard]] std::string joined(std::string_view rest);
   [[nodiscard]] std::string began(std::string_view rest, const Ledger& ledger);
-  [[nodiscard]] std::string message(std::string_view rest, Ledger& ledger);
+  [[nodiscard]] std::string message(std::string_view rest, const std::string& gateway,
+                                    Ledger& ledger);
+  [[nodiscard]] std::string beside(std::uint64_t number, const std::string& gateway);
+  /// What it has heard beside the history stood in front of this.
+  void move_to(proto::Position position);
   [[nodiscard]] std::string told(std::string_view rest);
 
   std::string channel_;
@@ -90,7 +94,12 @@ class JoiningClient {
   std::size_t last_index_ = 0;  ///< in the broker's log, 1-based; 0: not known
   std::uint64_t missing_ = 0;   ///< told since the last message
   bool missing_unknown_ = false;
-  std::uint64_t last_beside_ = 0;
+  /// Beside the history, the last one at each gateway: there none comes twice. At one that has read
+  /// less of the relay those may that stand at the very position from which it joins: nothing else
+  /// says how far it was.
+  std::map<std::string, std::uint64_t> last_beside_;
+  std::uint64_t heard_beside_ = 0;    ///< the last one at all, since it began
+  std::uint64_t settled_beside_ = 0;  ///< the last one in front of its position
 };
 
 }  // namespace sluice::sim

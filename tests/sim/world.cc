@@ -424,7 +424,7 @@ void SimGateway::told_joining(std::uint32_t slot, const std::vector<std::string>
   for (const std::string& frame : frames) {
     if (frame.starts_with("m:")) ++world_.deliveries;
     if (frame.starts_with("gap:")) ++world_.gaps;
-    if (const std::string wrong = client.got(frame, *world_.ledger); !wrong.empty())
+    if (const std::string wrong = client.got(frame, id_, *world_.ledger); !wrong.empty())
       return world_.fail(wrong + " at " + id_);
   }
 }
