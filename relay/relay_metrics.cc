@@ -114,7 +114,7 @@ void add_publishes(RelayPage& page, const Router& router) {
              router.hold().count());
   page.gauge("publish_queue_bytes", "Bytes of the publishes that wait.", router.hold().bytes());
   page.gauge("publishes_in_flight", "Publishes given to the broker and not answered yet.",
-             router.publishes_in_flight());
+             router.asked_publishes_in_flight());
 }
 
 void add_requests(RelayPage& page, const Router& router) {

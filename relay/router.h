@@ -198,6 +198,10 @@ class Router final : public BrokerEvents, public LocalRequests {
     return gateways_;
   }
   [[nodiscard]] std::size_t publishes_in_flight() const { return in_flight_.count(); }
+  /// Without those that nobody has asked for: what relays tell each other of themselves.
+  [[nodiscard]] std::size_t asked_publishes_in_flight() const {
+    return in_flight_.count() - unasked_in_flight_;
+  }
   /// Questions that the broker has not answered.
   [[nodiscard]] std::size_t queries_in_flight() const { return queries_.size(); }
   /// HISTORY and PRESENCE of all links that are not answered.
@@ -238,6 +242,10 @@ class Router final : public BrokerEvents, public LocalRequests {
   void listen(std::string_view channel, std::function<void(proto::Bytes payload)> heard) override;
 
  private:
+  /// Of the relay itself, and of no use later: nobody waits for its answer.
+  [[nodiscard]] static bool unasked(const PublishRequest& origin) {
+    return origin.link == kNoLink && !origin.acknowledge;
+  }
   /// What the broker was asked, and for whom.
   struct Query {
     std::uint64_t link = 0;  ///< 0: of a part of the relay
@@ -363,6 +371,7 @@ class Router final : public BrokerEvents, public LocalRequests {
   /// Channels without subscribers, the longest idle first.
   std::set<std::pair<TimePoint, Channel*>> idle_;
   PublishesInFlight in_flight_;
+  std::size_t unasked_in_flight_ = 0;  ///< of them
   std::unordered_map<QueryId, Query> queries_;
   QueryId next_query_ = 1;
   std::size_t local_queries_ = 0;

@@ -17,7 +17,7 @@ bool is_name(std::string_view channel) {
 }  // namespace
 
 void Router::publish(const LocalPublish& p, std::function<void(const LocalPublished&)> done) {
-  const PublishRequest origin{kNoLink, next_local_publish_++, true};
+  const PublishRequest origin{kNoLink, next_local_publish_++, p.wait > Duration::zero()};
   local_publishes_.emplace(origin.request, std::move(done));
   if (!is_name(p.channel))
     return refuse(origin, proto::ErrorReason::kUnknownChannel, "no such channel name");

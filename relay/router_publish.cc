@@ -53,6 +53,7 @@ void Router::send_publish(const PublishRequest& origin, std::string_view channel
   ChannelOptions options = options_now(channel);
   // The way of a channel that has none: heard where the channel is, with what stands beside it.
   if (beside && options.history()) options = {.envelope = true};
+  if (unasked(origin)) ++unasked_in_flight_;
   // The answer may come from inside publish().
   broker_.publish(in_flight_.add(origin), channel, payload, meta, options);
 }
@@ -132,6 +133,7 @@ void Router::refuse(const PublishRequest& origin, ErrorReason reason, std::strin
 void Router::published(PublishId id, PublishOutcome outcome, std::string_view detail,
                        std::optional<proto::Position> position) {
   const PublishRequest origin = in_flight_.take(id);
+  if (unasked(origin)) --unasked_in_flight_;
   if (outcome != PublishOutcome::kPublished) {
     return refuse(origin,
                   outcome == PublishOutcome::kRefused ? ErrorReason::kRefusedByBroker

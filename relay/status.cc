@@ -74,7 +74,7 @@ Json publishes_part(const Router& router) {
   return {{"held", router.hold().count()},
           {"held_bytes", router.hold().bytes()},
           {"held_bytes_max", router.options().publish_queue_bytes},
-          {"in_flight", router.publishes_in_flight()}};
+          {"in_flight", router.asked_publishes_in_flight()}};
 }
 
 Json requests_part(const Router& router) {

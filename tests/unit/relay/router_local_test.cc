@@ -53,6 +53,19 @@ TEST(RouterLocal, PublishesWaitAndFailAsAGatewaysDo) {
   EXPECT_EQ(w.router.hold().count(), 0U);
   EXPECT_EQ(w.router.stats().publish_timed_out, timed_out);
   w.published.pop_back();
+  // Nor is it counted as what somebody waits for.
+  w.broker.room = true;
+  w.local().publish({.channel = "c", .payload = proto::as_bytes("now")},
+                    [](const LocalPublished&) {});
+  EXPECT_EQ(w.router.publishes_in_flight(), 1U);
+  EXPECT_EQ(w.router.asked_publishes_in_flight(), 0U);
+  w.publish("c", "four");
+  EXPECT_EQ(w.router.asked_publishes_in_flight(), 1U);
+  for (const PublishId id : {w.broker.publishes.at(2).id, w.broker.publishes.at(3).id})
+    w.router.published(id, PublishOutcome::kPublished, "");
+  EXPECT_EQ(w.router.publishes_in_flight(), 0U);
+  EXPECT_EQ(w.router.asked_publishes_in_flight(), 0U);
+  w.published.pop_back();
   w.publish("c", std::string(w.options.payload_bytes_max + 1, 'x'));
   EXPECT_EQ(w.published[3].error, ErrorReason::kTooLarge);
   w.publish("", "x");
