@@ -34,9 +34,7 @@ void Router::submit(const PublishRequest& origin, std::string_view name, proto::
   if (in_turn && broker_.can_publish(payload.size())) {
     return send_publish(origin, name, payload, meta, beside);
   }
-  // What is of no use later does not wait, nor count as what did in vain.
-  if (origin.link == kNoLink && wait <= Duration::zero())
-    return local_published(origin.request, {ErrorReason::kTimedOut, {}});
+  if (unasked(origin)) return refuse(origin, ErrorReason::kTimedOut, "of no use later");
   HeldPublish held{origin,
                    std::string(name),
                    std::string(proto::as_text(payload)),
@@ -92,8 +90,10 @@ void Router::expire_held(TimePoint now) {
 }
 
 void Router::lose_publishes(const std::vector<PublishRequest>& requests, std::string_view text) {
-  for (const PublishRequest& request : requests) refuse(request, ErrorReason::kUnknownFate, text);
-  stats_.upgrade_unknown_fate += requests.size();
+  for (const PublishRequest& request : requests) {
+    refuse(request, ErrorReason::kUnknownFate, text);
+    if (!unasked(request)) ++stats_.upgrade_unknown_fate;
+  }
 }
 
 void Router::shut_down() {
@@ -106,6 +106,7 @@ void Router::shut_down() {
 }
 
 void Router::refuse(const PublishRequest& origin, ErrorReason reason, std::string_view text) {
+  if (unasked(origin)) return local_published(origin.request, {reason, {}});  // not counted
   switch (reason) {
     case ErrorReason::kTimedOut:
       ++stats_.publish_timed_out;
@@ -140,7 +141,7 @@ void Router::published(PublishId id, PublishOutcome outcome, std::string_view de
                                                       : ErrorReason::kUnknownFate,
                   detail);
   }
-  ++stats_.published;
+  if (!unasked(origin)) ++stats_.published;
   if (origin.link == kNoLink)
     return local_published(origin.request, {{}, position.value_or(proto::Position{})});
   const auto link = links_.find(origin.link);

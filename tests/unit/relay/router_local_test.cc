@@ -47,6 +47,7 @@ TEST(RouterLocal, PublishesWaitAndFailAsAGatewaysDo) {
   EXPECT_EQ(w.published[2].error, ErrorReason::kTimedOut);
   // With no time to wait it goes at once or not at all.
   const std::uint64_t timed_out = w.router.stats().publish_timed_out;
+  const std::uint64_t published = w.router.stats().published;
   w.local().publish({.channel = "c", .payload = proto::as_bytes("now")},
                     [&w](const LocalPublished& one) { w.published.push_back(one); });
   EXPECT_EQ(w.published.at(3).error, ErrorReason::kTimedOut);
@@ -65,6 +66,7 @@ TEST(RouterLocal, PublishesWaitAndFailAsAGatewaysDo) {
     w.router.published(id, PublishOutcome::kPublished, "");
   EXPECT_EQ(w.router.publishes_in_flight(), 0U);
   EXPECT_EQ(w.router.asked_publishes_in_flight(), 0U);
+  EXPECT_EQ(w.router.stats().published, published + 1);
   w.published.pop_back();
   w.publish("c", std::string(w.options.payload_bytes_max + 1, 'x'));
   EXPECT_EQ(w.published[3].error, ErrorReason::kTooLarge);
