@@ -136,10 +136,10 @@ void add_api_flags(Flags& flags, RelayConfig& c) {
   flags.add_as("api-listen",
                {group, "ADDR", "", "Serves the API to the application: ADDR:PORT, unix:PATH, fd:N"},
                c.api.listen, parse_address);
-  flags.add_as("api-key-file",
-               {group, "FILE", "",
-                "One key a line, NAME:KEY or KEY. Only a Unix socket may be without"},
-               c.api.key_file, check_key_file);
+  flags.add_as(
+      "api-key-file",
+      {group, "FILE", "", "One key a line, NAME:KEY or KEY. Only a Unix socket may be without"},
+      c.api.key_file, check_key_file);
   flags.add_as("node-name",
                {group, "NAME", "the host's name", "What this relay is called among the others"},
                c.api.node_name, parse_node_name);
