@@ -12,7 +12,7 @@ namespace sluice::gateway {
 namespace {
 
 /// No deadline is looked at longer ahead: it is set again then.
-constexpr std::int64_t kLookAheadSeconds = 24 * 3600;
+constexpr std::int64_t kLookAheadSeconds = std::int64_t{24} * 3600;
 
 /// Empty: it is not about one channel, or must not wait for it.
 [[nodiscard]] std::string_view channel_of(const centrifuge::Command& command) {
