@@ -11,6 +11,7 @@
 #include "common/utf8.h"
 #include "ctl/table.h"
 #include "ctl/text.h"
+#include "proto/epoch.h"
 
 namespace sluice::ctl {
 namespace {
@@ -32,12 +33,6 @@ void add_bytes(Json& json, const std::string& name, const std::string& bytes) {
   } else {
     json[name + "_base64"] = encode_base64(bytes);
   }
-}
-
-std::string epoch_text(std::uint64_t epoch) {
-  std::array<char, 17> text{};
-  std::snprintf(text.data(), text.size(), "%016llx", static_cast<unsigned long long>(epoch));
-  return text.data();
 }
 
 std::string utc_text(std::int64_t ms) {
@@ -158,8 +153,8 @@ std::vector<std::string> history_lines(const HistoryList& list, const ListStyle&
     lines = table_lines({{"OFFSET", true}, {"TIME"}, {"USER"}, {"DATA"}}, rows, 0, style.colours);
   const std::string position = list.top.epoch == 0
                                    ? "no position yet"
-                                   : "the channel is at " + epoch_text(list.top.epoch) + ":" +
-                                         std::to_string(list.top.offset);
+                                   : "the channel is at " + proto::epoch_text(list.top.epoch) +
+                                         ":" + std::to_string(list.top.offset);
   lines.push_back(
       styled(counted(list.publications.size(), "publication", "publications") + ", " + position,
              Style::kDim, style.colours));
@@ -179,7 +174,7 @@ std::string history_json(const std::string& channel, const HistoryList& list) {
     publications.push_back(std::move(json));
   }
   return dump({{"channel", channel},
-               {"epoch", list.top.epoch == 0 ? "" : epoch_text(list.top.epoch)},
+               {"epoch", list.top.epoch == 0 ? "" : proto::epoch_text(list.top.epoch)},
                {"offset", list.top.offset},
                {"publications", std::move(publications)}});
 }

@@ -232,8 +232,8 @@ class Hub final : public RelayLinkEvents, public ProtocolActions, private Presen
     std::uint64_t has = 0;
   };
 
-  /// Null: the bound on channels. `added`: the relay is to be asked for it.
   [[nodiscard]] std::optional<std::uint32_t> find_channel(std::string_view name) const;
+  /// Null: the bound on channels. `added`: the relay is to be asked for it.
   [[nodiscard]] Channel* find_or_add(std::string_view name, std::uint32_t& slot, bool& added);
   [[nodiscard]] std::uint32_t add_channel(std::string name);
   /// No session is further than `sequence`.

@@ -1,6 +1,5 @@
 #include "gateway/protocols/centrifuge_codec.h"
 
-#include <array>
 #include <charconv>
 
 #include "gateway/protocols/centrifuge_json.h"
@@ -41,13 +40,6 @@ int methods_of(const centrifuge::Command& command) {
          int{command.has_presence_stats()} + int{command.has_history()} + int{command.has_ping()} +
          int{command.has_send()} + int{command.has_rpc()} + int{command.has_refresh()} +
          int{command.has_sub_refresh()};
-}
-
-std::string epoch_text(std::uint64_t epoch) {
-  std::array<char, kEpochDigits> digits{};
-  const auto end = std::to_chars(digits.data(), digits.data() + digits.size(), epoch, 16).ptr;
-  const auto used = static_cast<std::size_t>(end - digits.data());
-  return std::string(kEpochDigits - used, '0').append(digits.data(), used);
 }
 
 std::uint64_t epoch_number(std::string_view text) {

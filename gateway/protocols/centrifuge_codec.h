@@ -11,6 +11,7 @@
 #include "gateway/frame_log.h"
 #include "gateway/protocols/centrifuge.pb.h"
 #include "gateway/protocols/client_protocol.h"
+#include "proto/epoch.h"
 
 namespace sluice::gateway {
 
@@ -49,8 +50,8 @@ class CentrifugeCodec {
 /// How many methods a command names: a pong none, decode() lets no more than one through.
 [[nodiscard]] int methods_of(const centrifuge::Command& command);
 
-/// 16 hexadecimal digits. What a client says that is none of ours reads as 0.
-[[nodiscard]] std::string epoch_text(std::uint64_t epoch);
+using proto::epoch_text;
+/// The way back. What a client says that is none of ours reads as 0.
 [[nodiscard]] std::uint64_t epoch_number(std::string_view text);
 
 }  // namespace sluice::gateway

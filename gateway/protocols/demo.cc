@@ -1,12 +1,11 @@
 #include "gateway/protocols/demo.h"
 
-#include <array>
-#include <cstdio>
 #include <nlohmann/json.hpp>
 #include <utility>
 
 #include "common/utf8.h"
 #include "gateway/protocols/plain_access.h"
+#include "proto/epoch.h"
 
 namespace sluice::gateway {
 namespace {
@@ -20,13 +19,6 @@ using Json = nlohmann::ordered_json;
 
 [[nodiscard]] FrameRef to_frame(const Json& json) {
   return FrameRun::make(Opcode::kText, to_text(json), {});
-}
-
-/// A random number of 64 bits: JavaScript's numbers would lose its end.
-[[nodiscard]] std::string hexadecimal(std::uint64_t number) {
-  std::array<char, 17> digits{};
-  std::snprintf(digits.data(), digits.size(), "%016llx", static_cast<unsigned long long>(number));
-  return digits.data();
 }
 
 /// The front of a valid text, cut between two characters.
@@ -48,7 +40,7 @@ DemoProtocol::DemoProtocol(DemoOptions options) : options_(std::move(options)) {
 
 EncodedMessage DemoProtocol::encode(const ChannelMessage& message, std::string& scratch) const {
   Json json = {{"type", "message"},
-               {"epoch", hexadecimal(message.position.epoch)},
+               {"epoch", proto::epoch_text(message.position.epoch)},
                {"offset", message.position.offset},
                {"bytes", message.payload.size()}};
   if (valid_utf8(message.payload)) json["text"] = cut_text(proto::as_text(message.payload));
@@ -115,7 +107,7 @@ void DemoProtocol::gap(ClientSession& session, const ChannelGap& gap,
                {"cause", gap.cause},
                {"count", nullptr},
                {"duration_ms", gap.duration_ms},
-               {"epoch", hexadecimal(gap.position.epoch)},
+               {"epoch", proto::epoch_text(gap.position.epoch)},
                {"offset", gap.position.offset}};
   if (gap.count != proto::kCountUnknown) json["count"] = gap.count;
   actions.deliver(session, to_frame(json));

@@ -1,9 +1,7 @@
 #include "relay/api/requests.h"
 
 #include <algorithm>
-#include <array>
 #include <charconv>
-#include <cstdio>
 
 #include "common/utf8.h"
 #include "proto/names.h"
@@ -126,12 +124,6 @@ ApiResult<BatchCommand> read_command(std::string_view json) {
 }
 
 }  // namespace
-
-std::string epoch_text(std::uint64_t epoch) {
-  std::array<char, 17> text{};
-  std::snprintf(text.data(), text.size(), "%016llx", static_cast<unsigned long long>(epoch));
-  return text.data();
-}
 
 ApiResult<PublishParams> read_publish(Params params) {
   PublishParams read;

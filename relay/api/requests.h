@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "proto/envelope.pb.h"
+#include "proto/epoch.h"
 #include "proto/frame.h"
 #include "relay/api/api_error.h"
 #include "relay/api/api_method.h"
@@ -62,6 +63,6 @@ struct BatchParams {
 [[nodiscard]] ApiResult<BatchParams> read_batch(Params params);
 
 /// An epoch as clients are told it: 16 hexadecimal digits.
-[[nodiscard]] std::string epoch_text(std::uint64_t epoch);
+using proto::epoch_text;
 
 }  // namespace sluice::relay::api

@@ -58,12 +58,6 @@ std::string make_envelope(std::optional<proto::Position> position, proto::Bytes 
   return out.append(proto::as_text(meta)).append(proto::as_text(payload));
 }
 
-std::string epoch_text(std::uint64_t epoch) {
-  std::string out;
-  append_hex(out, epoch, kNumberDigits);
-  return out;
-}
-
 std::optional<std::uint64_t> read_epoch(std::string_view text) {
   if (text.size() != kNumberDigits) return std::nullopt;
   const auto epoch = take_hex(text, kNumberDigits);

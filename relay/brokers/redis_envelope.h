@@ -17,6 +17,7 @@
 #include <string>
 #include <string_view>
 
+#include "proto/epoch.h"
 #include "proto/frame.h"
 #include "proto/limits.h"
 
@@ -39,7 +40,7 @@ struct RedisEnvelope {
                                         proto::Bytes payload);
 
 /// 16 digits, also where a script keeps it.
-[[nodiscard]] std::string epoch_text(std::uint64_t epoch);
+using proto::epoch_text;
 /// Nothing: not 16 lower-case digits, or 0.
 [[nodiscard]] std::optional<std::uint64_t> read_epoch(std::string_view text);
 
