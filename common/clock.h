@@ -31,6 +31,11 @@ class ManualTime final : public TimeSource {
   TimePoint now_{std::chrono::hours(1)};
 };
 
+/// For people, and for libraries that count so.
+[[nodiscard]] inline double in_seconds(Duration duration) {
+  return std::chrono::duration<double>(duration).count();
+}
+
 /// The monotonic clock in microseconds, the same for all processes of a host.
 [[nodiscard]] inline std::uint64_t micros_of(TimePoint t) {
   return static_cast<std::uint64_t>(

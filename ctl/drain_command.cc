@@ -12,7 +12,6 @@
 namespace sluice::ctl {
 namespace {
 
-using Json = nlohmann::json;
 using proto::ControlAction;
 using proto::FrameType;
 
@@ -30,15 +29,15 @@ struct GatewayView {
   std::uint64_t leaving = 0;
 };
 
-std::uint64_t number(const Json& row, const char* name) {
+std::uint64_t number(const nlohmann::json& row, const char* name) {
   return row.contains(name) && row[name].is_number_unsigned() ? row[name].get<std::uint64_t>() : 0;
 }
 
 std::optional<GatewayView> view_of(std::string_view status, const std::string& id) {
-  const Json json = Json::parse(status, nullptr, false);
+  const nlohmann::json json = nlohmann::json::parse(status, nullptr, false);
   if (!json.is_object() || !json.contains("gateways") || !json["gateways"].contains("list"))
     return std::nullopt;
-  for (const Json& row : json["gateways"]["list"]) {
+  for (const nlohmann::json& row : json["gateways"]["list"]) {
     if (!row.is_object() || row.value("id", "") != id) continue;
     GatewayView view;
     view.connected = row.value("connected", false);
@@ -109,10 +108,10 @@ class Drainer {
   bool show(const GatewayView& view) {
     std::string line;
     if (options_.common.json) {
-      line = Json{{"gateway", options_.gateway},
-                  {"state", view.state},
-                  {"clients", view.clients},
-                  {"leaving", view.leaving}}
+      line = nlohmann::json{{"gateway", options_.gateway},
+                            {"state", view.state},
+                            {"clients", view.clients},
+                            {"leaving", view.leaving}}
                  .dump() +
              "\n";
     } else {

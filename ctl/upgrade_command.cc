@@ -11,30 +11,29 @@
 namespace sluice::ctl {
 namespace {
 
-using Json = nlohmann::json;
 using proto::FrameType;
 
 constexpr Duration kLookInterval = std::chrono::milliseconds(50);
 /// A program's check may take 10 s, answers of the broker half a second.
 constexpr Duration kUpgradeWait = std::chrono::seconds(15);
 
-double number(const Json& object, const char* name) {
+double number(const nlohmann::json& object, const char* name) {
   return object.is_object() && object.contains(name) && object[name].is_number()
              ? object[name].get<double>()
              : 0;
 }
 
 /// The relay's counters; null: it has none.
-Json upgrades_of(const Json& status) {
+nlohmann::json upgrades_of(const nlohmann::json& status) {
   if (!status.is_object() || !status.contains("relay") || !status["relay"].is_object()) return {};
-  return status["relay"].value("upgrades", Json());
+  return status["relay"].value("upgrades", nlohmann::json());
 }
 
 /// A gateway's row; null: there is none.
-Json row_of(const Json& status, const std::string& id) {
+nlohmann::json row_of(const nlohmann::json& status, const std::string& id) {
   if (!status.is_object() || !status.contains("gateways") || !status["gateways"].contains("list"))
     return {};
-  for (const Json& row : status["gateways"]["list"]) {
+  for (const nlohmann::json& row : status["gateways"]["list"]) {
     if (row.is_object() && row.value("id", "") == id) return row;
   }
   return {};
@@ -54,7 +53,7 @@ class Upgrader {
     if (relay_ && upgrades_of(*before).is_null()) return too_old();
     if (const auto asked = ask(); !asked) return end_with(asked.error());
     const TimePoint deadline = SteadyTime().now() + kUpgradeWait;
-    for (Json last = *before; SteadyTime().now() < deadline;) {
+    for (nlohmann::json last = *before; SteadyTime().now() < deadline;) {
       const Wake wake = console_.interrupts().wait(-1, 0, kLookInterval);
       if (wake == Wake::kEnded || wake == Wake::kOutputGone) return ExitCode::kFailed;
       auto now = look();
@@ -75,18 +74,18 @@ class Upgrader {
         interrupted_);
   }
 
-  Outcome<Json> look() {
+  Outcome<nlohmann::json> look() {
     const auto json = client_->ask_status(0, interrupted_);
     if (!json) return tl::make_unexpected(json.error());
-    Json status = Json::parse(*json, nullptr, false);
+    nlohmann::json status = nlohmann::json::parse(*json, nullptr, false);
     if (!status.is_object())
       return failure(ExitCode::kLinkRefused, "the relay's status can't be read");
     return status;
   }
 
-  std::optional<ExitCode> judge_relay(const Json& before, const Json& now) {
-    const Json was = upgrades_of(before);
-    const Json is = upgrades_of(now);
+  std::optional<ExitCode> judge_relay(const nlohmann::json& before, const nlohmann::json& now) {
+    const nlohmann::json was = upgrades_of(before);
+    const nlohmann::json is = upgrades_of(now);
     for (const char* bad : {"refused", "failed"}) {
       if (number(is, bad) <= number(was, bad)) continue;
       complain(std::string("the upgrade of the relay was ") +
@@ -99,13 +98,13 @@ class Upgrader {
   }
 
   /// A gateway that has been upgraded has a new link.
-  std::optional<ExitCode> judge_gateway(const Json& last, const Json& now) {
-    const Json row = row_of(now, options_.target);
+  std::optional<ExitCode> judge_gateway(const nlohmann::json& last, const nlohmann::json& now) {
+    const nlohmann::json row = row_of(now, options_.target);
     if (row.is_null() || !row.value("connected", false)) {
       was_away_ = true;
       return std::nullopt;
     }
-    const Json was = row_of(last, options_.target);
+    const nlohmann::json was = row_of(last, options_.target);
     const bool new_link = number(row, "connected_seconds") < number(was, "connected_seconds");
     if (!was_away_ && !new_link) return std::nullopt;
     return show(row.value("software", "?"), std::nullopt);
@@ -114,7 +113,7 @@ class Upgrader {
   ExitCode show(const std::string& software, std::optional<double> pause_seconds) {
     std::string line;
     if (options_.common.json) {
-      Json json{{"upgraded", options_.target}, {"software", software}};
+      nlohmann::json json{{"upgraded", options_.target}, {"software", software}};
       if (pause_seconds) json["pause_seconds"] = *pause_seconds;
       line = json.dump();
     } else {

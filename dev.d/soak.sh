@@ -1,5 +1,5 @@
 # ./dev soak: random clients and faults against the real programs. Sourced by ./dev; `cmd_soak` is the entry.
-# shellcheck shell=bash
+# shellcheck shell=bash disable=SC2154
 
 cmd_soak() {
   local preset=release flags=() replay='./dev soak'
@@ -13,6 +13,7 @@ cmd_soak() {
     shift
   done
   install_packages build test
-  build "$preset" soak sluice-relay sluice-gateway
-  exec "build/$preset/tests/soak/soak" --logs "build/$preset/soak-logs" --replay-command "$replay" "${flags[@]}"
+  build release soak
+  if [[ $preset == asan ]]; then build asan sluice-relay sluice-gateway; fi
+  SLUICE_BUILD_DIR=$root/build/$preset exec build/release/tests/soak/soak --logs "build/$preset/soak-logs" --replay-command "$replay" "${flags[@]}"
 }

@@ -7,10 +7,6 @@
 namespace sluice::gateway {
 namespace {
 
-double seconds(Duration d) {
-  return std::chrono::duration<double>(d).count();
-}
-
 /// Of the time for closing, this share is for the last clients' close handshakes.
 constexpr double kHandshakeShare = 0.25;
 
@@ -45,7 +41,7 @@ double Drain::rate_needed(std::size_t clients) const {
   const Duration left =
       options_.timeout -
       (phase_ == DrainPhase::kAnnounced ? options_.delay : closing_since_ - began_);
-  const double time = seconds(left) * (1 - kHandshakeShare);
+  const double time = in_seconds(left) * (1 - kHandshakeShare);
   const double needed =
       time > 0 ? static_cast<double>(clients) / time : static_cast<double>(clients) * 1e3;
   return std::max(options_.rate_per_second, needed);

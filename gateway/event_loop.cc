@@ -14,10 +14,6 @@
 namespace sluice::gateway {
 namespace {
 
-[[nodiscard]] double seconds(Duration duration) {
-  return std::chrono::duration<double>(duration).count();
-}
-
 [[nodiscard]] int to_libev(IoEvents events) {
   return ((events & kIoRead) != 0 ? EV_READ : 0) | ((events & kIoWrite) != 0 ? EV_WRITE : 0);
 }
@@ -155,7 +151,7 @@ void Timer::start(Duration after, Duration repeat) {
   ev_timer_stop(loop_, &timer_);
   // libev counts from the time at which the turn began.
   ev_now_update(loop_);
-  ev_timer_set(&timer_, seconds(after), seconds(repeat));
+  ev_timer_set(&timer_, in_seconds(after), in_seconds(repeat));
   ev_timer_start(loop_, &timer_);
 }
 

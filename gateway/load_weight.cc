@@ -15,10 +15,6 @@ constexpr double kHysteresis = 4;
 /// The ramp's steps, in percent.
 constexpr unsigned kRampStep = 5;
 
-double seconds(Duration d) {
-  return std::chrono::duration<double>(d).count();
-}
-
 /// 100 up to `easy`, kWeightMin from `hard` on, a straight line between.
 double share_left(double value, double easy, double hard) {
   const double used = std::clamp((value - easy) / (hard - easy), 0.0, 1.0);
@@ -27,7 +23,7 @@ double share_left(double value, double easy, double hard) {
 
 double weigh(const LoadSample& sample) {
   return std::min({share_left(sample.connections, 0.5, 0.95),
-                   share_left(seconds(sample.lag), 0.02, 0.5),
+                   share_left(in_seconds(sample.lag), 0.02, 0.5),
                    share_left(sample.queued, 0.05, 0.5)});
 }
 
@@ -38,7 +34,7 @@ void LoadWeight::sample(const LoadSample& sample, TimePoint now) {
   if (sampled_at_ == TimePoint{}) {
     smooth_ = target;
   } else {
-    const double share = 1 - std::exp(-seconds(now - sampled_at_) / seconds(kLoadSmoothing));
+    const double share = 1 - std::exp(-in_seconds(now - sampled_at_) / in_seconds(kLoadSmoothing));
     smooth_ += (target - smooth_) * share;
   }
   sampled_at_ = now;
@@ -49,7 +45,7 @@ void LoadWeight::sample(const LoadSample& sample, TimePoint now) {
 
 unsigned LoadWeight::ramp_percent(TimePoint now) const {
   if (ramp_ <= Duration::zero() || ramp_began_ == TimePoint{}) return 100;
-  const double done = std::clamp(seconds(now - ramp_began_) / seconds(ramp_), 0.0, 1.0);
+  const double done = std::clamp(in_seconds(now - ramp_began_) / in_seconds(ramp_), 0.0, 1.0);
   const auto percent = static_cast<unsigned>(kWeightMin + done * (100 - kWeightMin));
   return percent / kRampStep * kRampStep;
 }

@@ -7,15 +7,15 @@
 namespace sluice::gateway {
 namespace {
 
-constexpr int kFlags = MSG_DONTWAIT | MSG_NOSIGNAL;
+constexpr int kDirectFlags = MSG_DONTWAIT | MSG_NOSIGNAL;
 
 [[nodiscard]] ssize_t send_one(const SendOp& op) {
   if (op.vector_count == 1)
-    return ::send(op.fd, op.vectors[0].iov_base, op.vectors[0].iov_len, kFlags);
+    return ::send(op.fd, op.vectors[0].iov_base, op.vectors[0].iov_len, kDirectFlags);
   msghdr message{};
   message.msg_iov = const_cast<iovec*>(op.vectors);
   message.msg_iovlen = op.vector_count;
-  return ::sendmsg(op.fd, &message, kFlags);
+  return ::sendmsg(op.fd, &message, kDirectFlags);
 }
 
 class DirectTransport final : public Transport {

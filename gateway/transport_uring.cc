@@ -13,7 +13,7 @@
 namespace sluice::gateway {
 namespace {
 
-constexpr int kFlags = MSG_DONTWAIT | MSG_NOSIGNAL;
+constexpr int kUringFlags = MSG_DONTWAIT | MSG_NOSIGNAL;
 /// A batch of one is cheaper by send(2).
 constexpr std::size_t kBatchMin = 2;
 
@@ -123,12 +123,12 @@ void UringTransport::prepare(std::size_t index, const SendOp& op) {
   CHECK(sqe != nullptr);
   const int file = registered ? static_cast<int>(op.slot) : op.fd;
   if (op.vector_count == 1) {
-    io_uring_prep_send(sqe, file, op.vectors[0].iov_base, op.vectors[0].iov_len, kFlags);
+    io_uring_prep_send(sqe, file, op.vectors[0].iov_base, op.vectors[0].iov_len, kUringFlags);
   } else {
     msghdr& message = messages_[index];
     message.msg_iov = const_cast<iovec*>(op.vectors);
     message.msg_iovlen = op.vector_count;
-    io_uring_prep_sendmsg(sqe, file, &message, kFlags);
+    io_uring_prep_sendmsg(sqe, file, &message, kUringFlags);
   }
   if (registered) io_uring_sqe_set_flags(sqe, IOSQE_FIXED_FILE);
   io_uring_sqe_set_data64(sqe, index);

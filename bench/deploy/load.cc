@@ -47,7 +47,7 @@ double seconds_between(TimePoint from, TimePoint to) {
   return std::chrono::duration<double>(to - from).count();
 }
 
-Duration from_seconds(double seconds) {
+Duration duration_of(double seconds) {
   return std::chrono::duration_cast<Duration>(std::chrono::duration<double>(seconds));
 }
 
@@ -65,10 +65,10 @@ Load::Load(const Plan& plan, test::Endpoint balancer, Witness& witness, TimePoin
   for (std::size_t i = 0; i < clients_.size(); ++i) {
     clients_[i].sdk = random_.below(2) == 0 ? Sdk::kCentrifuge : Sdk::kSocketIo;
     clients_[i].room = static_cast<std::uint32_t>(i % order_.rooms());
-    plan_at(began_ + from_seconds(static_cast<double>(i) / plan_.ramp_per_s), i, Act::kConnect);
+    plan_at(began_ + duration_of(static_cast<double>(i) / plan_.ramp_per_s), i, Act::kConnect);
   }
   const double ramp = static_cast<double>(plan_.clients) / plan_.ramp_per_s;
-  if (plan_.short_per_s > 0) plan_at(began_ + from_seconds(ramp), 0, Act::kArrive);
+  if (plan_.short_per_s > 0) plan_at(began_ + duration_of(ramp), 0, Act::kArrive);
 }
 
 // ---- time and chance
@@ -82,12 +82,12 @@ ClientSecond& Load::second_at(TimePoint at) {
 
 Duration Load::around(double seconds) {
   const double share = 0.5 + static_cast<double>(random_.below(1U << 20U)) / (1U << 20U);
-  return from_seconds(seconds * share);
+  return duration_of(seconds * share);
 }
 
 Duration Load::exponential(double mean_s) {
   const double uniform = (static_cast<double>(random_.below(1U << 20U)) + 0.5) / (1U << 20U);
-  return from_seconds(-std::log(uniform) * mean_s);
+  return duration_of(-std::log(uniform) * mean_s);
 }
 
 void Load::plan_at(TimePoint due, std::size_t client, Act act) {
@@ -185,7 +185,7 @@ void Load::arrive(TimePoint due) {
     idle_short_.pop_back();
   }
   connect(number);
-  planned_.push({due + from_seconds(1 / plan_.short_per_s), planned_count_++, 0, 0, Act::kArrive});
+  planned_.push({due + duration_of(1 / plan_.short_per_s), planned_count_++, 0, 0, Act::kArrive});
 }
 
 /// Its connection has gone: those that stay try again, after as long as their SDK waits.
@@ -224,7 +224,7 @@ void Load::opened(std::size_t index) {
     ++open_short_;
     ++here.short_opened;
     plan_at(at + around(plan_.short_life_s) / 2, number, Act::kPublish);
-    plan_at(at + from_seconds(plan_.short_life_s), number, Act::kLeave);
+    plan_at(at + duration_of(plan_.short_life_s), number, Act::kLeave);
   }
 }
 

@@ -11,13 +11,13 @@
 namespace sluice::gateway {
 namespace {
 
-constexpr std::uint8_t kVersion = 1;
+constexpr std::uint8_t kHandshakeVersion = 1;
 
 constexpr unsigned kSpeakerUnknown = 1;
 constexpr unsigned kMayProxy = 2;
 constexpr unsigned kProxyDone = 4;
 constexpr unsigned kBound = 8;
-constexpr unsigned kAllFlags = 15;
+constexpr unsigned kHandshakeFlags = 15;
 
 [[nodiscard]] std::uint8_t flags_of(const HandshakeState& state) {
   const auto flag = [](bool set, unsigned bit) { return set ? bit : 0U; };
@@ -30,7 +30,7 @@ constexpr unsigned kAllFlags = 15;
 
 std::string encode_handshake(const HandshakeState& state) {
   ByteWriter out;
-  out.number(kVersion);
+  out.number(kHandshakeVersion);
   out.number(flags_of(state));
   put_identity(out, state.address, state.facts.get());
   out.raw(state.bytes.data(), state.bytes.size());
@@ -41,9 +41,9 @@ std::string encode_handshake(const HandshakeState& state) {
 
 std::optional<HandshakeState> decode_handshake(std::string_view bytes) {
   ByteReader in(proto::as_bytes(bytes));
-  if (in.number<std::uint8_t>() != kVersion) return std::nullopt;
+  if (in.number<std::uint8_t>() != kHandshakeVersion) return std::nullopt;
   const unsigned flags = in.number<std::uint8_t>();
-  if (flags > kAllFlags) return std::nullopt;
+  if (flags > kHandshakeFlags) return std::nullopt;
   HandshakeState state;
   if (!get_identity(in, state.address, state.facts)) return std::nullopt;
   state.speaker_unknown = (flags & kSpeakerUnknown) != 0;

@@ -11,7 +11,7 @@ namespace {
 constexpr unsigned kUnixAddress = 1;
 constexpr unsigned kHasFacts = 2;
 constexpr unsigned kCertificateVerified = 4;
-constexpr unsigned kAllFlags = 7;
+constexpr unsigned kIdentityFlags = 7;
 
 template <typename Facts, typename Use>
 void each_fact(Facts& facts, Use use) {
@@ -38,7 +38,7 @@ void put_identity(ByteWriter& out, const ClientAddress& address, const ClientFac
 bool get_identity(ByteReader& in, ClientAddress& address,
                   std::unique_ptr<const ClientFacts>& facts) {
   const unsigned flags = in.number<std::uint8_t>();
-  if (flags > kAllFlags) return false;
+  if (flags > kIdentityFlags) return false;
   const auto ip = in.take(address.ip.bytes.size());
   std::copy(ip.begin(), ip.end(), address.ip.bytes.begin());
   address.port = in.number<std::uint16_t>();

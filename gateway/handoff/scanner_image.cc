@@ -8,7 +8,7 @@
 namespace sluice::gateway {
 namespace {
 
-constexpr std::uint8_t kVersion = 1;
+constexpr std::uint8_t kScannerVersion = 1;
 constexpr std::uint8_t kInPayload = 1;
 constexpr std::uint8_t kInMessage = 2;
 constexpr std::uint8_t kInText = 4;
@@ -35,7 +35,7 @@ std::uint64_t ScannerImage::message_bytes(const WsScanner& scanner) {
 
 std::vector<std::uint8_t> ScannerImage::encode(const WsScanner& scanner) {
   ByteWriter out;
-  out.number(kVersion);
+  out.number(kScannerVersion);
   out.number(static_cast<std::uint8_t>(scanner.fault_));
   // Behind a stream's end nothing is looked at.
   if (scanner.ended_) {
@@ -64,7 +64,7 @@ std::vector<std::uint8_t> ScannerImage::encode(const WsScanner& scanner) {
 
 std::optional<WsScanner> ScannerImage::decode(std::span<const std::uint8_t> image) {
   ByteReader in(image);
-  if (in.number<std::uint8_t>() != kVersion) return std::nullopt;
+  if (in.number<std::uint8_t>() != kScannerVersion) return std::nullopt;
   WsScanner scanner;
   const auto fault = in.number<std::uint8_t>();
   const auto flags = in.number<std::uint8_t>();

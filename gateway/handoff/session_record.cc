@@ -13,7 +13,7 @@
 namespace sluice::gateway {
 namespace {
 
-constexpr std::uint8_t kVersion = 2;
+constexpr std::uint8_t kSessionVersion = 2;
 /// Has no protocol state behind the subscriptions.
 constexpr std::uint8_t kVersionStateless = 1;
 
@@ -21,7 +21,7 @@ constexpr std::uint8_t kPeerClosed = 1;
 constexpr std::uint8_t kCloseSent = 2;
 constexpr std::uint8_t kHasPublished = 4;
 constexpr std::uint8_t kProtocolPings = 8;
-constexpr std::uint8_t kAllFlags = 15;
+constexpr std::uint8_t kSessionFlags = 15;
 
 /// So much of a record one subscription takes at least: name of one byte, numbers.
 constexpr std::size_t kSubscriptionBytesMin = 2 + 1 + 8 + 4;
@@ -126,7 +126,7 @@ std::vector<std::uint8_t> encode_session(const ClientSession& session,
   CHECK(session.protocol != nullptr);
   const SessionState& state = session.state;
   ByteWriter out;
-  out.number(kVersion);
+  out.number(kSessionVersion);
   out.number(flags_of(session));
   out.number(static_cast<std::uint8_t>(session.phase));
   out.number(static_cast<std::uint8_t>(session.ended_by));
@@ -145,10 +145,10 @@ std::optional<SessionRecord> decode_session(std::span<const std::uint8_t> bytes)
   if (bytes.size() > kSessionRecordBytesMax) return std::nullopt;
   ByteReader in(bytes);
   const auto version = in.number<std::uint8_t>();
-  if (version != kVersion && version != kVersionStateless) return std::nullopt;
+  if (version != kSessionVersion && version != kVersionStateless) return std::nullopt;
   const auto flags = in.number<std::uint8_t>();
   SessionRecord record;
-  if (flags > kAllFlags || !read_ending(in, flags, record.ending)) return std::nullopt;
+  if (flags > kSessionFlags || !read_ending(in, flags, record.ending)) return std::nullopt;
   SessionState& state = record.state;
   for (std::uint64_t& part : state.id) part = in.number<std::uint64_t>();
   if (!get_identity(in, state.address, state.facts) || !read_times(in, state)) return std::nullopt;

@@ -7,7 +7,7 @@
 namespace sluice::relay::api {
 namespace {
 
-std::string_view trim(std::string_view text) {
+std::string_view trim_line(std::string_view text) {
   constexpr std::string_view kSpace = " \t\r";
   const std::size_t first = text.find_first_not_of(kSpace);
   if (first == std::string_view::npos) return {};
@@ -41,9 +41,9 @@ Result<void> KeyTable::add(std::string_view line, std::size_t number) {
   };
   const std::size_t colon = line.find(':');
   const std::string_view name =
-      colon == std::string_view::npos ? std::string_view() : trim(line.substr(0, colon));
+      colon == std::string_view::npos ? std::string_view() : trim_line(line.substr(0, colon));
   const std::string_view key =
-      colon == std::string_view::npos ? line : trim(line.substr(colon + 1));
+      colon == std::string_view::npos ? line : trim_line(line.substr(colon + 1));
   if (colon != std::string_view::npos && !is_name(name))
     return wrong("a name is 1 to 64 of A-Z a-z 0-9 . _ -");
   if (key.size() < kKeyBytesMin || key.size() > kKeyBytesMax || !all_printable(key))
@@ -58,7 +58,7 @@ Result<KeyTable> KeyTable::parse(std::string_view text) {
   KeyTable table;
   for (std::size_t number = 1; !text.empty(); ++number) {
     const std::size_t end = text.find('\n');
-    const std::string_view line = trim(text.substr(0, end));
+    const std::string_view line = trim_line(text.substr(0, end));
     text.remove_prefix(end == std::string_view::npos ? text.size() : end + 1);
     if (line.empty() || line.front() == '#') continue;
     if (auto added = table.add(line, number); !added) return tl::make_unexpected(added.error());

@@ -24,6 +24,8 @@ enum class RedisErrorKind {
 /// One line for reasons and logs: bounded, no control characters.
 [[nodiscard]] std::string printable(std::string_view text);
 
+inline constexpr std::string_view kNotUnderstood = "an answer from Redis was not understood";
+
 /// The reason to give when this answer ends a connection.
 [[nodiscard]] std::string reason_of_error(std::string_view text);
 

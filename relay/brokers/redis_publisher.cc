@@ -12,8 +12,6 @@
 namespace sluice::relay {
 namespace {
 
-constexpr std::string_view kNotUnderstood = "an answer from Redis was not understood";
-
 [[nodiscard]] bool script_unknown(const redisReply& reply) {
   return reply.type == REDIS_REPLY_ERROR && text_of(reply).starts_with("NOSCRIPT");
 }

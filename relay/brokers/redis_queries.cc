@@ -8,13 +8,13 @@
 #include "common/log.h"
 #include "relay/brokers/redis_answers.h"
 #include "relay/brokers/redis_envelope.h"
+#include "relay/brokers/redis_error.h"
 #include "relay/brokers/redis_keys.h"
 #include "relay/brokers/redis_limits.h"
 
 namespace sluice::relay {
 namespace {
 
-constexpr std::string_view kNotUnderstood = "an answer from Redis was not understood";
 constexpr std::string_view kNoRoom = "Redis is away, or too much is asked of it";
 
 std::string milliseconds(Duration duration) {

@@ -8,7 +8,7 @@
 namespace sluice::relay {
 namespace {
 
-constexpr std::size_t kChannelBytesMin = 8 + 1 + 4 + 8 + 1;
+constexpr std::size_t kEnvelopedBytesMin = 8 + 1 + 4 + 8 + 1;
 
 }  // namespace
 
@@ -30,7 +30,7 @@ void RedisChannelsCodec::write(StateWriter& out, const RedisChannels& channels) 
 
 void RedisChannelsCodec::read(StateReader& in, RedisChannels& channels,
                               const RedisSubscriptions& subscriptions) {
-  const std::size_t count = in.count("enveloped channels", kChannelBytesMin);
+  const std::size_t count = in.count("enveloped channels", kEnvelopedBytesMin);
   for (std::size_t i = 0; i < count && in.good(); ++i) read_channel(in, channels, subscriptions);
 }
 

@@ -10,7 +10,7 @@ namespace sluice::relay {
 namespace {
 
 using Place = std::uint64_t;
-constexpr std::size_t kChannelBytesMin = 8 + 7;
+constexpr std::size_t kWantedBytesMin = 8 + 7;
 constexpr std::size_t kCommandBytesMin = 4 + 8 + 8;
 
 }  // namespace
@@ -48,7 +48,7 @@ void RedisSubscriptionsCodec::write(StateWriter& out, const RedisSubscriptions& 
 void RedisSubscriptionsCodec::read(StateReader& in, RedisSubscriptions& subscriptions) {
   subscriptions.connected_ = in.flag("subscriptions' connection");
   Nodes nodes;
-  const std::size_t channels = in.count("wanted channels", kChannelBytesMin);
+  const std::size_t channels = in.count("wanted channels", kWantedBytesMin);
   for (std::size_t i = 0; i < channels && in.good(); ++i) read_channel(in, subscriptions, nodes);
   const std::size_t todo = in.count("channels to ask for", sizeof(Place));
   for (std::size_t i = 0; i < todo && in.good(); ++i) {

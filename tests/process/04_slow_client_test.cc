@@ -15,7 +15,7 @@ constexpr std::uint64_t kMiB = 1U << 20U;
 
 /// The process has not grown past `bytes`. Not said of sanitized builds, which keep what was freed.
 void expect_rss_below(const Process& process, std::uint64_t bytes) {
-  if (!kSanitized) {
+  if (!sanitized()) {
     EXPECT_LT(process.rss_bytes(), bytes);
   }
 }

@@ -19,7 +19,7 @@ constexpr std::size_t kDescriptorsBeside = 200;  ///< of the test and of the gat
 std::size_t affordable_clients() {
   rlimit limit{};
   ::getrlimit(RLIMIT_NOFILE, &limit);
-  return std::min<std::size_t>(kSanitized ? 1000 : kClients, limit.rlim_max - kDescriptorsBeside);
+  return std::min<std::size_t>(sanitized() ? 1000 : kClients, limit.rlim_max - kDescriptorsBeside);
 }
 
 TEST(Memory, IdleClientCostsLittle) {
@@ -35,14 +35,14 @@ TEST(Memory, IdleClientCostsLittle) {
   const std::uint64_t idle = process.rss_bytes();
   const std::uint64_t each = (idle - before) / clients;
   std::cout << clients << " idle clients: " << each << " bytes each\n";
-  if (!kSanitized) {
+  if (!sanitized()) {
     EXPECT_LE(each, kBytesPerClient);
   }
   // Nothing per message grows with the clients but the outbox reference, and that is given back.
   for (int i = 0; i < 20; ++i) swarm.publish(0, 1000);
   ASSERT_TRUE(swarm.run_until(60s, [&] { return swarm.all_received(0, swarm.size(), 20); }));
   EXPECT_EQ(swarm.faults(), SwarmFaults{});
-  if (!kSanitized) {
+  if (!sanitized()) {
     EXPECT_LE(process.rss_bytes(), idle + clients * 256 + (1U << 20U));
   }
 }

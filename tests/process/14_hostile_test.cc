@@ -183,7 +183,7 @@ TEST_F(Hostile, SlowFramesCostWhatTheySendAndAreCutWhenTheyStop) {
             witness_->send_text("there?");
             EXPECT_EQ(witness_->text(), "there?");
           }
-          if (!kSanitized) {
+          if (!sanitized()) {
             EXPECT_LT(gateway().process().anonymous_bytes(), bytes + kCount * 20000);
           }
           EXPECT_TRUE(eventually(30s, [&] {
@@ -213,7 +213,7 @@ TEST_F(Hostile, HalfOpenHandshakesCostLittle) {
         60s, [&] { return gauge("sluice_gateway_handshakes_pending") == double(count); }));
     const std::uint64_t each = (gateway().process().anonymous_bytes() - before) / count;
     std::cout << count << " half-open handshakes with 2 KB of head: " << each << " bytes each\n";
-    if (!kSanitized) {
+    if (!sanitized()) {
       EXPECT_LT(each, kBytesEach);
     }
     expect_service();

@@ -186,7 +186,7 @@ void exhaust(Process& process) {
 constexpr const char* kNeedsDescriptors = "the sanitizer itself needs descriptors";
 
 TEST(Descriptors, GatewayWithoutAnyLeftDoesNotSpin) {
-  if (kSanitized) GTEST_SKIP() << kNeedsDescriptors;
+  if (sanitized()) GTEST_SKIP() << kNeedsDescriptors;
   Stack stack;
   Gateway& gateway = stack.gateway();
   WsClient witness = WsClient::connect(gateway.endpoint());
@@ -213,7 +213,7 @@ TEST(Descriptors, GatewayWithoutAnyLeftDoesNotSpin) {
 }
 
 TEST(Descriptors, RelayWithoutAnyLeftDoesNotSpin) {
-  if (kSanitized) GTEST_SKIP() << kNeedsDescriptors;
+  if (sanitized()) GTEST_SKIP() << kNeedsDescriptors;
   Stack stack;
   Relay& relay = stack.relay();
   WsClient witness = WsClient::connect(stack.gateway().endpoint());

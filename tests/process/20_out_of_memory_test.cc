@@ -40,7 +40,7 @@ void expect_ended(Process& process, const std::string& program) {
 class OutOfMemory : public ::testing::Test {
  protected:
   void SetUp() override {
-    if (kSanitized) GTEST_SKIP() << "a sanitizer maps more than any bound";
+    if (sanitized()) GTEST_SKIP() << "a sanitizer maps more than any bound";
   }
 };
 

@@ -77,6 +77,13 @@ class Hooks : public testing::TestWithParam<bool> {
     const auto all = asked(kind);
     return all.empty() ? Json() : Json::parse(all.back().body);
   }
+  /// Until the gateway has had so many answers.
+  void answered(const std::string& kind, double count = 1) {
+    EXPECT_TRUE(eventually(kWait, [&] {
+      const Metrics metrics = stack_->gateway().metrics();
+      return metrics.value("sluice_gateway_hooks_ended_total", "hook=\"" + kind + "\"") >= count;
+    })) << kind;
+  }
   void begin(const std::string& name, Json options = Json::object()) {
     options["maxReconnectDelay"] = 1000;
     options["timeout"] = 20000;
@@ -180,6 +187,7 @@ TEST_P(Hooks, TheApplicationSaysYes) {
   EXPECT_EQ(body["client"], client);
   EXPECT_EQ(body["user"], "42");
   EXPECT_EQ(body["meta"]["plan"], "x");
+  answered("refresh");
 
   const Json subscribed = subscribe("a", "asked:1", {{"data", {{"why", "this"}}}});
   EXPECT_EQ(subscribed["data"]["board"], 7);

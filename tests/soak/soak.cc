@@ -160,7 +160,7 @@ void Soak::check_bounds() {
   for (std::size_t i = 0; i < kGateways; ++i) {
     if (!stage_->accepts(i)) continue;
     test::Process& process = stage_->gateway(i).process();
-    if (!test::kSanitized && process.rss_bytes() > kRssMax) {
+    if (!test::sanitized() && process.rss_bytes() > kRssMax) {
       throw Violation{"gateway " + stage_->gateway(i).id() + " holds " +
                       std::to_string(process.rss_bytes() / kMiB) + " MiB"};
     }
@@ -170,7 +170,7 @@ void Soak::check_bounds() {
     }
   }
   test::Process& relay = stage_->relay().process();
-  if (!test::kSanitized && relay.running() && relay.rss_bytes() > kRssMax) {
+  if (!test::sanitized() && relay.running() && relay.rss_bytes() > kRssMax) {
     throw Violation{"the relay holds " + std::to_string(relay.rss_bytes() / kMiB) + " MiB"};
   }
 }
@@ -305,7 +305,7 @@ void Soak::settle_resources(const Everyone& base) {
         return who + " has " + std::to_string(now.at(i).fds) + " descriptors, at first " +
                std::to_string(base.at(i).fds);
       }
-      if (!test::kSanitized && now.at(i).rss > base.at(i).rss + kRssSlack) {
+      if (!test::sanitized() && now.at(i).rss > base.at(i).rss + kRssSlack) {
         return who + " holds " + std::to_string(now.at(i).rss / 1024) + " KiB, at first " +
                std::to_string(base.at(i).rss / 1024);
       }

@@ -18,7 +18,8 @@ names=$(sed -nE 's#^[a-z]+\.([A-Za-z0-9_]+/)?([A-Za-z0-9_]+\.[A-Za-z0-9_]+)(/.*)
 if grep -q '_NOT_BUILT' <<<"$listed"; then complain "not built: $(grep '_NOT_BUILT' <<<"$listed" | tr '\n' ' ')"; fi
 
 while read -r file; do
-  grep -qF "/$file\"" "$build/compile_commands.json" || complain "$file is not compiled"
+  grep -qF "/$file\"" "$build/compile_commands.json" || grep -qrF "/$file\"" "$build"/tests --include='unity_*' ||
+    complain "$file is not compiled"
   tests=$(tr '\n' ' ' <"$file" | grep -oE '\bTEST(_F|_P)?\( *[A-Za-z0-9_]+ *, *[A-Za-z0-9_]+ *\)' |
     sed -E 's/^TEST(_F|_P)?\( *([A-Za-z0-9_]+) *, *([A-Za-z0-9_]+) *\)/\2.\3/' || true)
   for name in $tests; do

@@ -10,7 +10,7 @@ std::uint64_t descriptors_max() {
 }
 
 std::optional<std::string> lacks_descriptors(const Needs& needs) {
-  const std::uint64_t wanted = needs.clients + kSpareDescriptors;
+  const std::uint64_t wanted = needs.clients + kPeerDescriptors;
   const std::uint64_t limit = descriptors_max();
   if (limit >= wanted) return std::nullopt;
   return "needs " + std::to_string(wanted) + " descriptors, the limit is " + std::to_string(limit);

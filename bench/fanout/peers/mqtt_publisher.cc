@@ -12,7 +12,7 @@ namespace sluice::fanout {
 namespace {
 
 constexpr std::string_view kAccepted{"\x20\x02\x00\x00", 4};
-constexpr std::size_t kReadBytes = 4096;
+constexpr std::size_t kAnswerBytes = 4096;
 
 class MqttPublisher final : public Publisher {
  public:
@@ -41,7 +41,7 @@ class MqttPublisher final : public Publisher {
 
   /// Nothing is expected: whatever comes is not looked at, but for the end.
   [[nodiscard]] bool on_readable() override {
-    std::array<char, kReadBytes> buffer{};
+    std::array<char, kAnswerBytes> buffer{};
     while (true) {
       const ssize_t got = ::recv(fd(), buffer.data(), buffer.size(), MSG_DONTWAIT);
       if (got < 0 && errno == EINTR) continue;

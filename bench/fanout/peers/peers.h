@@ -8,7 +8,7 @@
 namespace sluice::fanout {
 
 /// Descriptors beside those of the clients.
-inline constexpr std::size_t kSpareDescriptors = 500;
+inline constexpr std::size_t kPeerDescriptors = 500;
 
 /// Soft and hard limit for a server's process: the machine's own hard one.
 [[nodiscard]] std::uint64_t descriptors_max();

@@ -51,7 +51,7 @@ std::string Baseline::difference() const {
 }
 
 ::testing::AssertionResult Baseline::memory_within(std::uint64_t slack_bytes) const {
-  if (kSanitized) return ::testing::AssertionSuccess();
+  if (sanitized()) return ::testing::AssertionSuccess();
   const std::uint64_t now = process_.anonymous_bytes();
   if (now <= bytes_ + slack_bytes) return ::testing::AssertionSuccess();
   return ::testing::AssertionFailure()

@@ -15,7 +15,7 @@ using State = CentrifugeMember::State;
 
 constexpr auto kStartWait = 60s;  // on a machine that does much else
 /// What SDKs say is taken at least so often: their process waits for nobody.
-constexpr auto kLookEvery = 50ms;
+constexpr auto kLookAtDriverEvery = 50ms;
 /// Of the SDK's own pauses before it comes back.
 constexpr int kSdkPauseMaxMs = 2000;
 
@@ -118,7 +118,7 @@ void CentrifugeTraffic::speak() {
 void CentrifugeTraffic::serve() {
   if (!silent_) speak();
   fleet_.run_for(2ms);
-  if (!driver_ || SteadyClock::now() - looked_ < kLookEvery) return;
+  if (!driver_ || SteadyClock::now() - looked_ < kLookAtDriverEvery) return;
   looked_ = SteadyClock::now();
   (void)driver_->events();
 }

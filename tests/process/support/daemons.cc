@@ -2,7 +2,6 @@
 #include "tests/process/support/daemons.h"
 
 #include <algorithm>
-#include <cstdlib>
 
 namespace sluice::test {
 namespace {
@@ -10,10 +9,8 @@ namespace {
 /// On a machine that does much else.
 constexpr auto kStartWait = 60s;
 
-/// The build directory: compiled in, or from the environment for binaries from elsewhere.
 std::string build_file(const std::string& name) {
-  const char* given = std::getenv("SLUICE_BUILD_DIR");
-  return std::string(given != nullptr ? given : SLUICE_BUILD_DIR) + "/" + name;
+  return build_directory() + "/" + name;
 }
 
 Endpoint address_of(Process& process, const std::string& what) {

@@ -5,16 +5,10 @@
 #include <fcntl.h>
 
 #include "common/unique_fd.h"
+#include "tests/process/support/build.h"
 #include "tests/process/support/deadline.h"
 
 namespace sluice::test {
-namespace {
-
-/// A sanitizer's runtime has to come before everything else that is preloaded; the shim is then
-/// what it calls. Empty: none is linked, or it is one with which that does not work.
-constexpr const char* kRuntime = SLUICE_SANITIZER_RUNTIME;
-
-}  // namespace
 
 FaultControl::FaultControl(const TempDir& directory, const std::string& name)
     : path_(directory.file(name)) {
@@ -30,16 +24,17 @@ FaultControl::~FaultControl() {
 }
 
 std::string FaultControl::unavailable() {
-#if defined(SLUICE_SANITIZED_thread)
-  return "no shim can stand between libc and the thread sanitizer";
-#elif defined(SLUICE_SANITIZED_address)
-  if (std::string(kRuntime).empty()) return "the runtime of the address sanitizer was not found";
-#endif
+  if (sanitizer().name == "thread")
+    return "no shim can stand between libc and the thread sanitizer";
+  if (sanitized() && sanitizer().runtime.empty())
+    return "the runtime of the address sanitizer was not found";
   return {};
 }
 
 std::map<std::string, std::string> FaultControl::environment() const {
-  const std::string runtime = kRuntime;
+  // A sanitizer's runtime has to come before everything else that is preloaded; the shim is then
+  // what it calls.
+  const std::string& runtime = sanitizer().runtime;
   const std::string shim = SLUICE_FAULT_SHIM;
   return {{"LD_PRELOAD", runtime.empty() ? shim : runtime + ":" + shim},
           {kFaultFileVariable, path_}};

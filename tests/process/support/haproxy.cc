@@ -8,7 +8,7 @@
 namespace sluice::test {
 namespace {
 
-constexpr const char* kProgram = "/usr/sbin/haproxy";
+constexpr const char* kHaproxy = "/usr/sbin/haproxy";
 constexpr std::size_t kGateways = 4;
 
 std::vector<std::string> split(const std::string& line, char by) {
@@ -47,7 +47,7 @@ Haproxy::Haproxy(const TempDir& directory, const std::vector<GatewayAddresses>& 
     throw HarnessError("the shipped files have four gateways, or none");
   endpoint_.port = free_port();
   SpawnOptions options;
-  options.args = {kProgram, "-W", "-db", "-f", std::string(SLUICE_SOURCE_DIR) + "/haproxy/" + file};
+  options.args = {kHaproxy, "-W", "-db", "-f", std::string(SLUICE_SOURCE_DIR) + "/haproxy/" + file};
   options.args.insert(options.args.end(), more.begin(), more.end());
   options.env["SLUICE_LB_BIND"] = endpoint_.text();
   options.env["SLUICE_LB_STATS"] = socket_;

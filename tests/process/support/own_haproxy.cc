@@ -8,7 +8,7 @@
 namespace sluice::test {
 namespace {
 
-constexpr const char* kProgram = "/usr/sbin/haproxy";
+constexpr const char* kHaproxy = "/usr/sbin/haproxy";
 
 std::vector<std::string> split(const std::string& text, char by) {
   std::vector<std::string> parts;
@@ -98,7 +98,7 @@ void OwnHaproxy::write_file() {
 void OwnHaproxy::start() {
   write_file();
   SpawnOptions options;
-  options.args = {kProgram, "-W", "-db", "-f", file_};
+  options.args = {kHaproxy, "-W", "-db", "-f", file_};
   process_ = std::make_unique<Process>(std::move(options));
   if (!eventually(15s, [&] { return answers(0); }))
     throw HarnessError("haproxy does not answer: " + process_->output());

@@ -42,7 +42,8 @@ Image make_image(SpawnOptions& options) {
   for (char** entry = environ; *entry != nullptr; ++entry) {
     const std::string text = *entry;
     const std::string name = text.substr(0, text.find('='));
-    if (name.rfind("SLUICE_", 0) == 0 || options.env.contains(name)) continue;
+    if ((name.rfind("SLUICE_", 0) == 0 && name != kBuildVariable) || options.env.contains(name))
+      continue;
     image.env_text.push_back(text);
   }
   for (const auto& [name, value] : options.env)

@@ -16,22 +16,16 @@
 #include <vector>
 
 #include "common/unique_fd.h"
+#include "tests/process/support/build.h"
 #include "tests/process/support/deadline.h"
 
 namespace sluice::test {
 
-/// The daemons are built with a sanitizer: their memory says nothing about the product's.
-#if defined(SLUICE_SANITIZED_address) || defined(SLUICE_SANITIZED_thread)
-inline constexpr bool kSanitized = true;
-#else
-inline constexpr bool kSanitized = false;
-#endif
-
 struct SpawnOptions {
   std::vector<std::string> args;  ///< args[0] is the program's path
   std::map<std::string, std::string>
-      env;                 ///< added to the environment; SLUICE_* of the test run is not inherited
-  std::map<int, int> fds;  ///< descriptor in the child → descriptor here
+      env;  ///< added to the environment; of SLUICE_* only the build directory is inherited
+  std::map<int, int> fds;    ///< descriptor in the child → descriptor here
   std::uint64_t nofile = 0;  ///< RLIMIT_NOFILE, soft and hard; 0 = as inherited
   std::string directory;     ///< working directory; empty = as inherited
 };

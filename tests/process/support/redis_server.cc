@@ -6,7 +6,7 @@
 namespace sluice::test {
 namespace {
 
-constexpr const char* kProgram = "/usr/bin/redis-server";
+constexpr const char* kRedisServer = "/usr/bin/redis-server";
 constexpr int kStartAttempts = 5;
 constexpr auto kStartWait = 60s;  // on a machine that does much else
 
@@ -33,7 +33,7 @@ RedisServer::RedisServer(const TempDir& directory, std::string password,
 RedisServer::~RedisServer() = default;
 
 void RedisServer::start() {
-  std::vector<std::string> args{kProgram,
+  std::vector<std::string> args{kRedisServer,
                                 "--port",
                                 std::to_string(port_),
                                 "--bind",

@@ -8,7 +8,6 @@
 namespace sluice::gateway {
 namespace {
 
-using Json = nlohmann::json;
 using Kind = HookWord::Kind;
 
 constexpr HookSubject kSubject{
@@ -18,30 +17,31 @@ TEST(HookBodies, WhatIsAsked) {
   centrifuge::SubscribeRequest subscribe;
   subscribe.set_channel("a\"b");
   subscribe.set_data("[1]");
-  EXPECT_EQ(Json::parse(subscribe_body(kSubject, subscribe)), Json({{"client", "c-1"},
-                                                                    {"transport", "websocket"},
-                                                                    {"protocol", "protobuf"},
-                                                                    {"encoding", "json"},
-                                                                    {"user", "42"},
-                                                                    {"channel", "a\"b"},
-                                                                    {"data", Json::array({1})},
-                                                                    {"meta", {{"m", 1}}}}));
+  EXPECT_EQ(nlohmann::json::parse(subscribe_body(kSubject, subscribe)),
+            nlohmann::json({{"client", "c-1"},
+                            {"transport", "websocket"},
+                            {"protocol", "protobuf"},
+                            {"encoding", "json"},
+                            {"user", "42"},
+                            {"channel", "a\"b"},
+                            {"data", nlohmann::json::array({1})},
+                            {"meta", {{"m", 1}}}}));
   centrifuge::ConnectRequest connect;
   (*connect.mutable_subs())["y"] = {};
   (*connect.mutable_subs())["x"] = {};
   connect.set_version("1.0");
-  const Json asked = Json::parse(connect_body(kSubject, connect));
-  EXPECT_EQ(asked["channels"], Json({"x", "y"}));
+  const nlohmann::json asked = nlohmann::json::parse(connect_body(kSubject, connect));
+  EXPECT_EQ(asked["channels"], nlohmann::json({"x", "y"}));
   EXPECT_EQ(asked["version"], "1.0");
   EXPECT_FALSE(asked.contains("user"));
-  EXPECT_EQ(Json::parse(refresh_body(kSubject))["user"], "42");
-  EXPECT_EQ(Json::parse(disconnected_body(kSubject))["client"], "c-1");
+  EXPECT_EQ(nlohmann::json::parse(refresh_body(kSubject))["user"], "42");
+  EXPECT_EQ(nlohmann::json::parse(disconnected_body(kSubject))["client"], "c-1");
 }
 
 TEST(HookBodies, WhatIsNoJsonGoesAsBase64) {
   centrifuge::PublishRequest publish;
   publish.set_data("{\"a\":");
-  const Json asked = Json::parse(publish_body(kSubject, publish));
+  const nlohmann::json asked = nlohmann::json::parse(publish_body(kSubject, publish));
   EXPECT_EQ(asked["encoding"], "binary");
   EXPECT_EQ(asked["b64data"], "eyJhIjo=");
   EXPECT_FALSE(asked.contains("data"));

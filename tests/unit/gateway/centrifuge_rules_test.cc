@@ -9,7 +9,7 @@ namespace {
 
 using std::chrono::seconds;
 
-Rules rules() {
+Rules given_rules() {
   ChannelRules everyone;
   everyone.subscribe = everyone.publish = everyone.presence = everyone.history = Who::kEveryone;
   everyone.presence_on = true;
@@ -144,7 +144,7 @@ void add_tokens(World& world) {
 }
 
 TEST(CentrifugeRules, WhoMayDoWhat) {
-  World world(rules());
+  World world(given_rules());
   add_tokens(world);
   EXPECT_GE(cases().size(), 40U);
   for (const Case& one : cases()) {
@@ -172,7 +172,7 @@ TEST(CentrifugeRules, WhoMayDoWhat) {
 }
 
 TEST(CentrifugeRules, ReloadedRulesHoldFromTheNextCommandOn) {
-  World world(rules());
+  World world(given_rules());
   ClientSession& session = world.open();
   world.send(session, {connect(1), subscribe(2, "a")});
   world.answer_joins();

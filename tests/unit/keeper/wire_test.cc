@@ -27,7 +27,7 @@ struct Pair {
   }
 };
 
-UniqueFd some_file() {
+UniqueFd any_file() {
   return UniqueFd(::memfd_create("some", MFD_CLOEXEC));
 }
 
@@ -189,7 +189,7 @@ TEST(KeeperWire, DescriptorsArriveInOrderAndCloseOnExec) {
   std::vector<int> fds;
   HeldClients message;
   for (std::uint32_t i = 0; i < kPacketFdsMax; ++i) {
-    files.push_back(some_file());
+    files.push_back(any_file());
     fds.push_back(files.back().get());
     message.clients.push_back({i, i + 1});
   }
@@ -251,7 +251,7 @@ TEST(KeeperWire, OverItsBoundIsNotSent) {
 
 TEST(KeeperWire, MalformedPacketLeavesNoDescriptorOpen) {
   const Pair pair;
-  const UniqueFd file = some_file();
+  const UniqueFd file = any_file();
   const std::size_t before = open_descriptors();
   // GIVE has one, and this has two.
   const std::array<int, 2> fds{file.get(), file.get()};

@@ -17,8 +17,8 @@ using namespace test;
 constexpr std::size_t kOne = proto::kHeaderBytes + 5;  // "hello"
 
 /// An index over a ring, with channels whose offsets count up.
-struct World {
-  explicit World(GatewayIndexOptions options = {}, ReplayRingOptions ring_options = {})
+struct IndexedWorld {
+  explicit IndexedWorld(GatewayIndexOptions options = {}, ReplayRingOptions ring_options = {})
       : ring(ring_options), index(options) {}
 
   ReplayRing ring;
@@ -49,7 +49,7 @@ struct World {
 };
 
 TEST(GatewayIndex, HandsOutInOrderWithSequencesFromOne) {
-  World w;
+  IndexedWorld w;
   EXPECT_EQ(w.take(), Outgoing::Kind::kNothing);
   w.route(1);
   w.route(2);
@@ -68,7 +68,7 @@ TEST(GatewayIndex, HandsOutInOrderWithSequencesFromOne) {
 }
 
 TEST(GatewayIndex, WhatIsOverTheQueueBoundBecomesOneGapPerChannel) {
-  World w({.queue_bytes_max = 8 * kOne, .entries_max = 1000});
+  IndexedWorld w({.queue_bytes_max = 8 * kOne, .entries_max = 1000});
   int overruns = 0;
   for (int i = 0; i < 20; ++i) overruns += w.route(i % 2 == 0 ? 1 : 2) ? 1 : 0;
   EXPECT_EQ(overruns, 1);
@@ -89,7 +89,7 @@ TEST(GatewayIndex, WhatIsOverTheQueueBoundBecomesOneGapPerChannel) {
 }
 
 TEST(GatewayIndex, WhatTheRingHasLostBecomesAGap) {
-  World w({}, {.messages_max = 4, .bytes_max = 1U << 20U, .age_max = 1h});
+  IndexedWorld w({}, {.messages_max = 4, .bytes_max = 1U << 20U, .age_max = 1h});
   for (int i = 0; i < 10; ++i) w.route(1);
   EXPECT_EQ(w.index.queue_bytes(), 4 * kOne);
   ASSERT_EQ(w.take(), Outgoing::Kind::kGaps);
@@ -101,13 +101,13 @@ TEST(GatewayIndex, WhatTheRingHasLostBecomesAGap) {
 }
 
 TEST(GatewayIndex, OneMessageOverTheBoundStillGoes) {
-  World w({.queue_bytes_max = 10, .entries_max = 1000});
+  IndexedWorld w({.queue_bytes_max = 10, .entries_max = 1000});
   EXPECT_FALSE(w.route(1));
   ASSERT_EQ(w.take(), Outgoing::Kind::kMessage);
 }
 
 TEST(GatewayIndex, WhatIsLostBesideTheHistoryIsToldAndMovesNoPosition) {
-  World w({.queue_bytes_max = 1U << 20U, .entries_max = 2});
+  IndexedWorld w({.queue_bytes_max = 1U << 20U, .entries_max = 2});
   w.route(1);
   ASSERT_EQ(w.take(), Outgoing::Kind::kMessage);
   w.route_beside(1);
@@ -128,7 +128,7 @@ TEST(GatewayIndex, WhatIsLostBesideTheHistoryIsToldAndMovesNoPosition) {
 }
 
 TEST(GatewayIndex, OneThatIsTooLargeBesideTheHistoryMovesNoPosition) {
-  World w;
+  IndexedWorld w;
   w.route(1);
   w.index.append_oversized(1, w.tops[1], true);
   ASSERT_EQ(w.take(), Outgoing::Kind::kMessage);
@@ -140,7 +140,7 @@ TEST(GatewayIndex, OneThatIsTooLargeBesideTheHistoryMovesNoPosition) {
 }
 
 TEST(GatewayIndex, LostContinuityStandsInItsPlace) {
-  World w;
+  IndexedWorld w;
   w.route(1);
   w.lose_continuity(1, 1500);
   w.route(1);
@@ -158,7 +158,7 @@ TEST(GatewayIndex, LostContinuityStandsInItsPlace) {
 }
 
 TEST(GatewayIndex, OversizedAloneIsACauseOfItsOwnAndBesideAnotherThatOne) {
-  World w({}, {.messages_max = 2, .bytes_max = 1U << 20U, .age_max = 1h});
+  IndexedWorld w({}, {.messages_max = 2, .bytes_max = 1U << 20U, .age_max = 1h});
   const auto oversized = [&] { w.index.append_oversized(1, {1, ++w.tops[1].offset}); };
   w.tops[1] = {1, 0};
   oversized();
@@ -182,7 +182,7 @@ TEST(GatewayIndex, OversizedAloneIsACauseOfItsOwnAndBesideAnotherThatOne) {
 }
 
 TEST(GatewayIndex, OverrunAndLostContinuityMakeOneGapOfUnknownSize) {
-  World w({}, {.messages_max = 2, .bytes_max = 1U << 20U, .age_max = 1h});
+  IndexedWorld w({}, {.messages_max = 2, .bytes_max = 1U << 20U, .age_max = 1h});
   for (int i = 0; i < 3; ++i) w.route(1);
   w.lose_continuity(1, 700);
   for (int i = 0; i < 3; ++i) w.route(1);
@@ -195,7 +195,7 @@ TEST(GatewayIndex, OverrunAndLostContinuityMakeOneGapOfUnknownSize) {
 }
 
 TEST(GatewayIndex, ResumesBehindWhatWasReceived) {
-  World w;
+  IndexedWorld w;
   for (int i = 0; i < 5; ++i) w.route(1);
   for (int i = 0; i < 5; ++i) w.take();
   EXPECT_FALSE(w.index.can_resume(6));
@@ -209,7 +209,7 @@ TEST(GatewayIndex, ResumesBehindWhatWasReceived) {
 }
 
 TEST(GatewayIndex, ASentMessageThatTheRingLostIsAGapAfterResume) {
-  World w({}, {.messages_max = 2, .bytes_max = 1U << 20U, .age_max = 1h});
+  IndexedWorld w({}, {.messages_max = 2, .bytes_max = 1U << 20U, .age_max = 1h});
   for (int i = 0; i < 6; ++i) {
     w.route(1);
     w.take();
@@ -226,7 +226,7 @@ TEST(GatewayIndex, ASentMessageThatTheRingLostIsAGapAfterResume) {
 using Positions = std::unordered_map<std::uint32_t, proto::Position>;
 
 TEST(GatewayIndex, TellsWhereChannelsStandAtTheCursor) {
-  World w;
+  IndexedWorld w;
   w.route(1);  // 1
   w.route(2);
   w.route(1);  // 3
@@ -245,7 +245,7 @@ TEST(GatewayIndex, TellsWhereChannelsStandAtTheCursor) {
 }
 
 TEST(GatewayIndex, WhereAChannelStoodBeforeABreakIsForgottenWithItsLastMessage) {
-  World w({.queue_bytes_max = 1U << 20U, .entries_max = 3});
+  IndexedWorld w({.queue_bytes_max = 1U << 20U, .entries_max = 3});
   w.route(1);
   w.route(2);
   w.lose_continuity(1, 10);
@@ -258,7 +258,7 @@ TEST(GatewayIndex, WhereAChannelStoodBeforeABreakIsForgottenWithItsLastMessage) 
 }
 
 TEST(GatewayIndex, WhereAChannelStandsIsKnownOfWhatIsSummedUpToo) {
-  World w({.queue_bytes_max = 1U << 20U, .entries_max = 2});
+  IndexedWorld w({.queue_bytes_max = 1U << 20U, .entries_max = 2});
   w.route(1);
   w.lose_continuity(2, 10);
   w.route(1);
@@ -270,7 +270,7 @@ TEST(GatewayIndex, WhereAChannelStandsIsKnownOfWhatIsSummedUpToo) {
 }
 
 TEST(GatewayIndex, ForgetsTheOldestSentAndSumsUpTheOldestUnsent) {
-  World w({.queue_bytes_max = 1U << 20U, .entries_max = 10});
+  IndexedWorld w({.queue_bytes_max = 1U << 20U, .entries_max = 10});
   for (int i = 0; i < 5; ++i) {
     w.route(1);
     w.take();
@@ -330,7 +330,7 @@ class Receiver {
   std::map<std::uint32_t, Channel> channels_;
 };
 
-void send_next(World& w, std::deque<Receiver::Frame>& socket) {
+void send_next(IndexedWorld& w, std::deque<Receiver::Frame>& socket) {
   if (w.take() == Outgoing::Kind::kMessage) {
     const std::uint64_t offset = w.next.entry->position().offset;
     socket.push_back(
@@ -349,7 +349,7 @@ TEST(GatewayIndex, EveryMessageIsReceivedOnceOrTold) {
   for (std::uint64_t seed = 1; seed <= 200; ++seed) {
     SCOPED_TRACE(seed);
     SeededRandom random(seed);
-    World w(
+    IndexedWorld w(
         {.queue_bytes_max = kOne * (4 + random.below(40)), .entries_max = 20 + random.below(60)},
         {.messages_max = 4 + random.below(60), .bytes_max = 1U << 20U, .age_max = 1h});
     Receiver receiver;

@@ -9,7 +9,7 @@ namespace {
 
 using namespace test;
 
-struct World {
+struct BrokeredWorld {
   int scheduled = 0;
   ManualTime time;
   SeededRandom random{3};
@@ -19,7 +19,7 @@ struct World {
 };
 
 TEST(MemoryBroker, TellsNothingFromInsideStartAndSubscribe) {
-  World w;
+  BrokeredWorld w;
   w.broker.start(w.router);
   EXPECT_FALSE(w.router.broker_is_connected());
   EXPECT_FALSE(w.broker.can_publish(1));
@@ -30,7 +30,7 @@ TEST(MemoryBroker, TellsNothingFromInsideStartAndSubscribe) {
 }
 
 TEST(MemoryBroker, WhoSubscribesAndPublishesAtOnceHearsItself) {
-  World w;
+  BrokeredWorld w;
   w.broker.start(w.router);
   w.broker.run();
   RecordingLink link;
@@ -57,7 +57,7 @@ TEST(MemoryBroker, WhoSubscribesAndPublishesAtOnceHearsItself) {
 }
 
 TEST(MemoryBroker, WhatIsUnsubscribedBeforeItWasConfirmedIsNot) {
-  World w;
+  BrokeredWorld w;
   w.broker.start(w.router);
   w.broker.run();
   w.broker.subscribe("c", {});

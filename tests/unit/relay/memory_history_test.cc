@@ -41,8 +41,9 @@ struct Events final : BrokerEvents {
   void presence(QueryId, PresenceAnswer answer) override { present = std::move(answer); }
 };
 
-struct World {
-  explicit World(MemoryHistory::Bounds bounds = {}) : broker([] {}, time, random, bounds) {
+struct RememberedWorld {
+  explicit RememberedWorld(MemoryHistory::Bounds bounds = {})
+      : broker([] {}, time, random, bounds) {
     broker.start(events);
     broker.run();
   }
@@ -75,7 +76,7 @@ struct World {
 };
 
 TEST(MemoryHistory, KeepsTheLastOnesAndTheirPositions) {
-  World w;
+  RememberedWorld w;
   EXPECT_EQ(w.find("c"), "/0");
   EXPECT_EQ(w.events.found.top.epoch, 0U) << "nobody was there yet";
   for (const char* p : {"a", "b", "c", "d"}) w.publish("c", p);
@@ -101,7 +102,7 @@ TEST(MemoryHistory, KeepsTheLastOnesAndTheirPositions) {
 }
 
 TEST(MemoryHistory, SubscribersAreToldItsPositions) {
-  World w;
+  RememberedWorld w;
   w.publish("c", "a");
   w.broker.subscribe("c", {.history_size = 3, .history_ttl = 60s, .envelope = true});
   w.broker.subscribe("plain", {});
@@ -113,7 +114,7 @@ TEST(MemoryHistory, SubscribersAreToldItsPositions) {
 }
 
 TEST(MemoryHistory, WhatIsPublishedBesideItHasNoPosition) {
-  World w;
+  RememberedWorld w;
   w.broker.subscribe("c", {.history_size = 3, .history_ttl = 60s});
   w.broker.run();
   w.events.lines.clear();
@@ -126,7 +127,7 @@ TEST(MemoryHistory, WhatIsPublishedBesideItHasNoPosition) {
 }
 
 TEST(MemoryHistory, AgeTakesThePublicationsAndLaterThePosition) {
-  World w;
+  RememberedWorld w;
   w.publish("c", "a");
   w.time.advance(59s);
   w.publish("c", "b");
@@ -145,7 +146,7 @@ TEST(MemoryHistory, AgeTakesThePublicationsAndLaterThePosition) {
 }
 
 TEST(MemoryHistory, ThePositionOfAChannelWithListenersStays) {
-  World w;
+  RememberedWorld w;
   w.broker.subscribe("c", {.history_size = 3, .history_ttl = 60s, .envelope = true});
   w.broker.run();
   w.publish("c", "a");
@@ -161,7 +162,7 @@ TEST(MemoryHistory, ThePositionOfAChannelWithListenersStays) {
 }
 
 TEST(MemoryHistory, RemovedItBeginsAnEpoch) {
-  World w;
+  RememberedWorld w;
   w.broker.subscribe("c", {.history_size = 3, .history_ttl = 60s, .envelope = true});
   w.broker.run();
   w.publish("c", "a");
@@ -175,7 +176,7 @@ TEST(MemoryHistory, RemovedItBeginsAnEpoch) {
 }
 
 TEST(MemoryHistory, MemoryIsBoundedAndWhoWasIdleLongestPays) {
-  World w({.bytes_max = 2000, .positions_max = 1000});
+  RememberedWorld w({.bytes_max = 2000, .positions_max = 1000});
   w.publish("idle", std::string(500, 'i'), 100);
   w.publish("idle", std::string(500, 'j'), 100);
   w.time.advance(1s);
@@ -190,7 +191,7 @@ TEST(MemoryHistory, MemoryIsBoundedAndWhoWasIdleLongestPays) {
 }
 
 TEST(MemoryHistory, PositionsAreBounded) {
-  World w({.bytes_max = 1U << 20U, .positions_max = 3});
+  RememberedWorld w({.bytes_max = 1U << 20U, .positions_max = 3});
   w.broker.subscribe("listened", {.history_size = 1, .history_ttl = 60s, .envelope = true});
   w.broker.run();
   for (int i = 0; i < 5; ++i) {
@@ -206,7 +207,7 @@ TEST(MemoryHistory, PositionsAreBounded) {
 }
 
 TEST(MemoryPresence, ExpiresUnlessItIsSetAgain) {
-  World w;
+  RememberedWorld w;
   w.set("c", "1", "ann");
   w.set("c", "2", "ann");
   w.set("d", "1", "ann");
@@ -225,13 +226,13 @@ std::string state_of(const MemoryBroker& broker) {
 }
 
 TEST(MemoryBrokerState, GoesFromProgramToProgram) {
-  World before;
+  RememberedWorld before;
   for (const char* p : {"a", "b", "c", "d"}) before.publish("c", p);
   before.publish("gone", "x", 3, 1s);
   before.time.advance(2s);
   before.broker.tick();
   before.set("c", "1", "ann");
-  World after;
+  RememberedWorld after;
   after.time.advance(2s);
   const std::string state = state_of(before.broker);
   StateReader in(proto::as_bytes(state));
@@ -250,12 +251,12 @@ TEST(MemoryBrokerState, GoesFromProgramToProgram) {
 }
 
 TEST(MemoryBrokerState, BytesThatNobodyWroteDoNoHarm) {
-  World before;
+  RememberedWorld before;
   for (const char* p : {"a", "b"}) before.publish("c", p);
   before.set("c", "1", "ann");
   const std::string state = state_of(before.broker);
   for (std::size_t n = 0; n < state.size(); ++n) {
-    World after;
+    RememberedWorld after;
     StateReader in(proto::as_bytes(state).first(n));
     MemoryBrokerCodec::read(in, after.broker);
     EXPECT_FALSE(in.good()) << n;
@@ -264,7 +265,7 @@ TEST(MemoryBrokerState, BytesThatNobodyWroteDoNoHarm) {
   for (int round = 0; round < 2000; ++round) {
     std::string bad = state;
     bad[random.below(bad.size())] ^= static_cast<char>(1U << random.below(8));
-    World after;
+    RememberedWorld after;
     StateReader in(proto::as_bytes(bad));
     MemoryBrokerCodec::read(in, after.broker);
     if (!in.good()) continue;

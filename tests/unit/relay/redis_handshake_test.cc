@@ -7,7 +7,7 @@
 namespace sluice::relay {
 namespace {
 
-using Verdict = RedisHandshake::Verdict;
+using Said = RedisHandshake::Verdict;
 
 struct ReplyFree {
   void operator()(redisReply* reply) const { freeReplyObject(reply); }
@@ -38,10 +38,10 @@ std::string joined(const RedisHandshake& handshake) {
 }
 
 /// The verdict on the last of them.
-Verdict feed(RedisHandshake& handshake, std::initializer_list<std::string_view> replies) {
-  Verdict verdict = Verdict::kMore;
+Said feed(RedisHandshake& handshake, std::initializer_list<std::string_view> replies) {
+  Said verdict = Said::kMore;
   for (const std::string_view bytes : replies) {
-    EXPECT_EQ(verdict, Verdict::kMore);
+    EXPECT_EQ(verdict, Said::kMore);
     verdict = handshake.answer(*parse(bytes));
   }
   return verdict;
@@ -63,26 +63,26 @@ TEST(RedisHandshake, Done) {
   RedisHandshake handshake({"", "p", 1, "n"});
   EXPECT_EQ(feed(handshake, {"+OK\r\n", "+OK\r\n", "+OK\r\n", kMaster,
                              "$24\r\n# Server\r\nrun_id:abc\r\nx\r\n\r\n", "+PONG\r\n"}),
-            Verdict::kDone);
+            Said::kDone);
   EXPECT_EQ(handshake.server_id(), "abc");
   EXPECT_TRUE(handshake.role_known());
 }
 
 TEST(RedisHandshake, Authentication) {
   RedisHandshake wrong({"", "p", 0, "n"});
-  EXPECT_EQ(feed(wrong, {"-WRONGPASS invalid username-password pair\r\n"}), Verdict::kFailed);
+  EXPECT_EQ(feed(wrong, {"-WRONGPASS invalid username-password pair\r\n"}), Said::kFailed);
   EXPECT_EQ(wrong.loss().reason, "authentication failed (check --broker-password-file)");
   RedisHandshake none(named());
-  EXPECT_EQ(feed(none, {"-NOAUTH Authentication required.\r\n"}), Verdict::kFailed);
+  EXPECT_EQ(feed(none, {"-NOAUTH Authentication required.\r\n"}), Said::kFailed);
   EXPECT_EQ(none.loss().reason, "authentication failed (check --broker-password-file)");
   RedisHandshake full({"", "p", 0, "n"});
-  EXPECT_EQ(feed(full, {"-ERR max number of clients reached\r\n"}), Verdict::kFailed);
+  EXPECT_EQ(feed(full, {"-ERR max number of clients reached\r\n"}), Said::kFailed);
   EXPECT_EQ(full.loss().reason, "Redis says: ERR max number of clients reached");
 }
 
 TEST(RedisHandshake, ReplicaIsNotConnected) {
   RedisHandshake handshake(named());
-  EXPECT_EQ(feed(handshake, {"+OK\r\n", kReplica}), Verdict::kFailed);
+  EXPECT_EQ(feed(handshake, {"+OK\r\n", kReplica}), Said::kFailed);
   EXPECT_EQ(handshake.loss().reason, "Redis is a replica, not a master");
   EXPECT_TRUE(handshake.loss().wrong_role);
 }
@@ -90,7 +90,7 @@ TEST(RedisHandshake, ReplicaIsNotConnected) {
 TEST(RedisHandshake, LoadingIsNotConnected) {
   RedisHandshake handshake(named());
   EXPECT_EQ(feed(handshake, {"+OK\r\n", kMaster, "$-1\r\n", "-LOADING Redis is loading\r\n"}),
-            Verdict::kFailed);
+            Said::kFailed);
   EXPECT_FALSE(handshake.loss().wrong_role);
 }
 
@@ -98,14 +98,14 @@ TEST(RedisHandshake, GoesOnWithoutWhatItMayNotAsk) {
   RedisHandshake handshake(named());
   EXPECT_EQ(
       feed(handshake, {"-NOPERM no\r\n", "-NOPERM no\r\n", "-NOPERM no\r\n", "-NOPERM no\r\n"}),
-      Verdict::kDone);
+      Said::kDone);
   EXPECT_FALSE(handshake.role_known());
   EXPECT_TRUE(handshake.server_id().empty());
 }
 
 TEST(RedisHandshake, UnknownDatabase) {
   RedisHandshake handshake({"", std::nullopt, 99, "n"});
-  EXPECT_EQ(feed(handshake, {"-ERR DB index is out of range\r\n"}), Verdict::kFailed);
+  EXPECT_EQ(feed(handshake, {"-ERR DB index is out of range\r\n"}), Said::kFailed);
   EXPECT_EQ(handshake.loss().reason, "Redis says: ERR DB index is out of range");
 }
 

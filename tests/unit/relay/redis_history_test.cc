@@ -9,7 +9,7 @@
 namespace sluice::relay::test {
 namespace {
 
-const ChannelOptions kHistory{.history_size = 5, .history_ttl = 10min, .envelope = false};
+const ChannelOptions kShortHistory{.history_size = 5, .history_ttl = 10min, .envelope = false};
 const ChannelOptions kEnvelope{.history_size = 0, .history_ttl = {}, .envelope = true};
 
 using Offsets = std::vector<std::uint64_t>;
@@ -18,18 +18,18 @@ class RedisHistory : public RedisBrokerTest {
  protected:
   void subscribe_history(const std::string& channel) {
     const std::size_t before = events_.confirmations.size();
-    broker_->subscribe(channel, kHistory);
+    broker_->subscribe(channel, kShortHistory);
     ASSERT_TRUE(confirmed(before + 1));
     ASSERT_TRUE(events_.confirmations.back().position);
   }
   void publish_kept(PublishId id, std::string_view channel, std::string_view payload,
                     std::string_view meta = {}) {
     ASSERT_TRUE(broker_->can_publish(payload.size()));
-    broker_->publish(id, channel, proto::as_bytes(payload), proto::as_bytes(meta), kHistory);
+    broker_->publish(id, channel, proto::as_bytes(payload), proto::as_bytes(meta), kShortHistory);
   }
   HistoryAnswer ask(const std::string& channel, proto::HistoryQuery query = {}) {
     const QueryId id = ++last_query_;
-    broker_->history(id, channel, query, kHistory);
+    broker_->history(id, channel, query, kShortHistory);
     EXPECT_FALSE(events_.histories.contains(id));  // from the loop
     EXPECT_TRUE(loop_.run_until(5s, [&] { return events_.histories.contains(id); }));
     return events_.histories[id];
@@ -284,7 +284,7 @@ TEST_F(RedisHistory, RemovedAndBegunAnew) {
   subscribe_history("a");
   publish_many("a", 1, 3);
   const std::uint64_t epoch = events_.outcomes[0].position->epoch;
-  broker_->remove_history(77, "a", kHistory);
+  broker_->remove_history(77, "a", kShortHistory);
   ASSERT_TRUE(loop_.run_until(5s, [&] { return events_.histories.contains(77); }));
   const HistoryAnswer removed = events_.histories[77];
   EXPECT_EQ(removed.error, "");
@@ -340,13 +340,13 @@ TEST_F(RedisHistory, TwoBrokersHaveEqualOffsets) {
   other.start(other_events);
   ASSERT_TRUE(loop_.run_until(5s, [&] { return other_events.is_connected; }));
   subscribe_history("a");
-  other.subscribe("a", kHistory);
+  other.subscribe("a", kShortHistory);
   ASSERT_TRUE(loop_.run_until(5s, [&] { return !other_events.confirmations.empty(); }));
   EXPECT_EQ(other_events.confirmations[0].position, events_.confirmations[0].position);
   constexpr PublishId kEach = 100;
   for (PublishId id = 1; id <= kEach; ++id) {
     publish_kept(id, "a", "here " + std::to_string(id));
-    other.publish(id, "a", proto::as_bytes("there " + std::to_string(id)), {}, kHistory);
+    other.publish(id, "a", proto::as_bytes("there " + std::to_string(id)), {}, kShortHistory);
   }
   ASSERT_TRUE(heard(2 * kEach));
   ASSERT_TRUE(loop_.run_until(5s, [&] { return other_events.heard.size() == 2 * kEach; }));
@@ -365,7 +365,7 @@ TEST_F(RedisHistory, ForgottenScriptsAreLoadedAgain) {
   constexpr PublishId kLast = 200;
   for (PublishId id = 3; id <= kLast; ++id) {
     publish_kept(id, "a", "m" + std::to_string(id));
-    if (id == 100) broker_->history(5, "a", {.since = std::nullopt, .limit = 1}, kHistory);
+    if (id == 100) broker_->history(5, "a", {.since = std::nullopt, .limit = 1}, kShortHistory);
   }
   ASSERT_TRUE(answered(kLast));
   ASSERT_TRUE(heard(kLast));
@@ -420,7 +420,7 @@ TEST_F(RedisHistory, TooManyQueriesAreRefused) {
   open();
   constexpr QueryId kCount = kQueriesInFlightMax + 10;
   for (QueryId id = 1; id <= kCount; ++id)
-    broker_->history(id, "a", {.since = std::nullopt, .limit = 1}, kHistory);
+    broker_->history(id, "a", {.since = std::nullopt, .limit = 1}, kShortHistory);
   ASSERT_TRUE(loop_.run_until(20s, [&] { return events_.histories.size() == kCount; }));
   std::size_t refused = 0;
   for (const auto& [id, answer] : events_.histories) refused += answer.error.empty() ? 0 : 1;
@@ -432,7 +432,7 @@ TEST_F(RedisHistory, ErrorsOfAChannelAreItsOwn) {
   (void)server_.command({"SET", "sluice:{bad}:stream", "a string"});
   (void)server_.command({"SET", "sluice:{worse}:position", "a string"});
   subscribe_history("good");
-  broker_->subscribe("worse", kHistory);
+  broker_->subscribe("worse", kShortHistory);
   publish_kept(1, "bad", "x");
   publish_kept(2, "worse", "x");
   publish_kept(3, "good", "x");
@@ -453,7 +453,7 @@ TEST_F(RedisHistory, FirstPublishAfterTheConfirmationIsHeard) {
   open();
   for (PublishId id = 1; id <= 200; ++id) {
     const std::string channel = "c" + std::to_string(id);
-    broker_->subscribe(channel, kHistory);
+    broker_->subscribe(channel, kShortHistory);
     ASSERT_TRUE(confirmed(id));
     publish_kept(id, channel, "x");
   }

@@ -30,7 +30,7 @@ RedisResolver::LookUp slow_look_up(const std::shared_ptr<Slow>& slow) {
   };
 }
 
-struct World {
+struct ResolvedWorld {
   test::TestLoop loop;
   std::optional<Result<RedisEndpoints>> result;
   RedisResolver::Done keep() {
@@ -42,7 +42,7 @@ struct World {
 };
 
 TEST(RedisResolver, NumericNeedsNoThread) {
-  World w;
+  ResolvedWorld w;
   RedisResolver resolver(w.loop.base(), [](auto...) { return EAI_FAIL; });
   resolver.start("127.0.0.1", 6379, w.keep());
   EXPECT_FALSE(w.result);  // never from inside
@@ -56,7 +56,7 @@ TEST(RedisResolver, NumericNeedsNoThread) {
 }
 
 TEST(RedisResolver, NameByThread) {
-  World w;
+  ResolvedWorld w;
   RedisResolver resolver(w.loop.base());
   resolver.start("localhost", 6379, w.keep());
   ASSERT_TRUE(w.wait(5s));
@@ -65,7 +65,7 @@ TEST(RedisResolver, NameByThread) {
 }
 
 TEST(RedisResolver, FailureIsTold) {
-  World w;
+  ResolvedWorld w;
   RedisResolver resolver(w.loop.base(), [](auto...) { return EAI_NONAME; });
   resolver.start("nowhere.invalid", 6379, w.keep());
   ASSERT_TRUE(w.wait(1s));
@@ -76,7 +76,7 @@ TEST(RedisResolver, FailureIsTold) {
 // A question lost on its way (the name server of a container network restarts with the container
 // that is asked for): the system waits for its answer, we ask again.
 TEST(RedisResolver, LateAndThenAskedAgain) {
-  World w;
+  ResolvedWorld w;
   const auto calls = std::make_shared<std::atomic<int>>(0);
   const auto slow = std::make_shared<Slow>();
   RedisResolver resolver(w.loop.base(), [calls, slow](const char* host, const char* port,
@@ -96,7 +96,7 @@ TEST(RedisResolver, LateAndThenAskedAgain) {
 }
 
 TEST(RedisResolver, ThreadsThatWaitAreFewAndThenTakenUpAgain) {
-  World w;
+  ResolvedWorld w;
   const auto slow = std::make_shared<Slow>();
   RedisResolver resolver(w.loop.base(), slow_look_up(slow));
   resolver.start("slow.example", 6379, w.keep());
@@ -115,7 +115,7 @@ TEST(RedisResolver, ThreadsThatWaitAreFewAndThenTakenUpAgain) {
 }
 
 TEST(RedisResolver, CancelledOrGoneWhileTheThreadRuns) {
-  World w;
+  ResolvedWorld w;
   const auto slow = std::make_shared<Slow>();
   {
     RedisResolver resolver(w.loop.base(), slow_look_up(slow));

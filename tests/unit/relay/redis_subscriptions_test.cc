@@ -14,7 +14,7 @@ using namespace std::chrono_literals;
 using Verb = RedisSubscriptions::Verb;
 using Lines = std::vector<std::string>;
 
-struct World final : SubscriptionEvents {
+struct SubscribedWorld final : SubscriptionEvents {
   ManualTime time;
   Lines told;
   RedisSubscriptions subs{*this};
@@ -43,7 +43,7 @@ struct World final : SubscriptionEvents {
 };
 
 TEST(RedisSubscriptions, AskedAndConfirmed) {
-  World w;
+  SubscribedWorld w;
   w.subs.want("a");
   EXPECT_EQ(w.next(), "");
   w.subs.connected();
@@ -65,7 +65,7 @@ TEST(RedisSubscriptions, AskedAndConfirmed) {
 }
 
 TEST(RedisSubscriptions, ThousandNamesPerCommand) {
-  World w;
+  SubscribedWorld w;
   w.subs.connected();
   EXPECT_TRUE(w.subs.restored());
   for (int i = 0; i < 2500; ++i) w.subs.want("c" + std::to_string(i));
@@ -76,7 +76,7 @@ TEST(RedisSubscriptions, ThousandNamesPerCommand) {
 }
 
 TEST(RedisSubscriptions, GivenUpBeforeItIsWritten) {
-  World w;
+  SubscribedWorld w;
   w.subs.connected();
   w.subs.want("a");
   w.subs.unwant("a");
@@ -85,7 +85,7 @@ TEST(RedisSubscriptions, GivenUpBeforeItIsWritten) {
 }
 
 TEST(RedisSubscriptions, WantedAgainBeforeUnsubscribeIsWritten) {
-  World w;
+  SubscribedWorld w;
   w.subs.connected();
   w.subs.want("a");
   EXPECT_EQ(w.next(), "S a");
@@ -98,7 +98,7 @@ TEST(RedisSubscriptions, WantedAgainBeforeUnsubscribeIsWritten) {
 }
 
 TEST(RedisSubscriptions, WantedAgainWhileInFlight) {
-  World w;
+  SubscribedWorld w;
   w.subs.connected();
   w.subs.want("a");
   EXPECT_EQ(w.next(), "S a");
@@ -115,7 +115,7 @@ TEST(RedisSubscriptions, WantedAgainWhileInFlight) {
 }
 
 TEST(RedisSubscriptions, GivenUpInFlightAndWantedBeforeTheUnsubscribeIsWritten) {
-  World w;
+  SubscribedWorld w;
   w.subs.connected();
   w.subs.want("a");
   EXPECT_EQ(w.next(), "S a");
@@ -127,7 +127,7 @@ TEST(RedisSubscriptions, GivenUpInFlightAndWantedBeforeTheUnsubscribeIsWritten) 
 }
 
 TEST(RedisSubscriptions, LossMeansUncoveredTime) {
-  World w;
+  SubscribedWorld w;
   w.subs.connected();
   for (const char* c : {"a", "b", "c"}) w.subs.want(c);
   EXPECT_EQ(w.next(), "S a b c");
@@ -161,7 +161,7 @@ TEST(RedisSubscriptions, LossMeansUncoveredTime) {
 }
 
 TEST(RedisSubscriptions, WantedAnewHasNoPast) {
-  World w;
+  SubscribedWorld w;
   w.subs.connected();
   w.subs.want("a");
   w.next();
@@ -178,7 +178,7 @@ TEST(RedisSubscriptions, WantedAnewHasNoPast) {
 }
 
 TEST(RedisSubscriptions, GivingUpTheLastOneRestores) {
-  World w;
+  SubscribedWorld w;
   w.subs.want("a");
   w.subs.connected();
   EXPECT_EQ(w.next(), "S a");
@@ -188,7 +188,7 @@ TEST(RedisSubscriptions, GivingUpTheLastOneRestores) {
 }
 
 TEST(RedisSubscriptions, OneRefusedDoesNotKeepTheOthers) {
-  World w;
+  SubscribedWorld w;
   w.subs.connected();
   for (const char* c : {"a", "b", "c"}) w.subs.want(c);
   EXPECT_EQ(w.next(), "S a b c");
@@ -214,7 +214,7 @@ TEST(RedisSubscriptions, OneRefusedDoesNotKeepTheOthers) {
 }
 
 TEST(RedisSubscriptions, RefusedCountsAsRestored) {
-  World w;
+  SubscribedWorld w;
   w.subs.want("a");
   w.subs.connected();
   EXPECT_EQ(w.next(), "S a");
@@ -227,7 +227,7 @@ TEST(RedisSubscriptions, RefusedCountsAsRestored) {
 }
 
 TEST(RedisSubscriptions, PingsHaveTheirTurn) {
-  World w;
+  SubscribedWorld w;
   w.subs.connected();
   w.subs.ping_written();
   w.subs.want("a");

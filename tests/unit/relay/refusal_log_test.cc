@@ -12,7 +12,7 @@ namespace {
 
 using namespace std::chrono_literals;
 
-struct World {
+struct RefusingWorld {
   std::vector<std::string> ended;
   TimePoint now{};
   RefusalLog log{[this](std::string_view what, std::uint64_t more) {
@@ -24,7 +24,7 @@ struct World {
 };
 
 TEST(RefusalLog, SaysOnceAndTheNumberWhenItEnds) {
-  World w;
+  RefusingWorld w;
   EXPECT_TRUE(w.refused("gateway 1"));
   for (int i = 0; i < 50; ++i) {
     w.pass(400ms);
@@ -40,7 +40,7 @@ TEST(RefusalLog, SaysOnceAndTheNumberWhenItEnds) {
 }
 
 TEST(RefusalLog, EndsWhenItsReasonIsGone) {
-  World w;
+  RefusingWorld w;
   EXPECT_TRUE(w.refused("gateway 1"));
   EXPECT_FALSE(w.refused("gateway 1"));
   w.log.end("gateway 1");
@@ -51,7 +51,7 @@ TEST(RefusalLog, EndsWhenItsReasonIsGone) {
 }
 
 TEST(RefusalLog, HoldsABoundedNumber) {
-  World w;
+  RefusingWorld w;
   std::size_t said = 0;
   for (std::size_t i = 0; i < 10 * kRefusalEpisodesMax; ++i) {
     said += w.refused("gateway " + std::to_string(i)) ? 1 : 0;

@@ -12,7 +12,7 @@ using proto::FrameType;
 using proto::Position;
 using Types = std::vector<FrameType>;
 
-constexpr std::uint64_t kEpoch = 5;
+constexpr std::uint64_t kSessionEpoch = 5;
 
 struct OpenLink : RouterWorld {
   OpenLink() {
@@ -20,19 +20,19 @@ struct OpenLink : RouterWorld {
     link.hello("1111");
     (void)link.receive();
     link.subscribe("h:c");
-    router.subscribed("h:c", std::nullopt, Position{kEpoch, 0});
+    router.subscribed("h:c", std::nullopt, Position{kSessionEpoch, 0});
     (void)link.receive();
   }
   void deliver_next(std::size_t bytes = 5) {
     ++top;
-    deliver_at("h:c", kEpoch, top, std::string(bytes, 'm'));
+    deliver_at("h:c", kSessionEpoch, top, std::string(bytes, 'm'));
   }
   void ask(std::uint64_t request, std::uint64_t since, bool recover = true) {
     std::string out;
     proto::History h;
     h.request = request;
     h.recover = recover;
-    h.query.since = Position{kEpoch, since};
+    h.query.since = Position{kSessionEpoch, since};
     h.channel = "h:c";
     proto::encode(out, h);
     link.send(out);
@@ -218,13 +218,13 @@ TEST(SessionRequests, ManySmallRecoveriesAreAllAnswered) {
 
 TEST(SessionRequests, AnAnswerOfTheBrokerLeavesInBatches) {
   OpenLink w;
-  w.router.position_lost("h:c", {kEpoch, 100});
+  w.router.position_lost("h:c", {kSessionEpoch, 100});
   (void)w.link.receive();
   w.ask(1, 0);
   w.router.work();
   ASSERT_EQ(w.broker.histories.size(), 1U);
   HistoryAnswer found;
-  found.top = {kEpoch, 100};
+  found.top = {kSessionEpoch, 100};
   for (std::uint64_t offset = 1; offset <= 100; ++offset)
     found.publications.push_back({offset, std::string(10'000, 'x'), "meta"});
   w.router.history(w.broker.histories[0].id, std::move(found));
