@@ -97,9 +97,18 @@ bool Hub::subscribe(ClientSession& session, std::string_view name) {
   std::uint32_t slot = 0;
   bool added = false;
   if (find_or_add(name, slot, added) == nullptr) return false;
-  if (added) link_->subscribe(name, slot);
+  ask_for(slot, added);
   begin_subscription(session, slot);
   return true;
+}
+
+void Hub::ask_for(std::uint32_t slot, bool added) {
+  const Channel& channel = channels_[slot];
+  if (added) {
+    link_->subscribe(channel.name, slot);
+  } else if (!channel.confirmed) {
+    link_->ask_again(channel.name);
+  }
 }
 
 void Hub::begin_subscription(ClientSession& session, std::uint32_t slot) {

@@ -246,6 +246,8 @@ class Hub final : public RelayLinkEvents, public ProtocolActions, private Presen
   void audience_left(std::uint32_t audience);
   /// The session gets what the channel carries from now on.
   void begin_subscription(ClientSession& session, std::uint32_t slot);
+  /// Asks the relay for a channel that is `added`, or that it has refused to others before.
+  void ask_for(std::uint32_t slot, bool added);
   /// Index in its subscriptions; nothing: it has not that channel.
   [[nodiscard]] std::optional<std::size_t> subscription_of(const ClientSession& session,
                                                            std::uint32_t slot) const;

@@ -43,7 +43,7 @@ bool Hub::join(ClientSession& session, const JoinRequest& request) {
                                    .since = request.since,
                                    .recover_max = request.recover_max});
   if (channels_[slot].confirmed) joins_.move_to(id, JoinStage::kReady);
-  if (added) link_->subscribe(request.channel, slot);
+  ask_for(slot, added);
   return true;
 }
 

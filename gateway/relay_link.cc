@@ -39,6 +39,15 @@ void RelayLink::subscribe(std::string_view name, std::uint32_t channel) {
   if (phase_ == Phase::kReady) send_subscribe(added);
 }
 
+void RelayLink::ask_again(std::string_view name) {
+  const auto found = channels_.find(std::string(name));
+  CHECK(found != channels_.end());
+  Channel& channel = *found->second;
+  // Neither an id nor a question for one, on a link that has asked for all: it was refused.
+  if (phase_ == Phase::kReady && !forgotten_ && channel.id == 0 && channel.request == 0)
+    send_subscribe(channel);
+}
+
 void RelayLink::restore(std::string_view name, std::uint32_t channel, bool earlier_link) {
   CHECK(stats_.connects == 0);
   const auto found = channels_.find(std::string(name));

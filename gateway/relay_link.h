@@ -91,6 +91,9 @@ class RelayLink final : public DrainMemory {
 
   // The Hub's side.
   void subscribe(std::string_view name, std::uint32_t channel);
+  /// Somebody new wants a channel that is subscribed to. Asks anew if the relay has refused it:
+  /// those who were told so may still be on their way out.
+  void ask_again(std::string_view name);
   /// As subscribe(), after take_over() and before the first connected(): a process that is gone had
   /// clients on it. If the stream can't go on where it was, channel_gap() tells it. `earlier_link`:
   /// they may have been there since before the link that is taken over began. Again for each

@@ -188,7 +188,8 @@ Result<Channel*> Router::channel_for(std::string_view name) {
     // What only lingers makes room for what is wanted.
     expire_channels(idle_.begin()->first + options_.linger);
   }
-  if (channels_.size() >= options_.channels_max) {
+  // Without what the cluster asks of a gateway, nobody could be told to leave it.
+  if (channels_.size() >= options_.channels_max && name != proto::kControlChannel) {
     return fail(ErrorCode::kTooLarge, std::to_string(options_.channels_max) +
                                           " channels are subscribed (--max-channels)");
   }
@@ -229,8 +230,13 @@ void Router::subscribe(GatewayState& gateway, const proto::Subscribe& request) {
   Channel& channel = **found;
   Subscription* subscription = subscription_for(gateway, channel);
   if (subscription->requests.size() >= kSubscribeRequestsMax) {
-    gateway.port->refused(request.request, ErrorReason::kQueueFull, "asked for too often");
-    return;
+    if (gateway.tool) {
+      gateway.port->refused(request.request, ErrorReason::kQueueFull, "asked for too often");
+      return;
+    }
+    // A gateway whose clients came and went while the broker was away: it goes by the name, and
+    // wants the last of its questions answered.
+    subscription->requests.erase(subscription->requests.begin());
   }
   subscription->requests.push_back(request.request);
   if (subscription->confirmed) {

@@ -195,8 +195,9 @@ bool CentrifugeClient::ping_unanswered(TimePoint now) {
 void CentrifugeClient::ping(TimePoint now) {
   if (state_.frame_pings || state_.ping_at == TimePoint{} || now < state_.ping_at) return;
   state_.ping_at = now + service_.options().ping_interval;
-  if (state_.pong_deadline == TimePoint{})
-    state_.pong_deadline = now + service_.options().pong_timeout;
+  // One at a time: the second pong would be one that nobody has asked for.
+  if (state_.pong_deadline != TimePoint{}) return;
+  state_.pong_deadline = now + service_.options().pong_timeout;
   output_.flush();
   actions_.deliver(session_, FrameRun::make(state_.codec->opcode(), state_.codec->ping(), {}));
 }

@@ -128,7 +128,8 @@ class CentrifugeClient {
   [[nodiscard]] bool fill(centrifuge::SubscribeResult& result, const JoinInProgress& join,
                           const CentrifugeSubscription& subscription, const Joined& joined);
   [[nodiscard]] bool fill_recovered(centrifuge::SubscribeResult& result,
-                                    std::span<const PublicationView> publications);
+                                    std::span<const PublicationView> publications,
+                                    std::size_t room);
   void tell_joined(const JoinInProgress& join, centrifuge::SubscribeResult&& result);
   void push_joined(const JoinInProgress& join, const centrifuge::SubscribeResult& result);
   [[nodiscard]] CentrifugeSubscription* find(std::string_view channel);

@@ -147,7 +147,7 @@ void CentrifugeService::survey(const envelope::ControlCommand::Survey& survey) {
     // Clients of other protocols have one channel each.
     for (std::size_t slot = 0; slot < sessions_.slots(); ++slot) {
       const ClientSession* session = sessions_.at(slot);
-      if (session == nullptr || session->state.protocol != nullptr) continue;
+      if (session == nullptr || find(session->ref) != nullptr) continue;
       const std::string_view name = actions_.first_channel(*session);
       if (proto::is_public_name(name)) ++clients[std::string(name)];
     }
@@ -169,7 +169,8 @@ void CentrifugeClient::disconnect_by_server(const envelope::ControlCommand::Disc
 }
 
 void CentrifugeClient::unsubscribe_by_server(const envelope::ControlCommand::Unsubscribe& command) {
-  if (state_.stage != ClientStage::kConnected) return;
+  const bool connecting = state_.stage == ClientStage::kConnecting;
+  if (!connecting && state_.stage != ClientStage::kConnected) return;
   const std::uint32_t code = application_unsubscribe_code(command.code());
   const std::string reason = bounded_text(command.reason(), kApplicationTextBytesMax);
   std::vector<ChannelNames::Name> channels;
@@ -188,8 +189,15 @@ void CentrifugeClient::unsubscribe_by_server(const envelope::ControlCommand::Uns
       continue;
     }
     drop(channel->name());
-    push_unsubscribe(channel->name(), code, reason);
+    if (connecting) {
+      // It hears of it by not finding it in the connect reply.
+      if (state_.work().welcome)
+        state_.work().welcome->mutable_connect()->mutable_subs()->erase(channel->name());
+    } else {
+      push_unsubscribe(channel->name(), code, reason);
+    }
   }
+  if (connecting) return connect_if_joined();
   run_waiting();
 }
 

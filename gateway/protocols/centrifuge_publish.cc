@@ -66,17 +66,19 @@ void CentrifugeClient::publish_allowed(std::uint32_t id, const std::string& chan
                                        const std::string& data, const ChannelRules& rules) {
   const std::string meta = meta_of(channel, rules);
   const Ticket ticket = state_.next_ticket();
-  if (!actions_.publish(session_, {.channel = channel,
-                                   .payload = proto::as_bytes(data),
-                                   .meta = proto::as_bytes(meta),
-                                   .ticket = ticket}))
-    return fail(id, CentrifugeError::kInternal);
+  // First, for it may fail inside the call.
   begin({.ticket = ticket,
          .kind = RequestKind::kPublish,
          .command = id,
          .channel = {},
          .query = {},
          .any_epoch = true});
+  if (!actions_.publish(session_, {.channel = channel,
+                                   .payload = proto::as_bytes(data),
+                                   .meta = proto::as_bytes(meta),
+                                   .ticket = ticket}) &&
+      take_request(ticket))
+    fail(id, CentrifugeError::kInternal);
 }
 
 void CentrifugeClient::published(Ticket ticket) {

@@ -96,8 +96,16 @@ std::optional<RequestInProgress> CentrifugeClient::take_request(Ticket ticket) {
 // ---- answers
 
 void CentrifugeClient::history(Ticket ticket, const HistoryFound& found) {
-  const auto request = take_request(ticket);
+  auto request = take_request(ticket);
   if (!request) return;
+  if (request->any_epoch && request->query.since && request->query.since->epoch == 0 &&
+      found.top.epoch != 0) {
+    // Since an offset of whatever epoch there is: the first answer says which.
+    request->query.since->epoch = found.top.epoch;
+    request->ticket = state_.next_ticket();
+    if (!ask(*request)) return fail(request->command, CentrifugeError::kInternal);
+    return begin(*std::move(request));
+  }
   const auto& since = request->query.since;
   if (since && !request->any_epoch && since->epoch != found.top.epoch)
     return fail(request->command, CentrifugeError::kUnrecoverable);

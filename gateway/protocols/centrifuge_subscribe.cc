@@ -190,7 +190,11 @@ bool CentrifugeClient::fill(centrifuge::SubscribeResult& result, const JoinInPro
 
   ++service_.counters().recoveries;
   result.set_was_recovering(true);
-  if (joined.recovered && fill_recovered(result, joined.publications)) {
+  std::size_t room = service_.options().answer_bytes_max;
+  // One reply has the publications of all channels that come with the connection.
+  if (join.origin == JoinOrigin::kConnect)
+    room -= std::min(room, state_.work().welcome->ByteSizeLong());
+  if (joined.recovered && fill_recovered(result, joined.publications, room)) {
     result.set_recovered(true);
     // The client comes to the top by way of the publications.
     result.set_offset(join.since->offset);
@@ -202,10 +206,11 @@ bool CentrifugeClient::fill(centrifuge::SubscribeResult& result, const JoinInPro
 }
 
 bool CentrifugeClient::fill_recovered(centrifuge::SubscribeResult& result,
-                                      std::span<const PublicationView> publications) {
+                                      std::span<const PublicationView> publications,
+                                      std::size_t room) {
   std::size_t bytes = 0;
   for (const PublicationView& one : publications) bytes += one.payload.size() + one.meta.size();
-  if (bytes > service_.options().answer_bytes_max) return false;
+  if (bytes > room) return false;
   for (const PublicationView& one : publications)
     state_.codec->fill(*result.add_publications(), one.offset, one.payload, one.meta);
   return true;

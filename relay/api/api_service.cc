@@ -215,8 +215,19 @@ void ApiService::history(const ApiResult<HistoryParams>& params, const Done& don
   if (!params) return done(failure(params.error()));
   const auto rules = rules_with_history(params->channel);
   if (!rules) return done(failure(rules.error()));
-  requests_.history(params->channel, params->query, [done](const HistoryAnswer& answer) {
+  ask_history(params->channel, params->query, done);
+}
+
+void ApiService::ask_history(const std::string& channel, const proto::HistoryQuery& query,
+                             const Done& done) {
+  requests_.history(channel, query, [this, channel, query, done](const HistoryAnswer& answer) {
     if (!answer.error.empty()) return done(broker_failure(answer.error));
+    if (query.since && query.since->epoch == 0 && answer.top.epoch != 0) {
+      // Since an offset of whatever epoch there is: the first answer says which.
+      proto::HistoryQuery of_this_epoch = query;
+      of_this_epoch.since->epoch = answer.top.epoch;
+      return ask_history(channel, of_this_epoch, done);
+    }
     done(success(history_json(answer)));
   });
 }

@@ -48,6 +48,7 @@ class ApiService {
   void command(ApiResult<ClientCommand> params, const Done& done);
   void presence(const ApiResult<std::string>& channel, bool counts_only, const Done& done);
   void history(const ApiResult<HistoryParams>& params, const Done& done);
+  void ask_history(const std::string& channel, const proto::HistoryQuery& query, const Done& done);
   void history_remove(const ApiResult<std::string>& channel, const Done& done);
   void channels(const ApiResult<std::string>& pattern, const Done& done);
   void info(const Done& done);

@@ -1,6 +1,7 @@
 #include "relay/brokers/memory_history.h"
 
 #include <algorithm>
+#include <vector>
 
 #include "common/check.h"
 
@@ -31,7 +32,7 @@ MemoryHistory::Channels::value_type& MemoryHistory::channel_for(std::string_view
   fresh.second.expires_at = now + kMemoryPositionTtl;
   by_use_.emplace(now, &fresh.first);
   by_expiry_.emplace(fresh.second.expires_at, &fresh.first);
-  keep_positions_bound(&fresh.first);
+  keep_positions_bound(&fresh.first, now);
   return fresh;
 }
 
@@ -140,14 +141,27 @@ void MemoryHistory::keep_bytes_bound() {
   }
 }
 
-void MemoryHistory::keep_positions_bound(const std::string* fresh) {
+void MemoryHistory::keep_positions_bound(const std::string* fresh, TimePoint now) {
   if (channels_.size() <= bounds_.positions_max) return;
+  std::vector<const std::string*> in_use;
+  std::vector<const std::string*> unused;
   auto oldest = by_use_.begin();
   for (int tries = 0; tries < kForgetTriesMax && oldest != by_use_.end(); ++tries, ++oldest) {
-    if (oldest->second == fresh || listened_(*oldest->second)) continue;
-    const auto found = channels_.find(std::string_view(*oldest->second));
+    if (oldest->second == fresh) continue;
+    if (listened_(*oldest->second)) {
+      in_use.push_back(oldest->second);
+      continue;
+    }
+    unused.push_back(oldest->second);
+    // One more than has come: where a search has found none, the next one makes up for it.
+    if (unused.size() == 2 || channels_.size() - unused.size() <= bounds_.positions_max) break;
+  }
+  // Not in the way of the next search: these are looked at again when all others have been.
+  for (const std::string* name : in_use) set_used(*channels_.find(std::string_view(*name)), now);
+  for (const std::string* name : unused) {
+    const auto found = channels_.find(std::string_view(*name));
     evicted_ += found->second.kept.size();
-    return erase(found);
+    erase(found);
   }
 }
 

@@ -82,7 +82,7 @@ class MemoryHistory {
   void set_expiry(Channels::value_type& channel, TimePoint at);
   void set_used(Channels::value_type& channel, TimePoint at);
   void keep_bytes_bound();
-  void keep_positions_bound(const std::string* fresh);
+  void keep_positions_bound(const std::string* fresh, TimePoint now);
   void erase(Channels::iterator channel);
 
   Random& random_;

@@ -281,8 +281,9 @@ void RedisContinuity::catch_up(Node& node, RedisAsk ask) {
     const Held& front = channel.held.front();
     const proto::Position at = *channel.at;
     const bool same = front.position.epoch == at.epoch;
-    // Of another epoch: an earlier one, if the answer is of a later moment.
-    const bool past = same ? front.position.offset <= at.offset : front.ask < ask;
+    // The answer is of a later moment: it covers what was heard before the question, and what it
+    // does not know was never published.
+    const bool past = front.ask < ask || (same && front.position.offset <= at.offset);
     if (past) {
       ++stats_.duplicates;
       drop_front(channel);

@@ -319,15 +319,19 @@ void RedisPublisher::script_published(const InFlight& publish, const redisReply&
 /// Somebody has loaded the script between two publishes of a channel: to send the first again would
 /// turn their order round.
 void RedisPublisher::refuse_overtaken(std::string_view channel) {
+  std::vector<InFlight> overtaken;
   for (auto it = again_.begin(); it != again_.end();) {
     if (it->id == 0 || it->call->channel != channel) {
       ++it;
       continue;
     }
-    const InFlight overtaken = std::move(*it);
+    overtaken.push_back(std::move(*it));
     it = again_.erase(it);
-    settle(overtaken);
-    events_->published(overtaken.id, PublishOutcome::kRefused,
+  }
+  // Whoever is told may ask for more.
+  for (const InFlight& one : overtaken) {
+    settle(one);
+    events_->published(one.id, PublishOutcome::kRefused,
                        "Redis had forgotten a script, and a later publish has gone first",
                        std::nullopt);
   }

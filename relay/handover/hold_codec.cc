@@ -18,6 +18,9 @@ PublishRequest HoldCodec::read_request(StateReader& in) {
   request.link = in.number<std::uint64_t>("publish's link");
   request.request = in.number<std::uint64_t>("publish's request");
   request.acknowledge = in.flag("publish's answer");
+  // Whoever of the relay itself asked has ended with its program, and numbers begin again in this
+  // one: 0 is nobody's.
+  if (request.link == kNoLink) request.request = 0;
   return request;
 }
 

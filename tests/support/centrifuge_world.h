@@ -96,6 +96,11 @@ class RecordingActions final : public ProtocolActions {
   std::string_view channel_name(ChannelNumber) const override { return {}; }
   bool publish(ClientSession& session, const PublishRequest& request) override {
     if (!relay) return false;
+    if (fails_inside) {
+      session.protocol->publish_failed(session, {.reason = *fails_inside, .ticket = request.ticket},
+                                       *this);
+      return true;
+    }
     published.push_back({session.ref, request.ticket, std::string(request.channel),
                          std::string(proto::as_text(request.payload)),
                          std::string(proto::as_text(request.meta))});
@@ -144,8 +149,9 @@ class RecordingActions final : public ProtocolActions {
     CHECK(std::string_view(reason).size() <= 123);
   }
 
-  bool room = true;   ///< for channels
-  bool relay = true;  ///< takes requests
+  bool room = true;                                ///< for channels
+  bool relay = true;                               ///< takes requests
+  std::optional<proto::ErrorReason> fails_inside;  ///< what a publish ends with, before it returns
   std::vector<AskedJoin> joins;
   std::vector<AskedPublish> published;
   std::vector<AskedQuery> queries;

@@ -415,6 +415,23 @@ TEST(CentrifugeConnect, AStoppedProcessBlamesNobody) {
   EXPECT_FALSE(world.heard(session).closed);
 }
 
+TEST(CentrifugeConnect, EachPingHasItsPong) {
+  CentrifugeOptions options;
+  options.ping_interval = seconds(5);
+  options.pong_timeout = seconds(10);
+  World world(Rules::open_access(), options);
+  ClientSession& session = world.open();
+  world.send(session, connect(1));
+  // It stalls over the time of two pings, and then answers what it has got.
+  const std::size_t before = world.heard(session).frames;
+  world.run(session, seconds(6));
+  world.run(session, seconds(3));
+  const std::size_t pings = world.heard(session).frames - before;
+  EXPECT_EQ(pings, 1U);
+  for (std::size_t i = 0; i < pings; ++i) world.send(session, pong());
+  EXPECT_FALSE(world.heard(session).closed);
+}
+
 TEST(CentrifugeConnect, FramePingsAreNotOurs) {
   World world;
   UpgradeRequest request;

@@ -142,6 +142,24 @@ TEST_F(CentrifugeControl, UnsubscribesOneUnderWay) {
   EXPECT_EQ(world.actions.published.size(), 1U) << "what waited goes on";
 }
 
+TEST_F(CentrifugeControl, UnsubscribesWhoIsStillConnecting) {
+  world.tokens.connections["s"].user = "9";
+  world.tokens.connections["s"].subscriptions = {{"a", {}}, {"b", {}}};
+  ClientSession& session = world.open();
+  world.send(session, connect(1, "s"));
+  world.answer_join("a", {World::kEpoch, 0});
+  ControlCommand command;
+  user(command.mutable_unsubscribe()->mutable_who(), "9");
+  command.mutable_unsubscribe()->set_channel("a");
+  apply(command);
+  world.answer_join("b", {World::kEpoch, 0});
+  const Reply reply = world.next(session);
+  ASSERT_TRUE(reply.has_connect());
+  EXPECT_FALSE(reply.connect().subs().contains("a"));
+  EXPECT_TRUE(reply.connect().subs().contains("b"));
+  EXPECT_EQ(world.state(session).subscriptions.size(), 1U);
+}
+
 TEST_F(CentrifugeControl, Subscribes) {
   ControlCommand command;
   ControlCommand::Subscribe& wanted = *command.mutable_subscribe();

@@ -501,6 +501,27 @@ TEST_F(CentrifugeSubscribe, History) {
   EXPECT_EQ(error(), 112U) << "another epoch";
 }
 
+TEST_F(CentrifugeSubscribe, HistoryWithoutAnEpochIsOfTheOneThereIs) {
+  Command since = history(2, "a", 10);
+  since.mutable_history()->mutable_since()->set_offset(40);
+  world.send(*client, since);
+  ASSERT_EQ(world.actions.queries.size(), 1U);
+  world.protocol.history(*client, world.actions.queries[0].ticket, {kTop, {}}, world.actions);
+  EXPECT_TRUE(world.heard(*client).replies.empty());
+  ASSERT_EQ(world.actions.queries.size(), 2U);
+  EXPECT_EQ(world.actions.queries[1].query.since, (proto::Position{World::kEpoch, 40}));
+  const std::vector<PublicationView> found = {{41, proto::as_bytes("1"), {}}};
+  world.protocol.history(*client, world.actions.queries[1].ticket, {kTop, found}, world.actions);
+  EXPECT_EQ(world.next(*client).history().publications_size(), 1);
+}
+
+TEST_F(CentrifugeSubscribe, APublishThatFailsInsideTheCallIsAnswered) {
+  world.actions.fails_inside = proto::ErrorReason::kTooLarge;
+  world.send(*client, publish(2, "a", "{}"));
+  EXPECT_EQ(world.heard(*client).replies.size(), 1U);
+  EXPECT_NE(error(), 0U);
+}
+
 TEST_F(CentrifugeSubscribe, HistoryRepliesAreBounded) {
   world.send(*client, history(2, "a", 1000));
   EXPECT_EQ(world.actions.queries[0].query.limit, 300U);

@@ -533,6 +533,17 @@ TEST_F(HubJoins, AChannelThatTheRelayRefuses) {
   EXPECT_EQ(a.phase, SessionPhase::kOpen);
 }
 
+TEST_F(HubJoins, JoinsARefusedChannelThatAnotherStillHolds) {
+  connect();
+  ClientSession& a = client();
+  ASSERT_TRUE(hub.subscribe(a, "x"));
+  heard();
+  tell(proto::ErrorFrame{
+      .request = request, .reason = proto::ErrorReason::kQueueFull, .text = "full"});
+  join(client(), "x");
+  EXPECT_EQ(heard(), Lines{"subscribe x"});
+}
+
 TEST_F(HubJoins, WaitsOverLinks) {
   ClientSession& a = client();
   join(a, "x");

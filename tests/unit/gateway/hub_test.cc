@@ -356,6 +356,22 @@ TEST_F(HubTest, AChannelThatTheRelayRefusesClosesItsClientsAlone) {
   EXPECT_EQ(delivery.closed[a.ref.index].first, CloseCode::kTryAgainLater);
 }
 
+TEST_F(HubTest, WhoComesToARefusedChannelAsksForItAgain) {
+  welcome();
+  client("x");  // is told to go, and takes its time
+  std::string in;
+  proto::encode(in, proto::ErrorFrame{.request = drain().at(0).sequence,
+                                      .reason = proto::ErrorReason::kQueueFull,
+                                      .text = "full"});
+  give(in);
+  client("x");
+  const auto out = drain();
+  ASSERT_EQ(out.size(), 1U);
+  EXPECT_EQ(out[0].type, proto::FrameType::kSubscribe);
+  client("x");
+  EXPECT_TRUE(drain().empty()) << "asked once";
+}
+
 TEST_F(HubTest, SilenceIsAskedAndThenGivenUp) {
   welcome();
   drain();

@@ -318,7 +318,11 @@ TEST_F(ApiServiceTest, HistoryLimits) {
   EXPECT_EQ(error("history", R"({"channel":"a","limit":-2})"), 107);
   EXPECT_EQ(error("history", R"({"channel":"a","since":5})"), 107);
   EXPECT_EQ(error("history", R"({"channel":"a","since":{"offset":1,"epoch":"other"}})"), 0);
-  EXPECT_EQ(requests_.asked.back().query.since, (proto::Position{0, 1}));
+  EXPECT_EQ(requests_.asked.back().query.since, (proto::Position{~std::uint64_t{0}, 1}));
+  requests_.history_answer.top = {7, 3};
+  EXPECT_EQ(error("history", R"({"channel":"a","since":{"offset":1}})"), 0);
+  EXPECT_EQ(requests_.asked.back().query.since, (proto::Position{7, 1}))
+      << "the epoch that there is";
 }
 
 TEST_F(ApiServiceTest, AnAnswerOfHistoryIsBounded) {

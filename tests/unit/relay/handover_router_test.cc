@@ -40,6 +40,28 @@ struct NextWorld : RouterWorld {
   RecordingLink port;
 };
 
+TEST(HandoverRouter, AWaitingPublishOfTheApiBeforeAnswersNobodyOfThisOne) {
+  RouterWorld before(small_options());
+  before.router.broker_connected();
+  before.broker.room = false;
+  const LocalPublish publish{
+      .channel = "c", .payload = proto::as_bytes("x"), .meta = {}, .wait = std::chrono::seconds(5)};
+  static_cast<LocalRequests&>(before.router).publish(publish, [](const LocalPublished&) {});
+  NextWorld after(state_of(before.router));
+  after.broker.room = false;
+  std::vector<LocalPublished> told;
+  static_cast<LocalRequests&>(after.router).publish(publish, [&told](const LocalPublished& one) {
+    told.push_back(one);
+  });
+  after.broker.room = true;
+  after.router.broker_connected();
+  ASSERT_EQ(after.broker.publishes.size(), 2U);
+  after.router.published(after.broker.publishes[0].id, PublishOutcome::kRefused, "", {});
+  EXPECT_TRUE(told.empty());
+  after.router.published(after.broker.publishes[1].id, PublishOutcome::kPublished, "", {});
+  ASSERT_EQ(told.size(), 1U);
+}
+
 TEST(HandoverRouter, ItsOwnChannelsAreNoneOfClients) {
   BusyWorld before;
   const std::size_t clients = before.router.public_channels();

@@ -206,6 +206,19 @@ TEST(MemoryHistory, PositionsAreBounded) {
   EXPECT_NE(w.events.found.top.epoch, 0U);
 }
 
+TEST(MemoryHistory, PositionsAreBoundedBehindManyQuietListeners) {
+  RememberedWorld w({.bytes_max = 1U << 20U, .positions_max = 40});
+  for (int i = 0; i < 20; ++i)
+    w.broker.subscribe("quiet" + std::to_string(i),
+                       {.history_size = 1, .history_ttl = 60s, .envelope = true});
+  w.broker.run();
+  for (int i = 0; i < 200; ++i) {
+    w.time.advance(1ms);
+    w.publish("c" + std::to_string(i), "x");
+  }
+  EXPECT_LE(w.broker.histories().channels(), 42U);
+}
+
 TEST(MemoryPresence, ExpiresUnlessItIsSetAgain) {
   RememberedWorld w;
   w.set("c", "1", "ann");

@@ -337,6 +337,21 @@ TEST_F(Continuity, SomethingUnreadableIsLookedAfter) {
   EXPECT_EQ(port.told.size(), 1U);
 }
 
+TEST_F(Continuity, WhatIsAheadOfTheHistoryIsNoPublication) {
+  live_at({7, 5});
+  hear({7, 1000000}, "forged");
+  continuity.begin_restore();
+  answer_missing({7, 5}, {});
+  EXPECT_TRUE(port.asked.empty());
+  EXPECT_TRUE(continuity.is_live("c"));
+  EXPECT_TRUE(continuity.restored());
+  EXPECT_EQ(continuity.held_bytes(), 0U);
+  const std::size_t told = port.told.size();
+  hear({7, 6}, "six");
+  ASSERT_EQ(port.told.size(), told + 1);
+  EXPECT_EQ(port.told.back(), "7/6 six");
+}
+
 TEST_F(Continuity, RestoredWhenEachGoesOnOrIsGivenUp) {
   for (const char* name : {"a", "b", "c", "d"}) {
     continuity.add(name, kOptions);

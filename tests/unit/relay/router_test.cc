@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include "proto/names.h"
 #include "tests/unit/relay/recording.h"
 
 namespace sluice::relay {
@@ -137,6 +138,21 @@ TEST(Router, ChannelsAreBounded) {
   w.subscribe(*w.a, "d", 6);
   EXPECT_EQ(w.broker.unsubscribes, Lines{"c"});
   EXPECT_EQ(w.broker.subscribes.back(), "d");
+}
+
+TEST(Router, WhatTheClusterAsksIsHeardBeyondTheBound) {
+  RouterOptions options;
+  options.channels_max = 1;
+  Pair w(options);
+  w.join("c");
+  w.subscribe(*w.a, std::string(proto::kControlChannel), 5);
+  EXPECT_TRUE(w.link_a.refusals.empty());
+}
+
+TEST(Router, AGatewayMayAskOftenForWhatTheBrokerDoesNotConfirm) {
+  Pair w;
+  for (std::uint64_t request = 10; request < 30; ++request) w.subscribe(*w.a, "slow", request);
+  EXPECT_TRUE(w.link_a.refusals.empty());
 }
 
 // ---- linger and resume
