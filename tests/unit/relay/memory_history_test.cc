@@ -277,7 +277,8 @@ TEST(MemoryBrokerState, BytesThatNobodyWroteDoNoHarm) {
   SeededRandom random(9);
   for (int round = 0; round < 2000; ++round) {
     std::string bad = state;
-    bad[random.below(bad.size())] ^= static_cast<char>(1U << random.below(8));
+    char& flipped = bad[random.below(bad.size())];
+    flipped = static_cast<char>(flipped ^ static_cast<char>(1U << random.below(8)));
     RememberedWorld after;
     StateReader in(proto::as_bytes(bad));
     MemoryBrokerCodec::read(in, after.broker);
