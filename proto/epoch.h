@@ -6,6 +6,9 @@
 
 namespace sluice::proto {
 
+/// What names an epoch that is none of ours: a position that nothing follows.
+inline constexpr std::uint64_t kForeignEpoch = ~std::uint64_t{0};
+
 /// 16 lower-case hexadecimal digits: JavaScript's numbers would lose its end.
 [[nodiscard]] std::string epoch_text(std::uint64_t epoch);
 

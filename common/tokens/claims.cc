@@ -91,10 +91,6 @@ class Members {
   bool wrong_ = false;
 };
 
-tl::unexpected<TokenFailure> refused(const char* reason) {
-  return tl::make_unexpected(TokenFailure{TokenFault::kInvalid, reason});
-}
-
 tl::unexpected<TokenFailure> expired() {
   return tl::make_unexpected(TokenFailure{TokenFault::kExpired, "expired"});
 }
@@ -152,12 +148,12 @@ tl::expected<void, TokenFailure> check_validity(const Json& claims, const TokenK
   const auto begins = in.seconds("nbf");
   static_cast<void>(in.seconds("iat"));
   const std::string issuer = in.text("iss");
-  if (in.wrong()) return refused("claims");
+  if (in.wrong()) return invalid_token("claims");
   // For whom before until when: who holds another audience's token is not told to fetch it anew.
   if (!options.audience.empty() && !names_audience(in.find("aud"), options.audience))
-    return refused("audience");
-  if (!options.issuer.empty() && issuer != options.issuer) return refused("issuer");
-  if (begins && *begins > now + kClockSkewSeconds) return refused("not valid yet");
+    return invalid_token("audience");
+  if (!options.issuer.empty() && issuer != options.issuer) return invalid_token("issuer");
+  if (begins && *begins > now + kClockSkewSeconds) return invalid_token("not valid yet");
   if (expires && *expires <= now) return expired();
   return {};
 }
@@ -166,7 +162,7 @@ tl::expected<ConnectionClaims, TokenFailure> connection_claims(const Json& claim
                                                                std::int64_t now) {
   Members in(claims);
   // One for a channel says nothing of who may connect, whoever has made it.
-  if (in.find("channel") != nullptr) return refused("a subscription token");
+  if (in.find("channel") != nullptr) return invalid_token("a subscription token");
   ConnectionClaims out;
   out.user = user_of(in);
   out.expires_at = end_of(in);
@@ -176,7 +172,7 @@ tl::expected<ConnectionClaims, TokenFailure> connection_claims(const Json& claim
     out.meta = to_text(*meta);
   }
   add_subscriptions(in, out.subscriptions);
-  if (in.wrong()) return refused("claims");
+  if (in.wrong()) return invalid_token("claims");
   if (out.expires_at != 0 && out.expires_at <= now) return expired();
   return out;
 }
@@ -190,8 +186,8 @@ tl::expected<SubscriptionClaims, TokenFailure> subscription_claims(const Json& c
   out.expires_at = end_of(in);
   out.info = in.content("info", "b64info");
   out.override = in.overrides("override");
-  if (in.wrong()) return refused("claims");
-  if (out.channel.empty()) return refused("no channel");
+  if (in.wrong()) return invalid_token("claims");
+  if (out.channel.empty()) return invalid_token("no channel");
   if (out.expires_at != 0 && out.expires_at <= now) return expired();
   return out;
 }

@@ -11,10 +11,6 @@ namespace {
 
 using Json = nlohmann::ordered_json;
 
-tl::unexpected<TokenFailure> invalid(const char* reason) {
-  return tl::make_unexpected(TokenFailure{TokenFault::kInvalid, reason});
-}
-
 struct Header {
   TokenAlgorithm algorithm{};
   std::string key_id;  ///< empty: none
@@ -22,20 +18,21 @@ struct Header {
 
 tl::expected<Header, TokenFailure> read_header(std::string_view part) {
   const auto json = decode_token_part(part);
-  if (!json) return invalid("malformed");
+  if (!json) return invalid_token("malformed");
   // What must be understood, and is not: `crit` names it (RFC 7515 4.1.11).
-  if (json->contains("crit")) return invalid("critical header");
+  if (json->contains("crit")) return invalid_token("critical header");
   const auto text = [&json](const char* name) -> const std::string* {
     const auto found = json->find(name);
     return found == json->end() ? nullptr : found->get_ptr<const std::string*>();
   };
   const std::string* algorithm = text("alg");
   const auto known = algorithm == nullptr ? std::nullopt : find_algorithm(*algorithm);
-  if (!known) return invalid("algorithm");
+  if (!known) return invalid_token("algorithm");
   Header header{*known, {}};
   if (json->contains("kid")) {
     const std::string* id = text("kid");
-    if (id == nullptr || id->empty() || id->size() > kKeyIdBytesMax) return invalid("unknown key");
+    if (id == nullptr || id->empty() || id->size() > kKeyIdBytesMax)
+      return invalid_token("unknown key");
     header.key_id = *id;
   }
   return header;
@@ -43,13 +40,13 @@ tl::expected<Header, TokenFailure> read_header(std::string_view part) {
 
 /// The claims of a token that one of the keys has signed.
 tl::expected<Json, TokenFailure> verified_claims(std::string_view token, const TokenKeys* keys) {
-  if (token.size() > kTokenBytesMax) return invalid("too long");
+  if (token.size() > kTokenBytesMax) return invalid_token("too long");
   const auto parts = split_token(token);
   if (!parts || parts->signature.empty() || !decode_base64url(parts->signature))
-    return invalid("malformed");
+    return invalid_token("malformed");
   const auto header = read_header(parts->header);
   if (!header) return tl::make_unexpected(header.error());
-  if (keys == nullptr) return invalid("no keys");
+  if (keys == nullptr) return invalid_token("no keys");
   bool same_id = false;
   bool same_algorithm = false;
   for (const TokenKey& key : keys->all()) {
@@ -59,11 +56,11 @@ tl::expected<Json, TokenFailure> verified_claims(std::string_view token, const T
     same_algorithm = true;
     if (!verify_signature(token, *parts, key)) continue;
     auto claims = decode_token_part(parts->payload);
-    if (!claims) return invalid("malformed");
+    if (!claims) return invalid_token("malformed");
     return std::move(*claims);
   }
-  if (!same_id) return invalid("unknown key");
-  return invalid(same_algorithm ? "signature" : "algorithm");
+  if (!same_id) return invalid_token("unknown key");
+  return invalid_token(same_algorithm ? "signature" : "algorithm");
 }
 
 }  // namespace

@@ -7,6 +7,7 @@
 #include "common/log.h"
 #include "gateway/limits.h"
 #include "gateway/protocols/centrifuge_limits.h"
+#include "proto/epoch.h"
 
 namespace sluice::gateway {
 namespace {
@@ -224,7 +225,7 @@ TimePoint CentrifugeClient::time_of(std::int64_t unix_seconds) const {
 proto::Position CentrifugeClient::said_position(std::string_view epoch, std::uint64_t offset) {
   if (epoch.empty()) return {0, offset};
   const std::uint64_t number = epoch_number(epoch);
-  return {number == 0 ? kForeignEpoch : number, offset};
+  return {number == 0 ? proto::kForeignEpoch : number, offset};
 }
 
 bool CentrifugeClient::is_past(std::int64_t expires_at) const {

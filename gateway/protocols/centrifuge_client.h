@@ -82,7 +82,6 @@ class CentrifugeClient {
   };
   /// Where a client says that it is. Epoch 0: it named none, so any may be meant; kForeignEpoch:
   /// one that is none of ours.
-  static constexpr std::uint64_t kForeignEpoch = ~std::uint64_t{0};
   [[nodiscard]] static proto::Position said_position(std::string_view epoch, std::uint64_t offset);
   /// A new end of a token's time is not one that has come already.
   [[nodiscard]] bool is_past(std::int64_t expires_at) const;

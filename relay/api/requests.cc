@@ -68,9 +68,6 @@ Publication read_publication(Params& params) {
   return publication;
 }
 
-/// What is no epoch of ours is another one: a position that nothing follows.
-constexpr std::uint64_t kForeignEpoch = ~std::uint64_t{0};
-
 /// 0: none is named, any is meant.
 std::uint64_t read_epoch(Params& params) {
   const std::string text = params.text("epoch", proto::kPublicNameBytesMax);
@@ -78,7 +75,7 @@ std::uint64_t read_epoch(Params& params) {
   std::uint64_t epoch = 0;
   const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), epoch, 16);
   const bool ours = error == std::errc() && end == text.data() + text.size() && text.size() == 16;
-  return ours && epoch != 0 ? epoch : kForeignEpoch;
+  return ours && epoch != 0 ? epoch : proto::kForeignEpoch;
 }
 
 std::optional<proto::Position> read_position(Params& params, std::string_view name) {

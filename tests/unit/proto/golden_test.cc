@@ -7,6 +7,7 @@
 
 #include "proto/decoder.h"
 #include "proto/encoder.h"
+#include "tests/unit/proto/samples.h"
 
 namespace sluice::proto {
 namespace {
@@ -21,22 +22,15 @@ std::string hex(std::string_view bytes) {
   return out;
 }
 
-template <typename T>
-std::string bytes_of(const T& frame) {
-  std::string out;
-  encode(out, frame);
-  return out;
-}
-
 /// length, type, flags, meta length | channel, aux | sequence | offset
 TEST(Golden, Hello) {
-  EXPECT_EQ(hex(bytes_of(Hello{.resume = true,
-                               .last_sequence = 0x0102,
-                               .version_min = 1,
-                               .version_max = 1,
-                               .relay_instance = 0x1122334455667788,
-                               .gateway_id = "g1",
-                               .software = "s"})),
+  EXPECT_EQ(hex(encoded(Hello{.resume = true,
+                              .last_sequence = 0x0102,
+                              .version_min = 1,
+                              .version_max = 1,
+                              .relay_instance = 0x1122334455667788,
+                              .gateway_id = "g1",
+                              .software = "s"})),
             "17000000"
             "01010000"
             "0000000000000000"
@@ -50,12 +44,12 @@ TEST(Golden, Hello) {
 }
 
 TEST(Golden, HelloThatHasForgotten) {
-  EXPECT_EQ(hex(bytes_of(Hello{.resume = true,
-                               .forgotten = true,
-                               .last_sequence = 5,
-                               .relay_instance = 7,
-                               .gateway_id = "g",
-                               .software = ""})),
+  EXPECT_EQ(hex(encoded(Hello{.resume = true,
+                              .forgotten = true,
+                              .last_sequence = 5,
+                              .relay_instance = 7,
+                              .gateway_id = "g",
+                              .software = ""})),
             "15000000"
             "01050000"
             "0000000000000000"
@@ -69,12 +63,12 @@ TEST(Golden, HelloThatHasForgotten) {
 }
 
 TEST(Golden, WelcomeThatTellsAll) {
-  EXPECT_EQ(hex(bytes_of(Welcome{.resumed = true,
-                                 .tells_all = true,
-                                 .last_sequence = 5,
-                                 .relay_instance = 7,
-                                 .payload_bytes_max = 65536,
-                                 .software = "r"}))
+  EXPECT_EQ(hex(encoded(Welcome{.resumed = true,
+                                .tells_all = true,
+                                .last_sequence = 5,
+                                .relay_instance = 7,
+                                .payload_bytes_max = 65536,
+                                .software = "r"}))
                 .substr(0, 32),
             "0f000000"
             "02030000"
@@ -82,7 +76,7 @@ TEST(Golden, WelcomeThatTellsAll) {
 }
 
 TEST(Golden, HelloOfATool) {
-  EXPECT_EQ(hex(bytes_of(Hello{.tool = true, .gateway_id = "", .software = "s"})),
+  EXPECT_EQ(hex(encoded(Hello{.tool = true, .gateway_id = "", .software = "s"})),
             "15000000"
             "01020000"
             "0000000000000000"
@@ -97,13 +91,13 @@ TEST(Golden, HelloOfATool) {
 
 TEST(Golden, StatusAndItsReply) {
   // A relay that does not know the request skips it.
-  EXPECT_EQ(hex(bytes_of(Status{.request = 4, .channels_max = 20})),
+  EXPECT_EQ(hex(encoded(Status{.request = 4, .channels_max = 20})),
             "00000000"
             "10800000"
             "0000000014000000"
             "0400000000000000"
             "0000000000000000");
-  EXPECT_EQ(hex(bytes_of(StatusReply{.request = 4, .json = "{}"})),
+  EXPECT_EQ(hex(encoded(StatusReply{.request = 4, .json = "{}"})),
             "02000000"
             "11000000"
             "0000000000000000"
@@ -113,7 +107,7 @@ TEST(Golden, StatusAndItsReply) {
 }
 
 TEST(Golden, GatewayInfo) {
-  EXPECT_EQ(hex(bytes_of(GatewayInfo{
+  EXPECT_EQ(hex(encoded(GatewayInfo{
                 .condition = GatewayCondition::kDraining, .clients = 3, .clients_max = 258})),
             "08000000"
             "12800000"
@@ -125,16 +119,16 @@ TEST(Golden, GatewayInfo) {
 }
 
 TEST(Golden, GatewayInfoWithHandoff) {
-  EXPECT_EQ(hex(bytes_of(GatewayInfo{.condition = GatewayCondition::kReady,
-                                     .clients = 3,
-                                     .clients_max = 258,
-                                     .handoff = HandoffState::kOn,
-                                     .held = 2,
-                                     .takeover = {.kind = TakeoverKind::kPlanned,
-                                                  .clients = 5,
-                                                  .closed = 1,
-                                                  .pause_ms = 212,
-                                                  .ended_ms = 0x1122334455}})),
+  EXPECT_EQ(hex(encoded(GatewayInfo{.condition = GatewayCondition::kReady,
+                                    .clients = 3,
+                                    .clients_max = 258,
+                                    .handoff = HandoffState::kOn,
+                                    .held = 2,
+                                    .takeover = {.kind = TakeoverKind::kPlanned,
+                                                 .clients = 5,
+                                                 .closed = 1,
+                                                 .pause_ms = 212,
+                                                 .ended_ms = 0x1122334455}})),
             "26000000"
             "12800000"
             "0000000001000000"
@@ -153,12 +147,12 @@ TEST(Golden, GatewayInfoWithHandoff) {
 }
 
 TEST(Golden, GatewayInfoWithTotals) {
-  EXPECT_EQ(hex(bytes_of(GatewayInfo{.condition = GatewayCondition::kReady,
-                                     .clients = 3,
-                                     .clients_max = 258,
-                                     .users = 2,
-                                     .subscriptions = 30,
-                                     .channels = 10})),
+  EXPECT_EQ(hex(encoded(GatewayInfo{.condition = GatewayCondition::kReady,
+                                    .clients = 3,
+                                    .clients_max = 258,
+                                    .users = 2,
+                                    .subscriptions = 30,
+                                    .channels = 10})),
             "32000000"
             "12800000"
             "0000000001000000"
@@ -174,10 +168,10 @@ TEST(Golden, GatewayInfoWithTotals) {
 }
 
 TEST(Golden, HistoryAndItsAnswer) {
-  EXPECT_EQ(hex(bytes_of(History{.request = 4,
-                                 .recover = true,
-                                 .query = {.since = Position{9, 7}, .limit = 100, .reverse = false},
-                                 .channel = "ab"})),
+  EXPECT_EQ(hex(encoded(History{.request = 4,
+                                .recover = true,
+                                .query = {.since = Position{9, 7}, .limit = 100, .reverse = false},
+                                .channel = "ab"})),
             "0c000000"
             "16830000"
             "0000000064000000"
@@ -185,9 +179,9 @@ TEST(Golden, HistoryAndItsAnswer) {
             "0700000000000000"
             "0900000000000000"
             "02006162");
-  EXPECT_EQ(hex(bytes_of(History{.request = 4,
-                                 .query = {.since = {}, .limit = kLimitNone, .reverse = true},
-                                 .channel = "ab"})),
+  EXPECT_EQ(hex(encoded(History{.request = 4,
+                                .query = {.since = {}, .limit = kLimitNone, .reverse = true},
+                                .channel = "ab"})),
             "0c000000"
             "16840000"
             "00000000ffffffff"
@@ -204,11 +198,11 @@ TEST(Golden, HistoryAndItsAnswer) {
       "0400000000000000"
       "0800000000000000"
       "68696d";
-  EXPECT_EQ(hex(bytes_of(item)), golden);
+  EXPECT_EQ(hex(encoded(item)), golden);
   const HeaderBytes header = encode_history_item_header(item);
   EXPECT_EQ(hex({reinterpret_cast<const char*>(header.data()), header.size()}),
             golden.substr(0, 64));
-  EXPECT_EQ(hex(bytes_of(HistoryEnd{.request = 4, .complete = true, .top = {9, 8}})),
+  EXPECT_EQ(hex(encoded(HistoryEnd{.request = 4, .complete = true, .top = {9, 8}})),
             "08000000"
             "18810000"
             "0000000000000000"
@@ -218,12 +212,12 @@ TEST(Golden, HistoryAndItsAnswer) {
 }
 
 TEST(Golden, PresenceTold) {
-  EXPECT_EQ(hex(bytes_of(
-                PresenceSet{.channel = "ab", .client = "c", .user = "u", .info = as_bytes("x")})),
-            "0b000000"
-            "19800000" +
-                std::string(48, '0') + "02006162" + "010063" + "010075" + "78");
-  EXPECT_EQ(hex(bytes_of(PresenceClear{.channel = "ab", .client = "c"})),
+  EXPECT_EQ(
+      hex(encoded(PresenceSet{.channel = "ab", .client = "c", .user = "u", .info = as_bytes("x")})),
+      "0b000000"
+      "19800000" +
+          std::string(48, '0') + "02006162" + "010063" + "010075" + "78");
+  EXPECT_EQ(hex(encoded(PresenceClear{.channel = "ab", .client = "c"})),
             "07000000"
             "1a800000" +
                 std::string(48, '0') + "02006162" + "010063");
@@ -233,14 +227,14 @@ TEST(Golden, PresenceTold) {
 }
 
 TEST(Golden, PresenceAskedFor) {
-  EXPECT_EQ(hex(bytes_of(Presence{.request = 4, .counts_only = true, .channel = "ab"})),
+  EXPECT_EQ(hex(encoded(Presence{.request = 4, .counts_only = true, .channel = "ab"})),
             "04000000"
             "1c810000"
             "0000000000000000"
             "0400000000000000"
             "0000000000000000"
             "02006162");
-  EXPECT_EQ(hex(bytes_of(PresenceItem{.request = 4, .client = "c", .info = as_bytes("x")})),
+  EXPECT_EQ(hex(encoded(PresenceItem{.request = 4, .client = "c", .info = as_bytes("x")})),
             "04000000"
             "1d800000"
             "0000000000000000"
@@ -248,7 +242,7 @@ TEST(Golden, PresenceAskedFor) {
             "0000000000000000"
             "010063"
             "78");
-  EXPECT_EQ(hex(bytes_of(PresenceEnd{.request = 4, .clients = 3, .users = 2})),
+  EXPECT_EQ(hex(encoded(PresenceEnd{.request = 4, .clients = 3, .users = 2})),
             "08000000"
             "1e800000"
             "0000000000000000"
@@ -259,7 +253,7 @@ TEST(Golden, PresenceAskedFor) {
 }
 
 TEST(Golden, DrainMark) {
-  EXPECT_EQ(hex(bytes_of(DrainMark{.set = true, .balancer = "::1"})),
+  EXPECT_EQ(hex(encoded(DrainMark{.set = true, .balancer = "::1"})),
             "05000000"
             "13800000"
             "0000000001000000"
@@ -269,10 +263,10 @@ TEST(Golden, DrainMark) {
 }
 
 TEST(Golden, ControlAndItsAnswer) {
-  EXPECT_EQ(hex(bytes_of(Control{.request = 4,
-                                 .action = ControlAction::kUndrain,
-                                 .older_than_ms = 258,
-                                 .gateway_id = "7"})),
+  EXPECT_EQ(hex(encoded(Control{.request = 4,
+                                .action = ControlAction::kUndrain,
+                                .older_than_ms = 258,
+                                .gateway_id = "7"})),
             "0b000000"
             "14800000"
             "0000000002000000"
@@ -292,7 +286,7 @@ TEST(Golden, ControlAndItsAnswer) {
 
 TEST(Golden, WelcomeWithDrainMarks) {
   EXPECT_EQ(
-      hex(bytes_of(Welcome{.relay_instance = 7, .software = "r", .drained = {"::1"}})).substr(64),
+      hex(encoded(Welcome{.relay_instance = 7, .software = "r", .drained = {"::1"}})).substr(64),
       "0700000000000000"
       "00000001"
       "010072"
@@ -301,7 +295,7 @@ TEST(Golden, WelcomeWithDrainMarks) {
 }
 
 TEST(Golden, WelcomeThatSaysHowLongThingsAreKept) {
-  EXPECT_EQ(hex(bytes_of(Welcome{
+  EXPECT_EQ(hex(encoded(Welcome{
                 .relay_instance = 7, .software = "r", .ring_age_ms = 300000, .linger_ms = 60000})),
             "19000000"
             "02000000"
@@ -318,25 +312,24 @@ TEST(Golden, WelcomeThatSaysHowLongThingsAreKept) {
 
 TEST(Golden, WelcomeWithFeatures) {
   // What stands in front of them is said as well.
-  EXPECT_EQ(
-      hex(bytes_of(Welcome{.relay_instance = 7, .software = "r", .features = kFeatureHistory}))
-          .substr(64),
-      "0700000000000000"
-      "00000001"
-      "010072"
-      "0000"
-      "00000000"
-      "00000000"
-      "01000000");
+  EXPECT_EQ(hex(encoded(Welcome{.relay_instance = 7, .software = "r", .features = kFeatureHistory}))
+                .substr(64),
+            "0700000000000000"
+            "00000001"
+            "010072"
+            "0000"
+            "00000000"
+            "00000000"
+            "01000000");
 }
 
 TEST(Golden, Welcome) {
-  EXPECT_EQ(hex(bytes_of(Welcome{.resumed = true,
-                                 .version = 1,
-                                 .last_sequence = 5,
-                                 .relay_instance = 7,
-                                 .payload_bytes_max = 65536,
-                                 .software = "r"})),
+  EXPECT_EQ(hex(encoded(Welcome{.resumed = true,
+                                .version = 1,
+                                .last_sequence = 5,
+                                .relay_instance = 7,
+                                .payload_bytes_max = 65536,
+                                .software = "r"})),
             "0f000000"
             "02010000"
             "0000000001000000"
@@ -348,12 +341,12 @@ TEST(Golden, Welcome) {
 }
 
 TEST(Golden, SubscribeAndSubscribed) {
-  EXPECT_EQ(hex(bytes_of(Subscribe{
+  EXPECT_EQ(hex(encoded(Subscribe{
                 .request = 3, .from_position = true, .position = {9, 4}, .channel = "ab"})),
             "0c000000030100000000000000000000030000000000000004000000000000000900000000000000"
             "02006162");
   EXPECT_EQ(
-      hex(bytes_of(Subscribed{
+      hex(encoded(Subscribed{
           .request = 3, .channel_id = 6, .continuous = true, .start = {9, 4}, .channel = "ab"})),
       "0c000000040100000600000000000000030000000000000004000000000000000900000000000000"
       "02006162");
@@ -361,26 +354,26 @@ TEST(Golden, SubscribeAndSubscribed) {
 
 TEST(Golden, SubscribedToAChannelWithHistory) {
   EXPECT_EQ(
-      hex(bytes_of(Subscribed{
+      hex(encoded(Subscribed{
               .request = 3, .channel_id = 6, .history = true, .start = {9, 4}, .channel = "ab"}))
           .substr(0, 16),
       "0c00000004020000");
 }
 
 TEST(Golden, PublishByIdAndByName) {
-  EXPECT_EQ(hex(bytes_of(Publish{.request = 2,
-                                 .acknowledge = true,
-                                 .channel_id = 6,
-                                 .channel = {},
-                                 .wait_ms = 5000,
-                                 .payload = as_bytes("hi"),
-                                 .meta = as_bytes("m")})),
+  EXPECT_EQ(hex(encoded(Publish{.request = 2,
+                                .acknowledge = true,
+                                .channel_id = 6,
+                                .channel = {},
+                                .wait_ms = 5000,
+                                .payload = as_bytes("hi"),
+                                .meta = as_bytes("m")})),
             "0300000007010100060000008813000002000000000000000000000000000000"
             "68696d");
-  EXPECT_EQ(hex(bytes_of(
-                Publish{.request = 2, .channel = "ab", .wait_ms = 1, .payload = as_bytes("hi")})),
-            "0600000007020000000000000100000002000000000000000000000000000000"
-            "020061626869");
+  EXPECT_EQ(
+      hex(encoded(Publish{.request = 2, .channel = "ab", .wait_ms = 1, .payload = as_bytes("hi")})),
+      "0600000007020000000000000100000002000000000000000000000000000000"
+      "020061626869");
 }
 
 TEST(Golden, MessageKeepsThePayloadBehindTheHeader) {
@@ -393,7 +386,7 @@ TEST(Golden, MessageKeepsThePayloadBehindTheHeader) {
   const std::string golden =
       "030000000a000100060000000a00000008000000000000000900000000000000"
       "68696d";
-  EXPECT_EQ(hex(bytes_of(message)), golden);
+  EXPECT_EQ(hex(encoded(message)), golden);
   const HeaderBytes header = encode_message_header(message);
   EXPECT_EQ(hex({reinterpret_cast<const char*>(header.data()), header.size()}),
             golden.substr(0, 64));
@@ -402,12 +395,12 @@ TEST(Golden, MessageKeepsThePayloadBehindTheHeader) {
 TEST(Golden, AMessageBesideTheHistoryHasAFlag) {
   const Message message{
       .channel_id = 6, .sequence = 8, .offset = 9, .payload = as_bytes("hi"), .beside = true};
-  EXPECT_EQ(hex(bytes_of(message)),
+  EXPECT_EQ(hex(encoded(message)),
             "020000000a010000060000000000000008000000000000000900000000000000"
             "6869");
   for (const bool beside : {true, false}) {
     Decoder decoder;
-    decoder.feed(as_bytes(bytes_of(Message{.channel_id = 6, .beside = beside})));
+    decoder.feed(as_bytes(encoded(Message{.channel_id = 6, .beside = beside})));
     const auto frame = decoder.next();
     ASSERT_TRUE(frame && *frame);
     EXPECT_EQ(decode_message(**frame)->beside, beside);
@@ -415,21 +408,21 @@ TEST(Golden, AMessageBesideTheHistoryHasAFlag) {
 }
 
 TEST(Golden, TheOthers) {
-  EXPECT_EQ(hex(bytes_of(ErrorFrame{.request = 2, .reason = ErrorReason::kTimedOut, .text = "x"})),
+  EXPECT_EQ(hex(encoded(ErrorFrame{.request = 2, .reason = ErrorReason::kTimedOut, .text = "x"})),
             "0300000009000000000000001000000002000000000000000000000000000000010078");
-  EXPECT_EQ(hex(bytes_of(Gap{.channel_id = 6,
-                             .sequence = 8,
-                             .cause = GapCause::kBroker,
-                             .position = {9, 4},
-                             .first_missing = 0,
-                             .count = kCountUnknown,
-                             .duration_ms = 1000})),
+  EXPECT_EQ(hex(encoded(Gap{.channel_id = 6,
+                            .sequence = 8,
+                            .cause = GapCause::kBroker,
+                            .position = {9, 4},
+                            .first_missing = 0,
+                            .count = kCountUnknown,
+                            .duration_ms = 1000})),
             "200000000b0000000600000002000000080000000000000004000000000000000900000000000000000000"
             "0000000000"
             "ffffffffffffffffe803000000000000");
-  EXPECT_EQ(hex(bytes_of(BrokerState{.state = BrokerLink::kAway, .reason = "x"})),
+  EXPECT_EQ(hex(encoded(BrokerState{.state = BrokerLink::kAway, .reason = "x"})),
             "030000000c000000000000000100000000000000000000000000000000000000010078");
-  EXPECT_EQ(hex(bytes_of(Goodbye{.reason = GoodbyeReason::kReplaced, .text = "x"})),
+  EXPECT_EQ(hex(encoded(Goodbye{.reason = GoodbyeReason::kReplaced, .text = "x"})),
             "030000000f000000000000000100000000000000000000000000000000000000010078");
   std::string out;
   encode_unsubscribe(out, 6);
@@ -446,16 +439,16 @@ TEST(Golden, TheOthers) {
 }
 
 std::string conversation() {
-  std::string out = bytes_of(Hello{.gateway_id = "g", .software = ""});
-  out += bytes_of(Welcome{.relay_instance = 1, .software = "r"});
-  out += bytes_of(Subscribe{.request = 1, .position = {}, .channel = "c"});
-  out += bytes_of(Publish{
+  std::string out = encoded(Hello{.gateway_id = "g", .software = ""});
+  out += encoded(Welcome{.relay_instance = 1, .software = "r"});
+  out += encoded(Subscribe{.request = 1, .position = {}, .channel = "c"});
+  out += encoded(Publish{
       .request = 2, .channel = "c", .payload = as_bytes("payload"), .meta = as_bytes("me")});
-  out += bytes_of(Message{.channel_id = 1,
-                          .sequence = 1,
-                          .offset = 1,
-                          .payload = as_bytes("payload"),
-                          .meta = as_bytes("me")});
+  out += encoded(Message{.channel_id = 1,
+                         .sequence = 1,
+                         .offset = 1,
+                         .payload = as_bytes("payload"),
+                         .meta = as_bytes("me")});
   encode_ping(out, 3);
   return out;
 }
@@ -537,14 +530,14 @@ TEST(Decoder, RefusesBodiesThatAreCutShortOrTooLong) {
     return next && *next && static_cast<bool>(decode_body(**next));
   };
   const std::string subscribed =
-      bytes_of(Subscribed{.channel_id = 1, .start = {9, 0}, .channel = "ab"});
+      encoded(Subscribed{.channel_id = 1, .start = {9, 0}, .channel = "ab"});
   EXPECT_TRUE(decodes(subscribed, decode_subscribed));
   for (std::size_t n = 0; n < 12; ++n)
     EXPECT_FALSE(decodes(body_of(subscribed, n), decode_subscribed)) << n;
   EXPECT_FALSE(decodes(body_of(subscribed, 13), decode_subscribed));
-  const std::string gap = bytes_of(Gap{.channel_id = 1, .cause = GapCause::kBoth, .position = {}});
+  const std::string gap = encoded(Gap{.channel_id = 1, .cause = GapCause::kBoth, .position = {}});
   for (std::size_t n = 0; n < 32; ++n) EXPECT_FALSE(decodes(body_of(gap, n), decode_gap)) << n;
-  const std::string hello = bytes_of(Hello{.gateway_id = "g", .software = "s"});
+  const std::string hello = encoded(Hello{.gateway_id = "g", .software = "s"});
   EXPECT_TRUE(decodes(body_of(hello, 30), decode_hello)) << "more may follow";
 }
 
